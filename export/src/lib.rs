@@ -1,0 +1,1 @@
+//! ONNX and device programs from a checkpoint, checked on every engine.

@@ -1,0 +1,1 @@
+//! Trains ConvRNNs with libtorch.

@@ -1,0 +1,1 @@
+//! The device program: its bytes, sections and operation records.
