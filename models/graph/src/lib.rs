@@ -16,6 +16,7 @@ pub mod infer;
 pub mod operation;
 pub mod parameters;
 pub mod presentation;
+pub mod quantize;
 pub mod reference;
 pub mod shape;
 pub mod tensor;
