@@ -1,1 +1,25 @@
-//! Architectures, cells and their lowering to a step graph; checkpoints; counts and timing reports.
+//! ConvRNN architectures and how they become step graphs.
+//!
+//! An [`Architecture`] is a TOML file: one table a layer, one a feedback edge. [`Architecture::lower`]
+//! turns it into a [`convrnn_graph::StepGraph`], the only thing executors ever see. Each recurrent
+//! cell is one file under `cells/` holding one function that emits graph nodes; no formula of a
+//! ConvRNN exists anywhere else.
+
+pub mod architecture;
+pub mod catalogue;
+pub mod cells;
+pub mod checkpoint;
+pub mod error;
+pub mod lower;
+pub mod preprocessing;
+pub mod report;
+pub mod safetensors_file;
+pub mod toml_file;
+pub mod trace;
+
+pub use architecture::{Architecture, Feedback, Layer};
+pub use checkpoint::Checkpoint;
+pub use error::{ArchitectureError, FileError};
+pub use preprocessing::Preprocessing;
+pub use report::Report;
+pub use trace::Trace;

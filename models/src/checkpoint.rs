@@ -1,0 +1,157 @@
+//! Checkpoints: a directory with the architecture, the weights and what is needed to run them.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `architecture.toml` | the architecture |
+//! | `weights.safetensors` | one F32 tensor a parameter, by path |
+//! | `training.toml` | class names, preprocessing, presentation, and the trainer's hyper-parameters |
+//! | `calibration.safetensors` | some raw training frames, for quantisation |
+//!
+//! The trainer keeps more beside them (optimizer, random state, metrics); this module reads what
+//! inference needs and is the only reader of the files above.
+
+use crate::architecture::Architecture;
+use crate::error::FileError;
+use crate::preprocessing::Preprocessing;
+use crate::safetensors_file::{NamedTensor, TensorFile};
+use convrnn_graph::{Parameters, ParametersError, Presentation, StepGraph};
+use safetensors::tensor::Dtype;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// File names within a checkpoint.
+pub mod names {
+    /// The architecture.
+    pub const ARCHITECTURE: &str = "architecture.toml";
+    /// The weights.
+    pub const WEIGHTS: &str = "weights.safetensors";
+    /// Hyper-parameters, preprocessing, presentation, class names.
+    pub const TRAINING: &str = "training.toml";
+    /// Raw training frames.
+    pub const CALIBRATION: &str = "calibration.safetensors";
+}
+
+/// The part of `training.toml` that inference needs. Other keys belong to the trainer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// Names of the classes, in the order of the logits.
+    pub class_names: Vec<String>,
+    /// From pixels to frames.
+    pub preprocessing: Preprocessing,
+    /// What was on show in training.
+    pub presentation: Presentation,
+}
+
+/// A trained network.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The architecture.
+    pub architecture: Architecture,
+    /// Its step graph.
+    pub graph: StepGraph,
+    /// Weights, in the graph's order.
+    pub parameters: Parameters<f32>,
+    /// Preprocessing, presentation, class names.
+    pub description: Description,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint directory and verifies that its parts fit each other.
+    pub fn read(directory: &Path) -> Result<Self, FileError> {
+        for missing in [names::ARCHITECTURE, names::WEIGHTS, names::TRAINING] {
+            if !directory.join(missing).is_file() {
+                return Err(FileError::NotACheckpoint { path: directory.into(), missing });
+            }
+        }
+        let architecture = Architecture::read(&directory.join(names::ARCHITECTURE))?;
+        let graph = architecture.lower()?;
+        let parameters = read_parameters(&directory.join(names::WEIGHTS), &graph)?;
+        let path = directory.join(names::TRAINING);
+        let text = std::fs::read_to_string(&path).map_err(|source| FileError::Read { path: path.clone(), source })?;
+        let content = |message| FileError::Content { path: path.clone(), message };
+        let description: Description = crate::toml_file::parse(&text).map_err(content)?;
+        description.check(&graph).map_err(content)?;
+        Ok(Self { architecture, graph, parameters, description })
+    }
+}
+
+impl Description {
+    /// What does not fit the graph, if anything.
+    pub fn check(&self, graph: &StepGraph) -> Result<(), String> {
+        self.preprocessing.check()?;
+        self.presentation.check().map_err(|error| error.to_string())?;
+        if self.preprocessing.shape() != graph.frame {
+            let found = self.preprocessing.shape();
+            return Err(format!("preprocessing gives frames of {found}, expected {} (the architecture's input)", graph.frame));
+        }
+        if self.class_names.len() != graph.classes() {
+            let found = self.class_names.len();
+            return Err(format!("names {found} classes, expected {} (the architecture's logits)", graph.classes()));
+        }
+        Ok(())
+    }
+}
+
+/// Reads weights and verifies names, shapes, element types and that every value is finite.
+pub fn read_parameters(path: &Path, graph: &StepGraph) -> Result<Parameters<f32>, FileError> {
+    let file = TensorFile::read(path)?;
+    let fail = |source| FileError::Parameters { path: path.into(), source };
+    let unknown = |tensor: &&NamedTensor| graph.parameter_named(&tensor.name).is_none();
+    let mut values = Vec::with_capacity(graph.parameters.len());
+    for parameter in &graph.parameters {
+        let name = parameter.name.clone();
+        let Some(tensor) = file.get(&name) else { return Err(fail(ParametersError::Missing { name })) };
+        if tensor.shape != parameter.shape {
+            let (found, expected) = (tensor.shape.clone(), parameter.shape.clone());
+            return Err(fail(ParametersError::Shape { name, found, expected }));
+        }
+        match tensor.to_f32() {
+            Some(tensor) => values.push(tensor),
+            None => {
+                let found = format!("{:?}", tensor.dtype);
+                return Err(fail(ParametersError::ElementType { name, found }));
+            }
+        }
+    }
+    if let Some(tensor) = file.tensors.iter().find(unknown) {
+        return Err(fail(ParametersError::Unknown { name: tensor.name.clone() }));
+    }
+    let parameters = Parameters { values };
+    parameters.check(graph).map_err(fail)?;
+    Ok(parameters)
+}
+
+/// Writes weights by name.
+pub fn write_parameters(path: &Path, graph: &StepGraph, parameters: &Parameters<f32>) -> Result<(), FileError> {
+    let tensors = graph
+        .parameters
+        .iter()
+        .zip(&parameters.values)
+        .map(|(parameter, values)| NamedTensor::from_f32(&parameter.name, &parameter.shape, values))
+        .collect();
+    TensorFile { tensors, metadata: Default::default() }.write(path)
+}
+
+/// Raw frames `[N, height, width, channels]` for calibration.
+pub fn write_calibration(path: &Path, preprocessing: &Preprocessing, frames: Vec<u8>) -> Result<(), FileError> {
+    let size = preprocessing.shape().elements();
+    let shape = [frames.len() / size, preprocessing.height, preprocessing.width, preprocessing.channels];
+    let tensors = vec![NamedTensor::from_u8("frames", &shape, frames)];
+    TensorFile { tensors, metadata: Default::default() }.write(path)
+}
+
+/// Reads calibration frames, one `Vec` a frame.
+pub fn read_calibration(path: &Path, preprocessing: &Preprocessing) -> Result<Vec<Vec<u8>>, FileError> {
+    let file = TensorFile::read(path)?;
+    let expected = [preprocessing.height, preprocessing.width, preprocessing.channels];
+    match file.get("frames") {
+        Some(frames) if frames.dtype == Dtype::U8 && frames.shape.len() == 4 && frames.shape[1..] == expected => {
+            Ok(frames.bytes.chunks_exact(preprocessing.shape().elements()).map(<[u8]>::to_vec).collect())
+        }
+        found => {
+            let found = found.map_or("none".into(), |tensor| format!("{:?} {:?}", tensor.dtype, tensor.shape));
+            let message = format!("has frames {found}, expected U8 [N, {}, {}, {}]", expected[0], expected[1], expected[2]);
+            Err(FileError::Content { path: path.into(), message })
+        }
+    }
+}
