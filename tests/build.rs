@@ -1,6 +1,7 @@
+//! Lets binaries and tests find libtorch where torch-sys found it, and keeps its CUDA half linked in where there is one.
+
 use std::{env, path::Path};
 
-/// Lets binaries and tests find libtorch where torch-sys found it, and keeps its CUDA half linked in where there is one.
 fn main() {
     let Ok(directory) = env::var("DEP_TCH_LIBTORCH_LIB") else {
         panic!("torch-sys did not say where libtorch is: keep `torch-sys` a direct dependency of this crate");

@@ -1,0 +1,76 @@
+//! The documents say what the code does.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Text with every run of white space made one space.
+fn normal(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The contents of the fenced blocks of one language.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    document.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut pending = vec![root().join(folder)];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn adding_a_cell_quotes_the_vanilla_cell() {
+    let document = read("docs/adding-a-cell.md");
+    let cell = normal(&read("models/src/cells/vanilla.rs"));
+    let catalogue = normal(&read("models/src/cells/mod.rs"));
+    let quoted = blocks(&document, "rust");
+    assert_eq!(quoted.len(), 3);
+    for block in &quoted[..2] {
+        assert!(cell.contains(&normal(block)), "not in the source:\n{block}");
+    }
+    for part in quoted[2].split("\n\n") {
+        let part = part.split("...").last().unwrap().trim_end().trim_end_matches('}');
+        assert!(catalogue.contains(&normal(part)), "not in the source:\n{part}");
+    }
+}
+
+#[test]
+fn the_architecture_file_of_the_example_has_the_documents_layer() {
+    let document = read("docs/adding-a-cell.md");
+    let layer = normal(&blocks(&document, "toml")[0]);
+    assert!(normal(&read("models/catalogue/vanilla-28.toml")).contains(&layer), "{layer}");
+}
+
+#[test]
+fn no_executor_knows_a_cell() {
+    for folder in ["models/graph/src", "runtime", "export/src", "host-trainer/src"] {
+        let files = sources(folder);
+        assert!(!files.is_empty(), "{folder} has sources");
+        for (path, text) in files {
+            // Options and test code may name catalogue entries; types and formulas of cells may not appear.
+            for word in ["cells::", "ReciprocalGated", "Vanilla", "w_hh", "w_ch", "w_hc", "w_cc"] {
+                assert!(!text.contains(word), "{} contains {word}", path.display());
+            }
+        }
+    }
+}
