@@ -1,2 +1,47 @@
-//! Development tasks: `cargo xtask --help`.
-fn main() {}
+//! What a developer does with this repository: set-up, demo, tests, firmware.
+
+mod checkout;
+mod firmware;
+mod process;
+mod setup;
+mod suite;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Set-up, demo, tests and firmware of convrnn"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Put libtorch, ONNX Runtime, QEMU and a compiler for the Cortex-M4 in place; takes under a second when they are
+    Setup,
+    /// Run every test, the firmware in QEMU included
+    Test(suite::TestArguments),
+    /// Build firmware, or run it in QEMU
+    #[command(subcommand)]
+    Firmware(firmware::FirmwareTask),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Setup => setup::run(),
+        Task::Test(arguments) => suite::run(&arguments),
+        Task::Firmware(task) => firmware::run(&task),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

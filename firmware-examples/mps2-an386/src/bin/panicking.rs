@@ -1,0 +1,14 @@
+//! Indexes by a number that the compiler cannot know: the link of its release build must fail.
+#![no_std]
+#![no_main]
+
+use convrnn_firmware_mps2_an386::{end, serial, tick};
+use cortex_m_rt::entry;
+
+#[entry]
+fn main() -> ! {
+    let table = [1_u8, 2, 3, 5, 7, 11];
+    let index = tick::now() as usize;
+    serial::send(&[table[index]]);
+    end(true)
+}

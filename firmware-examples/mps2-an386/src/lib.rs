@@ -1,0 +1,25 @@
+//! What every program for this machine shares: the registers, the serial line, the tick, the stack gauge, the panic
+//! handler.
+//!
+//! The machine is QEMU's mps2-an386, a Cortex-M4F at 25 MHz, linked for the memory of a common part (`memory.x`).
+#![no_std]
+
+mod panic;
+pub mod registers;
+pub mod serial;
+pub mod stack;
+pub mod tick;
+
+use cortex_m_semihosting::debug;
+
+/// Ends QEMU with a good or a bad exit status; on a board without a debugger, stops.
+pub fn end(success: bool) -> ! {
+    debug::exit(if success {
+        debug::EXIT_SUCCESS
+    } else {
+        debug::EXIT_FAILURE
+    });
+    loop {
+        cortex_m::asm::wfi();
+    }
+}

@@ -1,0 +1,54 @@
+//! The 10 ms tick of a time step.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use cortex_m::peripheral::{SYST, syst::SystClkSource};
+use cortex_m_rt::exception;
+
+/// Clock of the core and of SysTick in Hz.
+pub const CORE_HZ: u32 = 25_000_000;
+
+/// Duration of one time step in milliseconds.
+pub const STEP_MILLISECONDS: u32 = 10;
+
+/// Clock cycles of one time step.
+pub const STEP_CYCLES: u32 = CORE_HZ / 1000 * STEP_MILLISECONDS;
+
+static TICKS: AtomicU32 = AtomicU32::new(0);
+
+/// Starts the tick.
+pub fn start(timer: &mut SYST) {
+    timer.set_clock_source(SystClkSource::Core);
+    timer.set_reload(STEP_CYCLES - 1);
+    timer.clear_current();
+    timer.enable_counter();
+    timer.enable_interrupt();
+}
+
+/// Ticks since the start; wraps after 497 days.
+pub fn now() -> u32 {
+    TICKS.load(Ordering::Acquire)
+}
+
+/// Clock cycles since the last tick.
+pub fn cycles_into_step() -> u32 {
+    STEP_CYCLES
+        .saturating_sub(1)
+        .saturating_sub(SYST::get_current())
+}
+
+/// Sleeps until the tick count differs from `seen`, and returns the new one.
+pub fn wait_after(seen: u32) -> u32 {
+    loop {
+        let ticks = now();
+        if ticks != seen {
+            return ticks;
+        }
+        cortex_m::asm::wfi();
+    }
+}
+
+#[exception]
+fn SysTick() {
+    TICKS.fetch_add(1, Ordering::Release);
+}

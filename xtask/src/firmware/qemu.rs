@@ -1,0 +1,94 @@
+//! QEMU's mps2-an386 with its serial line on a local TCP port.
+
+use std::{
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::Guarded;
+
+/// One instruction takes 2^3 ns of the machine's time: 125 million a second, which is what a Cortex-M4 at 168 MHz
+/// does at 1.3 cycles an instruction. Time stands still for no host: it is counted in instructions, and skipped when
+/// the core sleeps.
+const INSTRUCTION_CLOCK: &str = "shift=3,sleep=off";
+
+/// How long a start or an answer may take on a busy host.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The command that runs an image; it waits for a connection to the port.
+pub fn command(image: &Path, port: u16) -> Command {
+    let mut command = Command::new("qemu-system-arm");
+    command
+        .args([
+            "-machine",
+            "mps2-an386",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-icount",
+            INSTRUCTION_CLOCK,
+        ])
+        .args(["-semihosting-config", "enable=on,target=native"])
+        .args([
+            "-serial",
+            &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on"),
+        ])
+        .arg("-kernel")
+        .arg(image);
+    command
+}
+
+/// A port of the loopback that nothing listens on.
+pub fn free_port() -> Result<u16> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// A running machine and the line to it.
+pub struct Machine {
+    process: Guarded,
+    /// The device's serial line.
+    pub line: TcpStream,
+}
+
+impl Machine {
+    /// Starts an image and connects to its serial line.
+    pub fn start(image: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut process = Guarded::start(&mut command(image, port)).context(
+            "QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it",
+        )?;
+        let end = Instant::now() + PATIENCE;
+        let line = loop {
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                Ok(line) => break line,
+                Err(error) if Instant::now() > end => {
+                    bail!(
+                        "QEMU opened no serial line at 127.0.0.1:{port} within {} s: {error}",
+                        PATIENCE.as_secs()
+                    )
+                }
+                Err(_) => process.still_running().context("QEMU did not start")?,
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
+        line.set_nodelay(true)?;
+        line.set_read_timeout(Some(PATIENCE))?;
+        line.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { process, line })
+    }
+
+    /// Waits until the program has ended the machine with success.
+    pub fn finish(self) -> Result<()> {
+        self.process
+            .finish(PATIENCE)
+            .context("the firmware did not end well")
+    }
+}

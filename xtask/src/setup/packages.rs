@@ -1,0 +1,121 @@
+//! Programs of the distribution: a C++ compiler for libtorch's bindings, QEMU, and a compiler for the Cortex-M4.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{firmware::Toolchain, process};
+
+/// Something that the distribution provides and the job that is left out without it.
+struct Need {
+    packages: &'static [&'static str],
+    purpose: &'static str,
+}
+
+const CPP_COMPILER: Need = Need {
+    packages: &["g++"],
+    purpose: "building the trainer",
+};
+const QEMU: Need = Need {
+    packages: &["qemu-system-arm"],
+    purpose: "running firmware",
+};
+const FIRMWARE_COMPILER: Need = Need {
+    packages: &["rustc-web", "cargo-web", "rust-web-src"],
+    purpose: "building firmware",
+};
+
+/// Installs what is missing where that is allowed, and says what is left out where it is not.
+pub fn ensure() -> Result<()> {
+    let mut needs = Vec::new();
+    if process::find("c++").is_none() {
+        needs.push(CPP_COMPILER);
+    }
+    if process::find("qemu-system-arm").is_none() {
+        needs.push(QEMU);
+    }
+    if Toolchain::find().is_none() && !add_rustup_target() {
+        needs.push(FIRMWARE_COMPILER);
+    }
+    if !needs.is_empty() {
+        install(&needs);
+    }
+    if let Some(toolchain) = Toolchain::find() {
+        eprintln!("firmware compiler: {toolchain}");
+    }
+    if let Some(qemu) = process::find("qemu-system-arm") {
+        eprintln!("QEMU: {}", qemu.display());
+    }
+    Ok(())
+}
+
+/// Asks rustup for the prebuilt core library; false where there is no rustup or nothing to fetch from.
+fn add_rustup_target() -> bool {
+    if process::find("rustup").is_none() {
+        return false;
+    }
+    eprintln!("asking rustup for the target {}", Toolchain::TARGET);
+    let added = process::answer(Command::new("rustup").args(["target", "add", Toolchain::TARGET]));
+    added.is_some() && Toolchain::find().is_some()
+}
+
+fn install(needs: &[Need]) {
+    if process::find("apt-get").is_none() {
+        return leave_out(
+            needs,
+            "this is not a Debian or Ubuntu machine: install the like of",
+        );
+    }
+    if process::answer(Command::new("id").arg("-u")).as_deref() != Some("0") {
+        return leave_out(
+            needs,
+            "not root: run `sudo apt-get install --no-install-recommends",
+        );
+    }
+    eprintln!("refreshing the package lists");
+    if let Err(error) = apt_get(&["update", "--quiet=2"]) {
+        eprintln!("note: {error:#}");
+    }
+    for need in needs {
+        eprintln!(
+            "installing {} for {}",
+            need.packages.join(" "),
+            need.purpose
+        );
+        let arguments = [
+            &["install", "--yes", "--quiet=2", "--no-install-recommends"],
+            need.packages,
+        ]
+        .concat();
+        if let Err(error) = apt_get(&arguments) {
+            eprintln!("note: {error:#}");
+            leave_out(
+                std::slice::from_ref(need),
+                "not in this distribution: install the like of",
+            );
+        }
+    }
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(arguments);
+    process::run_on_stderr(&mut command)
+}
+
+/// One line for each thing that stays out, with the way to get it.
+fn leave_out(needs: &[Need], reason: &str) {
+    for need in needs {
+        let quote = if reason.contains('`') { "`" } else { "" };
+        eprintln!(
+            "left out: {} ({reason} {}{quote})",
+            need.purpose,
+            need.packages.join(" ")
+        );
+        if need.packages == FIRMWARE_COMPILER.packages {
+            eprintln!("          or `rustup target add {}`", Toolchain::TARGET);
+        }
+    }
+}

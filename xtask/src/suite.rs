@@ -1,0 +1,69 @@
+//! `cargo xtask test`: every test of the project.
+
+use std::{
+    env,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+
+use crate::{checkout, firmware, process, setup};
+
+#[derive(clap::Args)]
+pub struct TestArguments {
+    /// Leave out the firmware, for machines without QEMU
+    #[arg(long)]
+    no_firmware: bool,
+}
+
+/// Runs the set-up and every part in turn, and stops at the first that fails.
+pub fn run(arguments: &TestArguments) -> Result<()> {
+    let mut times = Vec::new();
+    let mut part = |name: &'static str, work: &dyn Fn() -> Result<()>| {
+        eprintln!("== {name}");
+        let start = Instant::now();
+        work()?;
+        times.push((name, start.elapsed()));
+        anyhow::Ok(())
+    };
+    part("set-up", &setup::run)?;
+    if process::answer(Command::new("cargo").args(["clippy", "--version"])).is_some() {
+        part("lints", &|| {
+            process::run(cargo().args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ]))
+        })?;
+    } else {
+        eprintln!("left out: lints (no clippy here: rustup component add clippy)");
+    }
+    part("tests of the workspace", &|| {
+        process::run(cargo().args(["test", "--workspace", "--locked"]))
+    })?;
+    if arguments.no_firmware {
+        eprintln!("left out: firmware (--no-firmware)");
+    } else {
+        part("firmware", &firmware::check)?;
+    }
+    for (name, time) in times {
+        eprintln!("{name}: {}", seconds(time));
+    }
+    Ok(())
+}
+
+/// Cargo in the root of the checkout, as the user's own call would be.
+fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(checkout::root());
+    command
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
