@@ -20,6 +20,8 @@ pub mod quantize;
 pub mod reference;
 pub mod shape;
 pub mod tensor;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod timing;
 pub mod unroll;
 
