@@ -59,6 +59,17 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
     }
 }
 
+/// What is missing to build and run firmware, if anything.
+pub fn missing() -> Option<&'static str> {
+    if Toolchain::find().is_none() {
+        Some("a compiler for the Cortex-M4")
+    } else if crate::process::find("qemu-system-arm").is_none() {
+        Some("qemu-system-arm")
+    } else {
+        None
+    }
+}
+
 /// The tests of the firmware that need no network.
 pub fn check() -> Result<()> {
     build::refuses_panics(EXAMPLE)?;

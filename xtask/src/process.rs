@@ -63,6 +63,11 @@ pub fn find(program: impl AsRef<OsStr>) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// True for the user who may install packages.
+pub fn is_root() -> bool {
+    answer(Command::new("id").arg("-u")).as_deref() == Some("0")
+}
+
 /// A child that is killed when dropped, so that no failed test leaves one behind.
 pub struct Guarded(std::process::Child);
 

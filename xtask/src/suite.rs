@@ -48,6 +48,9 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
     })?;
     if arguments.no_firmware {
         eprintln!("left out: firmware (--no-firmware)");
+    } else if let (Some(tool), false) = (firmware::missing(), process::is_root()) {
+        // Root gets here only when the installation failed, and then the check below fails too.
+        eprintln!("left out: firmware (no {tool}; `cargo xtask setup` says how to get it)");
     } else {
         part("firmware", &firmware::check)?;
     }

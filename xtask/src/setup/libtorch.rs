@@ -228,3 +228,48 @@ fn link_umbrella(scratch: &Path, libraries: &Path) -> Result<()> {
         .args(["-Wl,--no-as-needed", "-l:libtorch_cpu.so", "-l:libc10.so"]);
     process::run_on_stderr(&mut command).context("a C compiler is needed to link libtorch.so")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    const LIBRARIES: [(&str, &str); 4] = [
+        ("lib/libtorch.so", ""),
+        ("lib/libtorch_cpu.so", ""),
+        ("lib/libc10.so", ""),
+        ("include/torch/csrc/api/include/torch/torch.h", ""),
+    ];
+
+    #[test]
+    fn versions_are_read_from_archives_and_from_python_packages() {
+        let archive = library(&[&LIBRARIES[..], &[("build-version", "2.11.0+cpu\n")]].concat());
+        assert!(matches!(inspect(archive.path()), Ok(Kind::Cpu)));
+        let package = "__all__ = ['__version__']\n__version__ = '2.11.0+cu130'\n";
+        let files = [("version.py", package), ("lib/libtorch_cuda.so", "")];
+        let package = library(&[&LIBRARIES[..], &files].concat());
+        assert!(matches!(inspect(package.path()), Ok(Kind::Cuda)));
+    }
+
+    #[test]
+    fn another_version_and_a_missing_file_are_named() {
+        let old = library(&[&LIBRARIES[..], &[("build-version", "2.1.0")]].concat());
+        let message = inspect(old.path()).err().unwrap().to_string();
+        assert!(
+            message.contains("version 2.1.0, but 2.11.0 is needed"),
+            "{message}"
+        );
+        let torn = library(&LIBRARIES[..2]);
+        let message = inspect(torn.path()).err().unwrap().to_string();
+        assert!(message.contains("has no lib/libc10.so"), "{message}");
+    }
+}

@@ -29,3 +29,23 @@ pub fn point(link: &Path, target: &Path) -> Result<()> {
     fs::rename(&fresh, link)
         .with_context(|| format!("cannot put the link {} in place", link.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_replaced_and_a_folder_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("inner/link");
+        for target in ["/first", "/second", "/second"] {
+            point(&link, Path::new(target)).unwrap();
+            assert_eq!(fs::read_link(&link).unwrap(), Path::new(target));
+        }
+        let own = folder.path().join("own");
+        fs::create_dir(&own).unwrap();
+        let message = point(&own, Path::new("/first")).unwrap_err().to_string();
+        assert!(message.contains("move it away"), "{message}");
+        assert!(own.is_dir());
+    }
+}

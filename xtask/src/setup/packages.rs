@@ -66,7 +66,7 @@ fn install(needs: &[Need]) {
             "this is not a Debian or Ubuntu machine: install the like of",
         );
     }
-    if process::answer(Command::new("id").arg("-u")).as_deref() != Some("0") {
+    if !process::is_root() {
         return leave_out(
             needs,
             "not root: run `sudo apt-get install --no-install-recommends",

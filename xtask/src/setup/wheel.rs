@@ -131,3 +131,48 @@ fn pip() -> Result<Command> {
         "Python's pip is needed to fetch libraries and was not found: install it (Debian: apt-get install python3-pip)"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use zip::{ZipWriter, write::SimpleFileOptions};
+
+    #[test]
+    fn chosen_entries_are_unpacked_and_damaged_ones_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = folder.path().join("a.whl");
+        let text = "libtorch".repeat(1000);
+        let mut writer = ZipWriter::new(File::create(&wheel).unwrap());
+        for name in ["lib/kept.so", "lib/other.so", "../outside"] {
+            writer
+                .start_file(name, SimpleFileOptions::default())
+                .unwrap();
+            writer.write_all(text.as_bytes()).unwrap();
+        }
+        writer.finish().unwrap();
+        let kept =
+            |name: &str| (name != "lib/other.so").then(|| folder.path().join("out").join(name));
+        assert_eq!(extract(&wheel, kept).unwrap(), 1);
+        assert_eq!(
+            fs::read_to_string(folder.path().join("out/lib/kept.so")).unwrap(),
+            text
+        );
+        assert!(!folder.path().join("out/lib/other.so").exists());
+        assert!(!folder.path().join("outside").exists());
+
+        let mut bytes = fs::read(&wheel).unwrap();
+        // Inside the compressed data of the first entry, behind its local header and name.
+        bytes[30 + "lib/kept.so".len() + 12] ^= 0x10;
+        fs::write(&wheel, &bytes).unwrap();
+        assert!(extract(&wheel, kept).is_err());
+        fs::write(&wheel, &bytes[..bytes.len() / 2]).unwrap();
+        assert!(
+            extract(&wheel, kept)
+                .unwrap_err()
+                .to_string()
+                .contains("not a zip archive")
+        );
+    }
+}
