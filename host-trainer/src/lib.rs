@@ -1,1 +1,3 @@
 //! Trains ConvRNNs with libtorch.
+
+pub mod cli;
