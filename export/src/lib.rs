@@ -1,1 +1,4 @@
 //! ONNX and device programs from a checkpoint, checked on every engine.
+
+pub mod engines;
+pub mod onnx;

@@ -1,0 +1,67 @@
+//! ONNX models of a step graph: one step with states in and out, or a whole run.
+//!
+//! Operator set 17, IR 8, dynamic batch. Values are `[batch, channels, height, width]` in f32; the
+//! image is normalised by the caller as the metadata's preprocessing says. The metadata properties
+//! hold `architecture` (TOML), `preprocessing`, `presentation` and `class_names` (JSON).
+
+mod operation;
+mod proto;
+mod step;
+mod unrolled;
+
+pub use step::{past, present, step_model};
+pub use unrolled::{Frames, Logits, at_step, unrolled_model};
+
+use convrnn_graph::{Parameters, StepGraph};
+use convrnn_models::{Checkpoint, FileError};
+use prost::Message;
+use std::path::Path;
+use tract_onnx::pb::ModelProto;
+
+/// Name of the input that takes one image (or a batch of them).
+pub const IMAGE: &str = "image";
+/// Name of the input that takes a frame for every step.
+pub const FRAMES: &str = "frames";
+/// Name of the output that gives class scores.
+pub const LOGITS: &str = "logits";
+
+/// What a model is written from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The step.
+    pub graph: &'a StepGraph,
+    /// Its weights.
+    pub parameters: &'a Parameters<f32>,
+}
+
+impl<'a> From<&'a Checkpoint> for Source<'a> {
+    fn from(checkpoint: &'a Checkpoint) -> Self {
+        Self { graph: &checkpoint.graph, parameters: &checkpoint.parameters }
+    }
+}
+
+/// Which values a model gives beside its logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Those that have a name for users: taps and states of a step, nothing of a whole run.
+    Named,
+    /// Every node's, for finding where two engines part.
+    Every,
+}
+
+/// The metadata properties of a checkpoint's models.
+pub fn metadata(checkpoint: &Checkpoint) -> Vec<(String, String)> {
+    let description = &checkpoint.description;
+    let json = |value: serde_json::Result<String>| value.expect("plain records have a JSON form");
+    vec![
+        ("architecture".into(), checkpoint.architecture.to_toml()),
+        ("preprocessing".into(), json(serde_json::to_string(&description.preprocessing))),
+        ("presentation".into(), json(serde_json::to_string(&description.presentation))),
+        ("class_names".into(), json(serde_json::to_string(&description.class_names))),
+    ]
+}
+
+/// Writes a model under a temporary name, then renames it.
+pub fn write(model: &ModelProto, path: &Path) -> Result<(), FileError> {
+    convrnn_models::safetensors_file::write_whole(path, &model.encode_to_vec())
+}
