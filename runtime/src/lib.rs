@@ -1,1 +1,43 @@
-//! Steps a ConvRNN in real time without operating system or allocator, f32 or int8.
+//! Steps a ConvRNN in real time: no operating system, no allocator, no panic path.
+//!
+//! ```ignore
+//! static PROGRAM: &[u8] = convrnn_runtime::include_program!("net.crnn");
+//! static ARENA: Arena<{ convrnn_runtime::arena_length(PROGRAM) }> = Arena::new();
+//!
+//! let mut session = Session::new(PROGRAM, arena.as_mut_slice())?;   // verifies everything
+//! session.present(Frame::Bytes(&pixels))?;                          // when the camera has one
+//! session.step();                                                   // every 10 ms; cannot fail
+//! session.logits_raw();
+//! ```
+//!
+//! A [`Session`] holds a verified program and the arena it works in. Any bytes are safe to load: a
+//! torn or hostile program is refused with a [`LoadError`], and after loading nothing can fail.
+//! A [`Backend`] computes the operations; [`Portable`] does so on any machine, and every backend
+//! gives the same integers.
+#![no_std]
+
+#[cfg(target_endian = "big")]
+compile_error!("programs are read in place and are little endian");
+
+pub mod arena;
+pub mod backend;
+pub mod frame;
+pub mod include;
+pub mod kernels;
+pub mod readout;
+pub mod session;
+pub mod snapshot;
+pub mod task;
+pub mod view;
+
+pub use arena::Arena;
+pub use backend::{Backend, Portable, Progress};
+pub use convrnn_format as format;
+pub use convrnn_format::{LoadError, LoadErrorKind, Numerics, Plan, Program, arena_length, assert_fits};
+pub use frame::{Frame, FrameError};
+pub use include::Aligned;
+pub use readout::{Decision, Rule, Readout};
+pub use session::{LayerProgress, Session};
+pub use snapshot::SnapshotError;
+pub use task::Task;
+pub use view::{LengthError, Logits, Tensor};

@@ -63,5 +63,7 @@ pub const NO_INDEX: u16 = u16::MAX;
 pub const MAXIMUM_RECORDS: u32 = 2048;
 /// Most operands of all operations together.
 pub const MAXIMUM_OPERANDS: u32 = 8192;
+/// Most operands of one convolution: kernels keep them on the stack.
+pub const MAXIMUM_CONVOLUTION_OPERANDS: usize = 16;
 /// Largest side, channel count, kernel, stride or padding.
 pub const MAXIMUM_EXTENT: u32 = 32767;

@@ -9,7 +9,7 @@ use crate::prelude::Numerics;
 use crate::program::Program;
 use crate::record::Record;
 use crate::tables::ResizeEntry;
-use crate::NONE;
+use crate::{MAXIMUM_CONVOLUTION_OPERANDS, NONE};
 
 /// Every operation of the program.
 pub(super) fn operations(program: &Program<'_>) -> Result<(), LoadError> {
@@ -43,7 +43,7 @@ impl Check<'_, '_> {
         self.require(end <= self.program.prelude().operand_count, Kind::Index, end)?;
         let count = u32::from(record.operand_count);
         let expected = match kind {
-            OperationKind::Convolution => count.max(1),
+            OperationKind::Convolution => count.clamp(1, MAXIMUM_CONVOLUTION_OPERANDS as u32),
             OperationKind::Add | OperationKind::Multiply => 2,
             OperationKind::Affine
             | OperationKind::Activation

@@ -1,0 +1,126 @@
+//! Who computes the operations.
+
+use crate::kernels;
+use crate::task::Task;
+use convrnn_format::{LoadError, OperationKind, Program};
+
+/// Whether an operation has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The output is complete.
+    Done,
+    /// The work goes on; ask again.
+    Pending,
+}
+
+/// Computes operations. Every method has a portable default, so a backend for a target overrides
+/// what it does faster; integer results must be the same to the bit.
+///
+/// For each operation the session calls [`clean`](Self::clean) on every operand,
+/// [`submit`](Self::submit), [`poll`](Self::poll) until it says [`Progress::Done`], and
+/// [`invalidate`](Self::invalidate) on the output. From `submit` until `Done` the backend owns the
+/// output and shares the operands: the session, which holds the arena exclusively, touches neither,
+/// and every `poll` is given the same memory as `submit`. A synchronous backend computes in
+/// `submit`; one that feeds an accelerator by DMA starts it there and looks at it in `poll`. Such a
+/// backend must stop its accelerator when it is dropped.
+pub trait Backend {
+    /// Looks at a program before it runs for the first time: claims hardware, refuses what it
+    /// cannot do.
+    fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
+        kernels::supports(program)
+    }
+
+    /// Makes what the processor wrote visible to the backend: a cache clean.
+    fn clean(&mut self, operand: &[u8]) {
+        let _ = operand;
+    }
+
+    /// Makes what the backend wrote visible to the processor: a cache invalidation.
+    fn invalidate(&mut self, output: &mut [u8]) {
+        let _ = output;
+    }
+
+    /// Starts an operation, and ends it if the backend is synchronous.
+    fn submit(&mut self, task: &mut Task<'_>) -> Progress {
+        self.run(task);
+        Progress::Done
+    }
+
+    /// Asks for an operation that was [`Progress::Pending`].
+    fn poll(&mut self, task: &mut Task<'_>) -> Progress {
+        let _ = task;
+        Progress::Done
+    }
+
+    /// Computes an operation with the methods below.
+    fn run(&mut self, task: &mut Task<'_>) {
+        match task.kind {
+            OperationKind::Convolution => self.convolution(task),
+            OperationKind::Add => self.add(task),
+            OperationKind::Multiply => self.multiply(task),
+            OperationKind::Affine => self.affine(task),
+            OperationKind::Activation => self.activation(task),
+            OperationKind::Lookup => self.lookup(task),
+            OperationKind::Rescale => self.rescale(task),
+            OperationKind::MaxPool => self.max_pool(task),
+            OperationKind::GlobalAverage => self.global_average(task),
+            OperationKind::Resize => self.resize(task),
+        }
+    }
+
+    /// [`OperationKind::Convolution`]
+    fn convolution(&mut self, task: &mut Task<'_>) {
+        kernels::convolution::run(task);
+    }
+
+    /// [`OperationKind::Add`]
+    fn add(&mut self, task: &mut Task<'_>) {
+        kernels::elementwise::add(task);
+    }
+
+    /// [`OperationKind::Multiply`]
+    fn multiply(&mut self, task: &mut Task<'_>) {
+        kernels::elementwise::multiply(task);
+    }
+
+    /// [`OperationKind::Affine`]
+    fn affine(&mut self, task: &mut Task<'_>) {
+        kernels::activation::affine(task);
+    }
+
+    /// [`OperationKind::Activation`]
+    fn activation(&mut self, task: &mut Task<'_>) {
+        kernels::activation::run(task);
+    }
+
+    /// [`OperationKind::Lookup`]
+    fn lookup(&mut self, task: &mut Task<'_>) {
+        kernels::lookup::run(task);
+    }
+
+    /// [`OperationKind::Rescale`]
+    fn rescale(&mut self, task: &mut Task<'_>) {
+        kernels::rescale::run(task);
+    }
+
+    /// [`OperationKind::MaxPool`]
+    fn max_pool(&mut self, task: &mut Task<'_>) {
+        kernels::pool::max(task);
+    }
+
+    /// [`OperationKind::GlobalAverage`]
+    fn global_average(&mut self, task: &mut Task<'_>) {
+        kernels::pool::average(task);
+    }
+
+    /// [`OperationKind::Resize`]
+    fn resize(&mut self, task: &mut Task<'_>) {
+        kernels::resize::run(task);
+    }
+}
+
+/// The portable backend: plain Rust on any machine, and the definition of the integer results.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Portable;
+
+impl Backend for Portable {}

@@ -1,0 +1,183 @@
+//! Convolution over the concatenation of several operands, without the concatenation in memory.
+//!
+//! One code for both arithmetics and three for the packings: [`interleaved`] for weights with
+//! several output channels side by side (the fast one), [`depthwise`], and [`general`] for any
+//! packing there is.
+
+mod depthwise;
+mod general;
+mod interleaved;
+
+use crate::kernels::integer::{Integer, rescale, with_integer};
+use crate::kernels::window::Axis;
+use crate::task::{Task, elements, elements_mut};
+use bytemuck::Pod;
+use convrnn_format::packing::WeightShape;
+use convrnn_format::{MAXIMUM_CONVOLUTION_OPERANDS, Numerics, Packing, PackingKind};
+
+/// How values are multiplied and summed.
+pub(crate) trait Arithmetic {
+    /// Element of operands and weights.
+    type Value: Pod;
+    /// Accumulator.
+    type Sum: Pod;
+
+    /// `sum + (value - zero) * weight`
+    fn multiply_add(sum: Self::Sum, value: Self::Value, zero: i32, weight: Self::Value) -> Self::Sum;
+}
+
+/// f32 all along; each product is rounded, then each sum.
+pub(crate) struct Real;
+
+impl Arithmetic for Real {
+    type Value = f32;
+    type Sum = f32;
+
+    #[inline(always)]
+    fn multiply_add(sum: f32, value: f32, _zero: i32, weight: f32) -> f32 {
+        sum + value * weight
+    }
+}
+
+/// i8 values and weights, i32 sums.
+pub(crate) struct Whole;
+
+impl Arithmetic for Whole {
+    type Value = i8;
+    type Sum = i32;
+
+    #[inline(always)]
+    fn multiply_add(sum: i32, value: i8, zero: i32, weight: i8) -> i32 {
+        // Both factors fit 16 bits, which lets processors use their 16-bit multipliers.
+        let value = i16::from(value).wrapping_sub(zero as i16);
+        sum.wrapping_add(i32::from(value).wrapping_mul(i32::from(weight)))
+    }
+}
+
+/// One operand with its weights.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a, V> {
+    pub values: &'a [V],
+    pub weights: &'a [V],
+    /// Channels of the operand.
+    pub channels: usize,
+    pub zero_point: i32,
+}
+
+/// Everything about a convolution but its operands.
+pub(crate) struct Geometry {
+    pub rows: Axis,
+    pub columns: Axis,
+    pub height: usize,
+    pub width: usize,
+    /// Output channels of all groups.
+    pub outputs: usize,
+    pub groups: usize,
+    pub packing: Packing,
+}
+
+impl Geometry {
+    /// Output channels of one group.
+    pub fn group_outputs(&self) -> usize {
+        self.outputs.checked_div(self.groups).unwrap_or(0)
+    }
+
+    /// The weights of an operand with so many channels.
+    pub fn weight_shape(&self, channels: usize) -> WeightShape {
+        WeightShape {
+            groups: self.groups,
+            outputs: self.group_outputs(),
+            inputs: channels.checked_div(self.groups).unwrap_or(0),
+            height: self.rows.kernel,
+            width: self.columns.kernel,
+        }
+    }
+}
+
+/// Receives sums: position (row * width + column), first output channel, sums of the channels from
+/// there on. Those past the last channel fill up a tile and are to be ignored.
+pub(crate) trait Finish<S>: FnMut(usize, usize, &[S]) {}
+
+impl<S, F: FnMut(usize, usize, &[S])> Finish<S> for F {}
+
+/// `y[o] = bias[o] + sum of w * x`; integer
+/// `saturate(z_out + rescale[o](bias[o] + sum of w * (x - z)))`.
+pub fn run(task: &mut Task<'_>) {
+    let record = task.record;
+    let channels = task.target.channels as usize;
+    match task.numerics() {
+        Numerics::Real => {
+            let bias: &[f32] = task.constant(record.bias, channels);
+            let finish = |output: &mut [u8], position: usize, first: usize, sums: &[f32]| {
+                let targets = pixel::<f32>(output, position, channels, first);
+                for (index, (y, &sum)) in targets.iter_mut().zip(sums).enumerate() {
+                    *y = sum + bias.get(first.wrapping_add(index)).copied().unwrap_or(0.0);
+                }
+            };
+            convolve::<Real>(task, finish);
+        }
+        Numerics::Integer => {
+            let bias: &[i32] = task.constant(record.bias, channels);
+            let multipliers: &[i32] = task.constant(record.multipliers, channels);
+            let (shift, zero) = (record.first_shift, task.target.zero_point);
+            with_integer!(task.target.element, Y => {
+                let finish = |output: &mut [u8], position: usize, first: usize, sums: &[i32]| {
+                    let constants = bias.get(first..).unwrap_or(&[]).iter().zip(multipliers.get(first..).unwrap_or(&[]));
+                    let targets = pixel::<Y>(output, position, channels, first);
+                    for ((y, &sum), (&bias, &multiplier)) in targets.iter_mut().zip(sums).zip(constants) {
+                        let value = rescale(sum.wrapping_add(bias), multiplier, shift);
+                        *y = Y::saturate(zero.wrapping_add(value));
+                    }
+                };
+                convolve::<Whole>(task, finish)
+            });
+        }
+    }
+}
+
+/// The channels of one output position from channel `first` on.
+#[inline(always)]
+fn pixel<T: Pod>(output: &mut [u8], position: usize, channels: usize, first: usize) -> &mut [T] {
+    let start = position.wrapping_mul(channels);
+    let range = start.wrapping_add(first)..start.wrapping_add(channels);
+    elements_mut::<T>(output).get_mut(range).unwrap_or(&mut [])
+}
+
+#[inline(always)]
+fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: impl Fn(&mut [u8], usize, usize, &[A::Sum])) {
+    let Some(first) = task.operand(0) else { return };
+    let record = task.record;
+    let geometry = Geometry {
+        rows: Axis::rows(&first.buffer, &record),
+        columns: Axis::columns(&first.buffer, &record),
+        height: task.target.height as usize,
+        width: task.target.width as usize,
+        outputs: task.target.channels as usize,
+        groups: record.groups.into(),
+        packing: task.packing(),
+    };
+    let empty = Input { values: &[], weights: &[], channels: 0, zero_point: 0 };
+    let mut inputs: [Input<'_, A::Value>; MAXIMUM_CONVOLUTION_OPERANDS] = [empty; MAXIMUM_CONVOLUTION_OPERANDS];
+    for (index, input) in inputs.iter_mut().enumerate() {
+        let Some(operand) = task.operand(index) else { break };
+        let channels = operand.buffer.channels as usize;
+        let length = geometry.packing.length(geometry.weight_shape(channels)).unwrap_or(0);
+        *input = Input {
+            values: elements(operand.bytes),
+            weights: task.constant(operand.weights, length),
+            channels,
+            zero_point: operand.buffer.zero_point,
+        };
+    }
+    let inputs = inputs.get(..usize::from(record.operand_count)).unwrap_or(&[]);
+    let output = &mut *task.output;
+    let finish = |position: usize, first: usize, sums: &[A::Sum]| finish(output, position, first, sums);
+    let packing = geometry.packing;
+    match PackingKind::from_byte(packing.kind) {
+        Some(PackingKind::Tiled) if (packing.output_tile, packing.channel_tile) == (4, 1) => {
+            interleaved::convolve::<A>(&geometry, inputs, finish);
+        }
+        Some(PackingKind::Depthwise) => depthwise::convolve::<A>(&geometry, inputs, finish),
+        Some(PackingKind::Tiled) | None => general::convolve::<A>(&geometry, inputs, finish),
+    }
+}

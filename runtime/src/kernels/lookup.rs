@@ -1,0 +1,38 @@
+//! Functions by table.
+
+use crate::kernels::integer::{Integer, with_integer};
+use crate::task::{Task, elements, elements_mut};
+use convrnn_format::TableKind;
+
+/// `saturate(table(x))`
+pub fn run(task: &mut Task<'_>) {
+    let Some(kind) = TableKind::from_byte(task.record.variant) else { return };
+    let Some(input) = task.operand(0) else { return };
+    let table: &[i16] = task.constant(task.record.table, kind.entries());
+    with_integer!(task.target.element, Y => {
+        let output = elements_mut::<Y>(task.output);
+        match kind {
+            TableKind::Direct => direct(elements(input.bytes), table, output),
+            TableKind::Interpolated => interpolated(elements(input.bytes), table, output),
+        }
+    });
+}
+
+/// `table[x + 128]`
+fn direct<Y: Integer>(input: &[i8], table: &[i16], output: &mut [Y]) {
+    let Some(table) = table.first_chunk::<256>() else { return };
+    for (y, &x) in output.iter_mut().zip(input) {
+        *y = Y::saturate(table[usize::from(x as u8 ^ 0x80)].into());
+    }
+}
+
+/// `u = x + 32768, i = u >> 7, f = u & 127`, `table[i] + (((table[i + 1] - table[i]) * f + 64) >> 7)`
+fn interpolated<Y: Integer>(input: &[i16], table: &[i16], output: &mut [Y]) {
+    let Some(table) = table.first_chunk::<513>() else { return };
+    for (y, &x) in output.iter_mut().zip(input) {
+        let position = usize::from(x as u16 ^ 0x8000);
+        let (index, fraction) = (position >> 7, (position & 127) as i32);
+        let (low, high) = (i32::from(table[index]), i32::from(table[index + 1]));
+        *y = Y::saturate(low + (((high - low) * fraction + 64) >> 7));
+    }
+}

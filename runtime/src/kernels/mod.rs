@@ -1,0 +1,26 @@
+//! Portable kernels, one family of operations a file.
+//!
+//! All of them are plain safe Rust without a panic path: slices are cut with `get`, and what
+//! verification has excluded would compute nothing.
+
+pub mod activation;
+pub mod convolution;
+pub mod elementwise;
+pub mod integer;
+pub mod lookup;
+pub mod pool;
+pub mod rescale;
+pub mod resize;
+pub mod window;
+
+use convrnn_format::{LoadError, LoadErrorKind, Numerics, Program};
+
+/// Whether the kernels were built with the arithmetic of a program (features `real`, `integer`).
+pub fn supports(program: &Program<'_>) -> Result<(), LoadError> {
+    let numerics = program.numerics();
+    let built = match numerics {
+        Numerics::Real => cfg!(feature = "real"),
+        Numerics::Integer => cfg!(feature = "integer"),
+    };
+    if built { Ok(()) } else { Err(LoadError::new(LoadErrorKind::Backend, numerics.to_byte().into())) }
+}

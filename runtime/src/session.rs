@@ -1,0 +1,259 @@
+//! A program at work.
+
+use crate::arena::{copy, isolate};
+use crate::backend::{Backend, Portable, Progress};
+use crate::task::{Task, elements};
+use crate::view::{LengthError, Logits, Tensor};
+use convrnn_format::{
+    ALIGNMENT, BufferRecord, Element, LayerRecord, LoadError, LoadErrorKind, NO_INDEX, Numerics, OperationKind,
+    Program, crc32,
+};
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerProgress {
+    /// More layers are to come in this step.
+    Within,
+    /// The step has ended: states are committed, logits are those of this step.
+    Ended,
+}
+
+/// A verified program, the arena it works in and the backend that computes.
+///
+/// Between steps the arena holds the states after the last step, the frame on show and the last
+/// step's logits.
+#[derive(Debug)]
+pub struct Session<'program, 'arena, B: Backend = Portable> {
+    pub(crate) program: Program<'program>,
+    pub(crate) arena: &'arena mut [u8],
+    backend: B,
+    next_layer: usize,
+    pub(crate) steps: u32,
+}
+
+impl<'program, 'arena> Session<'program, 'arena, Portable> {
+    /// Verifies a program and resets it, computing with [`Portable`]. See
+    /// [`Session::with_backend`].
+    pub fn new(program: &'program [u8], arena: &'arena mut [u8]) -> Result<Self, LoadError> {
+        Session::with_backend(program, arena, Portable)
+    }
+}
+
+impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
+    /// Verifies a program and resets it. The program's bytes may lie in flash; they and the arena
+    /// must start at multiples of [`ALIGNMENT`] ([`crate::include_program!`] and
+    /// [`crate::Arena`] see to that). The arena may be longer than needed.
+    pub fn with_backend(program: &'program [u8], arena: &'arena mut [u8], mut backend: B) -> Result<Self, LoadError> {
+        let remainder = |bytes: &[u8]| bytes.as_ptr().addr() % ALIGNMENT;
+        let verified = Program::new_checked(program)?;
+        if remainder(program) != 0 {
+            return Err(LoadError::new(LoadErrorKind::ProgramAlignment, remainder(program) as u32));
+        }
+        if remainder(arena) != 0 {
+            return Err(LoadError::new(LoadErrorKind::ArenaAlignment, remainder(arena) as u32));
+        }
+        let length = verified.prelude().arena_length;
+        let Some(arena) = arena.get_mut(..length as usize) else {
+            return Err(LoadError::new(LoadErrorKind::ArenaTooSmall, length));
+        };
+        backend.prepare(&verified)?;
+        let mut session = Self { program: verified, arena, backend, next_layer: 0, steps: 0 };
+        session.arena.fill(0);
+        session.reset();
+        session.present_blank();
+        Ok(session)
+    }
+
+    /// Sets every state to zero, as before the first step. The frame on show stays; the logits are
+    /// those of the last step until the next one.
+    pub fn reset(&mut self) {
+        self.next_layer = 0;
+        self.steps = 0;
+        for state in self.program.states() {
+            let Some(buffer) = self.program.buffer(state.buffer) else { continue };
+            let Some((target, _)) = isolate(self.arena, &buffer) else { continue };
+            match Element::from_byte(buffer.element) {
+                Some(Element::I8) => target.fill(buffer.zero_point as u8),
+                Some(Element::I16 | Element::I32 | Element::F32) | None => target.fill(0),
+            }
+        }
+    }
+
+    /// Computes one step. Ends a step that [`Self::step_layer`] began.
+    pub fn step(&mut self) {
+        while self.step_layer() == LayerProgress::Within {}
+    }
+
+    /// Computes the next layer of a step, in the order of the program's plan; the last one commits
+    /// the states. So one step can be spread over several ticks. Frames presented in between are
+    /// seen by layers that have not run yet.
+    pub fn step_layer(&mut self) -> LayerProgress {
+        if let Some(layer) = self.program.layer(self.next_layer) {
+            self.run_layer(&layer);
+        }
+        self.next_layer = self.next_layer.wrapping_add(1);
+        if self.next_layer < self.program.layer_count() {
+            return LayerProgress::Within;
+        }
+        self.commit();
+        self.next_layer = 0;
+        self.steps = self.steps.saturating_add(1);
+        LayerProgress::Ended
+    }
+
+    fn run_layer(&mut self, layer: &LayerRecord) {
+        let first = layer.first_operation as usize;
+        for index in first..first.wrapping_add(layer.operation_count as usize) {
+            self.run_operation(index);
+        }
+    }
+
+    /// Runs one operation. Verification proved that everything it needs exists.
+    fn run_operation(&mut self, index: usize) -> Option<()> {
+        let program = &self.program;
+        let record = program.operation(index)?;
+        let kind = OperationKind::from_byte(record.kind)?;
+        let target = program.buffer(record.output)?;
+        let (output, around) = isolate(self.arena, &target)?;
+        let mut task = Task { program, kind, record, target, output, around };
+        for slot in 0..usize::from(record.operand_count) {
+            if let Some(operand) = task.operand(slot) {
+                self.backend.clean(operand.bytes);
+            }
+        }
+        let mut progress = self.backend.submit(&mut task);
+        while progress == Progress::Pending {
+            progress = self.backend.poll(&mut task);
+        }
+        self.backend.invalidate(task.output);
+        Some(())
+    }
+
+    fn commit(&mut self) {
+        for state in self.program.states() {
+            if state.commit_source == NO_INDEX {
+                continue;
+            }
+            let buffers = (self.program.buffer(state.commit_source), self.program.buffer(state.buffer));
+            if let (Some(source), Some(target)) = buffers {
+                copy(self.arena, &source, &target);
+            }
+        }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program<'program> {
+        &self.program
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// Ends the session and gives the backend back.
+    pub fn into_backend(self) -> B {
+        self.backend
+    }
+
+    /// Steps since the last reset.
+    pub fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// Whether [`Self::step_layer`] has begun a step and not ended it.
+    pub fn is_within_step(&self) -> bool {
+        self.next_layer != 0
+    }
+
+    /// Whether the logits of the last step can depend on an image presented right after the reset.
+    pub fn is_image_driven(&self) -> bool {
+        let first = self.program.prelude().first_image_step;
+        first != 0 && self.steps >= first
+    }
+
+    fn tensor(&self, buffer: BufferRecord) -> Tensor<'_> {
+        Tensor { buffer, bytes: self.arena.get(buffer.range()).unwrap_or(&[]) }
+    }
+
+    /// A buffer of the arena. Transient buffers hold what the last operation that shared their
+    /// bytes left there.
+    pub fn buffer(&self, index: u16) -> Option<Tensor<'_>> {
+        self.program.buffer(index).map(|buffer| self.tensor(buffer))
+    }
+
+    /// A tapped value by path, for instance `layer3.output`.
+    pub fn tap(&self, name: &str) -> Option<Tensor<'_>> {
+        let tap = self.program.taps().find(|tap| self.program.name(tap.name, tap.name_length) == name)?;
+        self.buffer(tap.buffer)
+    }
+
+    /// A state by index, in the graph's order.
+    pub fn state(&self, index: usize) -> Option<Tensor<'_>> {
+        self.buffer(self.program.state(index)?.buffer)
+    }
+
+    /// A state by path, for instance `layer3.hidden`.
+    pub fn state_named(&self, name: &str) -> Option<Tensor<'_>> {
+        let mut states = self.program.states();
+        let state = states.find(|state| self.program.name(state.name, state.name_length) == name)?;
+        self.buffer(state.buffer)
+    }
+
+    /// Overwrites a state with raw elements in height, width, channel order.
+    pub fn write_state(&mut self, index: usize, bytes: &[u8]) -> Result<(), LengthError> {
+        let buffer = self.program.state(index).and_then(|state| self.program.buffer(state.buffer));
+        let target = buffer.and_then(|buffer| isolate(self.arena, &buffer)).map(|(target, _)| target);
+        let target = target.unwrap_or(&mut []);
+        let found = bytes.len();
+        if target.len() != found {
+            return Err(LengthError { expected: target.len(), found });
+        }
+        for (target, source) in target.iter_mut().zip(bytes) {
+            *target = *source;
+        }
+        Ok(())
+    }
+
+    /// The class scores of the last step, as computed.
+    pub fn logits_raw(&self) -> Logits<'_> {
+        let buffer = self.program.buffer(self.program.prelude().logits_buffer);
+        let bytes = buffer.and_then(|buffer| self.arena.get(buffer.range())).unwrap_or(&[]);
+        match self.program.numerics() {
+            Numerics::Real => Logits::Real(elements(bytes)),
+            Numerics::Integer => {
+                Logits::Integer { values: elements(bytes), scale: buffer.map_or(1.0, |buffer| buffer.scale) }
+            }
+        }
+    }
+
+    /// Writes the class scores of the last step as real numbers.
+    pub fn logits(&self, scores: &mut [f32]) -> Result<(), LengthError> {
+        let logits = self.logits_raw();
+        if scores.len() != logits.len() {
+            return Err(LengthError { expected: logits.len(), found: scores.len() });
+        }
+        for (class, score) in scores.iter_mut().enumerate() {
+            *score = logits.real(class).unwrap_or(0.0);
+        }
+        Ok(())
+    }
+
+    /// CRC-32/ISO-HDLC of the logits as they lie in the arena.
+    pub fn logits_crc(&self) -> u32 {
+        let buffer = self.program.buffer(self.program.prelude().logits_buffer);
+        crc32::checksum(buffer.and_then(|buffer| self.arena.get(buffer.range())).unwrap_or(&[]))
+    }
+
+    /// CRC-32/ISO-HDLC of all states, one after the other in the graph's order, as they lie in the
+    /// arena.
+    pub fn states_crc(&self) -> u32 {
+        let mut digest = crc32::digest();
+        for state in self.program.states() {
+            if let Some(buffer) = self.program.buffer(state.buffer) {
+                digest.update(self.arena.get(buffer.range()).unwrap_or(&[]));
+            }
+        }
+        digest.finalize()
+    }
+}
