@@ -82,7 +82,7 @@ pub fn infer(graph: &StepGraph, operation: &Operation, inputs: &[Read]) -> Resul
 }
 
 /// Positions of a sliding window: `(size + padding - kernel) / stride + 1` along each axis.
-fn windows(input: Shape, kernel: [usize; 2], stride: [usize; 2], padding: Padding) -> Result<Shape, String> {
+pub(crate) fn windows(input: Shape, kernel: [usize; 2], stride: [usize; 2], padding: Padding) -> Result<Shape, String> {
     let along = |size: usize, before: usize, after: usize, axis: usize| {
         let padded = size + before + after;
         if kernel[axis] == 0 || stride[axis] == 0 || padded < kernel[axis] {

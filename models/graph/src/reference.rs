@@ -118,22 +118,43 @@ fn convolution(spec: &Convolution, inputs: &[&Tensor], shape: Shape, weight: &[f
     output
 }
 
+/// Adds one input channel's contribution to one output channel. Each output element sums over u, then v.
 fn accumulate(spec: &Convolution, input: &Tensor, channel: usize, kernel: &[f64], shape: Shape, map: &mut [f64]) {
     let [kernel_height, kernel_width] = spec.kernel;
-    for row in 0..shape.height {
-        for u in 0..kernel_height {
-            let Some(source_row) = inside(row * spec.stride[0] + u, spec.padding.top, input.shape.height) else { continue };
-            for column in 0..shape.width {
-                for v in 0..kernel_width {
-                    let position = column * spec.stride[1] + v;
-                    if let Some(source_column) = inside(position, spec.padding.left, input.shape.width) {
-                        map[row * shape.width + column] +=
-                            kernel[u * kernel_width + v] * input.at(channel, source_row, source_column);
+    let (stride_down, stride_along) = (spec.stride[0], spec.stride[1]);
+    let plane = &input.values[channel * input.shape.positions()..][..input.shape.positions()];
+    for u in 0..kernel_height {
+        for v in 0..kernel_width {
+            let weight = kernel[u * kernel_width + v];
+            let columns = inside_range(shape.width, stride_along, v, spec.padding.left, input.shape.width);
+            if columns.is_empty() {
+                continue;
+            }
+            for row in inside_range(shape.height, stride_down, u, spec.padding.top, input.shape.height) {
+                let source_row = row * stride_down + u - spec.padding.top;
+                let source = &plane[source_row * input.shape.width..][..input.shape.width];
+                let target = &mut map[row * shape.width..][columns.clone()];
+                let source = &source[columns.start * stride_along + v - spec.padding.left..];
+                if stride_along == 1 {
+                    for (sum, x) in target.iter_mut().zip(source) {
+                        *sum += weight * x;
+                    }
+                } else {
+                    for (sum, x) in target.iter_mut().zip(source.iter().step_by(stride_along)) {
+                        *sum += weight * x;
                     }
                 }
             }
         }
     }
+}
+
+/// The output positions whose input position `position * stride + offset - before` lies within the
+/// map; empty where there are none.
+pub(crate) fn inside_range(output: usize, stride: usize, offset: usize, before: usize, size: usize) -> std::ops::Range<usize> {
+    let start = before.saturating_sub(offset).div_ceil(stride);
+    let end = (size + before).saturating_sub(offset).div_ceil(stride).min(output);
+    start..end
 }
 
 /// The position within the map, if the padded position lies in it.

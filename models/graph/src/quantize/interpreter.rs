@@ -4,6 +4,7 @@
 use super::types::*;
 use crate::graph::{NodeId, Read};
 use crate::operation::{Pool, Resize};
+use crate::reference::inside_range;
 use crate::shape::Shape;
 
 /// Integers of one image, `[channels, height, width]`, row major.
@@ -182,13 +183,16 @@ fn accumulate(spec: &QuantizedConvolution, plane: &[i32], source: Shape, kernel:
     for u in 0..spec.kernel[0] {
         for v in 0..spec.kernel[1] {
             let weight = i32::from(kernel[u * spec.kernel[1] + v]);
-            for row in 0..shape.height {
-                let Some(source_row) = inside(row * stride_down + u, spec.padding.top, source.height) else { continue };
-                let line = &plane[source_row * source.width..][..source.width];
-                for (column, acc) in map[row * shape.width..][..shape.width].iter_mut().enumerate() {
-                    if let Some(source_column) = inside(column * stride_along + v, spec.padding.left, source.width) {
-                        *acc += line[source_column] * weight;
-                    }
+            let columns = inside_range(shape.width, stride_along, v, spec.padding.left, source.width);
+            if columns.is_empty() {
+                continue;
+            }
+            for row in inside_range(shape.height, stride_down, u, spec.padding.top, source.height) {
+                let line = &plane[(row * stride_down + u - spec.padding.top) * source.width..][..source.width];
+                let line = &line[columns.start * stride_along + v - spec.padding.left..];
+                let target = &mut map[row * shape.width..][columns.clone()];
+                for (acc, x) in target.iter_mut().zip(line.iter().step_by(stride_along)) {
+                    *acc += x * weight;
                 }
             }
         }

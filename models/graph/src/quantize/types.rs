@@ -51,6 +51,12 @@ impl QuantizedType {
         ((real / self.scale).round() + f64::from(self.zero_point)).clamp(f64::from(low), f64::from(high)) as i32
     }
 
+    /// The largest `|x - zero point|`.
+    pub fn magnitude(&self) -> i64 {
+        let (low, high) = self.element.range();
+        i64::from((high - self.zero_point).max(self.zero_point - low))
+    }
+
     /// The real value of an integer.
     pub fn dequantize(&self, integer: i32) -> f64 {
         self.scale * f64::from(integer - self.zero_point)
