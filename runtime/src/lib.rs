@@ -24,6 +24,8 @@ pub mod backend;
 pub mod frame;
 pub mod include;
 pub mod kernels;
+#[cfg(feature = "protocol")]
+pub mod protocol;
 pub mod readout;
 pub mod session;
 pub mod snapshot;
