@@ -1,0 +1,142 @@
+//! What can go wrong between a data set's bytes and a batch.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// An error of the data pipeline. Every message says what failed, where, what was expected and
+/// found, and what to do about it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The text after `--data` could not be understood.
+    #[error("data source `{text}`: {reason}")]
+    Source {
+        /// The text as given.
+        text: String,
+        /// What is wrong with it and which forms are known.
+        reason: String,
+    },
+    /// A file or folder that the source needs is not there.
+    #[error("{path}: no such {what}; {hint}", path = path.display())]
+    Missing {
+        /// What was looked for ("file", "data folder or archive", ...).
+        what: &'static str,
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What to do.
+        hint: String,
+    },
+    /// The operating system refused to read or write a file.
+    #[error("{path}: cannot {action}: {source}", path = path.display())]
+    Io {
+        /// What was tried ("open", "read", "write", ...).
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file's bytes are not what its format says.
+    #[error("{path}: {what}: expected {expected}, found {found}; {hint}", path = path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The field or property that is wrong.
+        what: &'static str,
+        /// What it should have been.
+        expected: String,
+        /// What it was.
+        found: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// One image file could not be decoded.
+    #[error("{file}: image cannot be decoded: {reason}; replace or delete this file", file = file.describe())]
+    CorruptImage {
+        /// The image file.
+        file: ImageFile,
+        /// The decoder's reason.
+        reason: String,
+    },
+    /// One image has another size than the data set.
+    #[error(
+        "{file}: expected an image of {expected} (height x width), found {found}; \
+         add `,size=N` to the data source to scale and crop all images to N x N", file = file.describe()
+    )]
+    ImageSize {
+        /// The image file.
+        file: ImageFile,
+        /// Height and width of the data set, as text.
+        expected: String,
+        /// Height and width of this image, as text.
+        found: String,
+    },
+    /// The data set has no such split.
+    #[error("{path}: no `{wanted}` split: expected {expected}, found {found}; {hint}", path = path.display())]
+    Split {
+        /// The folder or archive.
+        path: PathBuf,
+        /// The split asked for.
+        wanted: &'static str,
+        /// Folder names or files that would have held it.
+        expected: String,
+        /// What is there.
+        found: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A number given to the pipeline lies outside what can be done.
+    #[error("{what}: expected {expected}, found {found}")]
+    Invalid {
+        /// The setting.
+        what: &'static str,
+        /// The range or condition.
+        expected: String,
+        /// The value given.
+        found: String,
+    },
+    /// The thread that prepares batches ended without finishing the epoch.
+    #[error(
+        "the thread that prepares batches stopped at batch {batch}: {reason}; this is a bug, please report it"
+    )]
+    WorkerStopped {
+        /// The batch that would have come next, counted from the start of the epoch.
+        batch: usize,
+        /// What it said when it ended.
+        reason: String,
+    },
+}
+
+/// Where an image file lies: on disk, or inside an archive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageFile {
+    /// The file, or the archive that holds it.
+    pub path: PathBuf,
+    /// The path inside the archive, where there is one.
+    pub entry: Option<String>,
+}
+
+impl ImageFile {
+    /// The path, with the place inside the archive in words.
+    pub fn describe(&self) -> String {
+        match &self.entry {
+            Some(entry) => format!("{}: entry `{entry}`", self.path.display()),
+            None => self.path.display().to_string(),
+        }
+    }
+}
+
+impl DataError {
+    /// Wraps an operating system error with what was tried and where.
+    pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        DataError::Io {
+            action,
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+}
+
+/// Result of the data pipeline.
+pub type Result<T, E = DataError> = std::result::Result<T, E>;

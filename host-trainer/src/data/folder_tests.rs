@@ -1,0 +1,285 @@
+use std::io::{Cursor, Write};
+
+use super::super::dataset::MemoryDataset;
+use super::*;
+
+fn png(height: u32, width: u32, value: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let image = image::RgbImage::from_pixel(width, height, image::Rgb([value, 10, 20]));
+    image
+        .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png)
+        .unwrap();
+    bytes
+}
+
+/// Two classes, two splits, and files that are not images.
+fn contents() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("./train/dog/2.png", png(4, 4, 3)),
+        ("./train/cat/1.png", png(4, 4, 1)),
+        ("./train/cat/0.png", png(4, 4, 0)),
+        ("./train/cat/._0.png", b"not an image".to_vec()),
+        ("./train/notes.txt", b"not an image".to_vec()),
+        ("./val/dog/9.PNG", png(4, 4, 9)),
+    ]
+}
+
+fn write_folder(contents: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in contents {
+        let path = folder.path().join(name.trim_start_matches("./"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    folder
+}
+
+fn tar_bytes(contents: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes) in contents {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, &bytes[..]).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn write_file(bytes: &[u8]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+fn first_value(set: &dyn Dataset, index: usize) -> u8 {
+    set.image(index).unwrap().pixels[0]
+}
+
+fn assert_is_the_set(path: &Path) {
+    let train = FolderDataset::open(path, Split::Train, FolderOptions::default()).unwrap();
+    assert_eq!(train.len(), 3);
+    assert_eq!(train.class_names(), ["cat", "dog"]);
+    assert_eq!(
+        train.shape(),
+        ImageShape {
+            channels: 3,
+            height: 4,
+            width: 4
+        }
+    );
+    assert_eq!(
+        (0..3).map(|index| train.label(index)).collect::<Vec<_>>(),
+        [0, 0, 1]
+    );
+    assert_eq!(
+        (0..3)
+            .map(|index| first_value(&train, index))
+            .collect::<Vec<_>>(),
+        [0, 1, 3]
+    );
+    let test = FolderDataset::open(path, Split::Test, FolderOptions::default()).unwrap();
+    // `dog` keeps the number it has in training although `cat` has no test image.
+    assert_eq!(
+        (test.len(), test.label(0), first_value(&test, 0)),
+        (1, 1, 9)
+    );
+}
+
+#[test]
+fn folder_tar_zstd_and_gzip_give_the_same_set() {
+    assert_is_the_set(write_folder(&contents()).path());
+    let tar = tar_bytes(&contents());
+    assert_is_the_set(write_file(&tar).path());
+    assert_is_the_set(write_file(&zstd::encode_all(&tar[..], 1).unwrap()).path());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&tar).unwrap();
+    assert_is_the_set(write_file(&gzip.finish().unwrap()).path());
+}
+
+#[test]
+fn a_corrupt_image_is_named_with_its_place_in_the_archive() {
+    let mut contents = contents();
+    contents[1].1.truncate(40);
+    let archive = write_file(&tar_bytes(&contents));
+    let set = FolderDataset::open(archive.path(), Split::Train, FolderOptions::default()).unwrap();
+    assert!(set.image(0).is_ok());
+    let error = MemoryDataset::read_all(&set).unwrap_err().to_string();
+    assert!(
+        error.contains("entry `train/cat/1.png`: image cannot be decoded"),
+        "{error}"
+    );
+}
+
+#[test]
+fn other_sizes_need_the_size_option() {
+    let mut contents = contents();
+    contents[0].1 = png(9, 6, 3);
+    let folder = write_folder(&contents);
+    let set = FolderDataset::open(folder.path(), Split::Train, FolderOptions::default()).unwrap();
+    let error = set.image(2).unwrap_err().to_string();
+    assert!(
+        error.contains("2.png")
+            && error.contains("4 x 4")
+            && error.contains("9 x 6")
+            && error.contains("size=N"),
+        "{error}"
+    );
+    let options = FolderOptions {
+        channels: 1,
+        size: Some(5),
+        short: Some(6),
+    };
+    let set = FolderDataset::open(folder.path(), Split::Train, options).unwrap();
+    assert_eq!(
+        set.image(2).unwrap().shape,
+        ImageShape {
+            channels: 1,
+            height: 5,
+            width: 5
+        }
+    );
+    assert_eq!(
+        set.original(2).unwrap().shape,
+        ImageShape {
+            channels: 1,
+            height: 9,
+            width: 6
+        }
+    );
+}
+
+#[test]
+fn wrong_layouts_and_archives_say_what_was_found() {
+    let message = |path: &Path, split| {
+        FolderDataset::open(path, split, FolderOptions::default())
+            .unwrap_err()
+            .to_string()
+    };
+    let folder = write_folder(&[
+        ("train/cat/0.png", png(2, 2, 0)),
+        ("other/cat/0.png", png(2, 2, 0)),
+    ]);
+    let error = message(folder.path(), Split::Test);
+    assert!(
+        error.contains("no `test` split") && error.contains("`other` with 1 images"),
+        "{error}"
+    );
+    let folder = write_folder(&[
+        ("train/cat/0.png", png(2, 2, 0)),
+        ("test/cow/0.png", png(2, 2, 0)),
+    ]);
+    assert!(message(folder.path(), Split::Test).contains("class `cow`"));
+    assert!(
+        message(Path::new("no-such-archive.tar"), Split::Train)
+            .contains("no-such-archive.tar: no such")
+    );
+    assert!(message(write_file(b"hello").path(), Split::Train).contains("kind of archive"));
+    let tar = tar_bytes(&contents());
+    assert!(message(write_file(&tar[..700]).path(), Split::Train).contains("fetch it again"));
+    let zstd = zstd::encode_all(&tar[..], 1).unwrap();
+    assert!(
+        message(write_file(&zstd[..zstd.len() / 2]).path(), Split::Train)
+            .contains("fetch it again")
+    );
+}
+
+#[test]
+fn options_out_of_range_are_refused() {
+    let folder = write_folder(&contents());
+    for options in [
+        FolderOptions {
+            channels: 2,
+            ..FolderOptions::default()
+        },
+        FolderOptions {
+            size: Some(0),
+            ..FolderOptions::default()
+        },
+        FolderOptions {
+            short: Some(9),
+            ..FolderOptions::default()
+        },
+        FolderOptions {
+            size: Some(9),
+            short: Some(8),
+            ..FolderOptions::default()
+        },
+    ] {
+        let error = FolderDataset::open(folder.path(), Split::Train, options).unwrap_err();
+        assert!(matches!(error, DataError::Invalid { .. }), "{error}");
+    }
+}
+
+fn shared(name: &str) -> Option<std::path::PathBuf> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")).join(name);
+    if !path.is_file() {
+        eprintln!("skipped: {} is missing", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+#[test]
+fn cifar10_test_split_is_read_from_its_compressed_archive() {
+    let Some(path) = shared("cifar10-jpeg.tar.zst") else {
+        return;
+    };
+    let set = FolderDataset::open(&path, Split::Test, FolderOptions::default()).unwrap();
+    assert_eq!(set.len(), 10_000);
+    assert_eq!(set.class_names()[..3], ["airplane", "automobile", "bird"]);
+    let set = MemoryDataset::read_all(&set).unwrap();
+    assert_eq!(
+        set.shape(),
+        ImageShape {
+            channels: 3,
+            height: 32,
+            width: 32
+        }
+    );
+    assert!((0..10).all(|class| {
+        (0..set.len())
+            .filter(|&index| set.label(index) == class)
+            .count()
+            == 1000
+    }));
+}
+
+#[test]
+fn photographs_are_scaled_and_cropped_to_128() {
+    let Some(path) = shared("imagenet500.tar") else {
+        return;
+    };
+    let options = FolderOptions {
+        size: Some(128),
+        short: Some(146),
+        ..FolderOptions::default()
+    };
+    let set = FolderDataset::open(&path, Split::Test, options).unwrap();
+    assert_eq!((set.len(), set.class_names().len()), (500, 500));
+    let all = MemoryDataset::read_all(&set).unwrap();
+    assert_eq!(
+        all.shape(),
+        ImageShape {
+            channels: 3,
+            height: 128,
+            width: 128
+        }
+    );
+    let mean = all
+        .pixels()
+        .iter()
+        .map(|&value| f64::from(value))
+        .sum::<f64>()
+        / all.pixels().len() as f64;
+    assert!(
+        (90.0..140.0).contains(&mean),
+        "photographs are neither black nor white: mean {mean}"
+    );
+    let error = FolderDataset::open(&path, Split::Train, options)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("no `train` split") && error.contains("`val` with 500 images"),
+        "{error}"
+    );
+}

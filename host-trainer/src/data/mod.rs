@@ -1,0 +1,37 @@
+//! Data sets, from bytes on disk (or a seed) to shuffled, augmented batches.
+//!
+//! - [`Source`] reads the text after `--data` and loads a [`Split`] of a data set;
+//! - [`Dataset`] is what the trainer sees: labelled u8 images of one shape;
+//! - [`statistics`] measures what normalisation and colour jitter need;
+//! - [`Batches`] assembles batches on a thread, in an order that a resume repeats exactly;
+//! - [`sheet`] draws images for reports.
+//!
+//! Nothing here knows libtorch.
+
+pub mod augmentation;
+pub mod batch;
+pub mod batches;
+pub mod dataset;
+pub mod decode;
+pub mod error;
+pub mod files;
+pub mod folder;
+pub mod idx;
+pub mod random;
+pub mod rendered;
+pub mod sheet;
+pub mod source;
+pub mod statistics;
+pub mod subset;
+
+pub use augmentation::Augmentation;
+pub use batch::Batch;
+pub use batches::{BatchPlan, Batches};
+pub use dataset::{Dataset, ImageShape, MemoryDataset, Picture, SharedDataset, Split};
+pub use error::{DataError, ImageFile, Result};
+pub use folder::{FolderDataset, FolderOptions};
+pub use rendered::RenderedOptions;
+pub use sheet::write_contact_sheet;
+pub use source::Source;
+pub use statistics::{ChannelStatistics, PrincipalColours, channel_statistics, principal_colours};
+pub use subset::Subset;

@@ -1,0 +1,121 @@
+use std::path::Path;
+
+use super::*;
+
+fn folder(text: &str) -> (PathBuf, FolderOptions, bool) {
+    match Source::parse(text).unwrap().kind {
+        Kind::Folder {
+            path,
+            options,
+            lazy,
+        } => (path, options, lazy),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_form_is_read() {
+    assert_eq!(
+        Source::parse("mnist:a/b").unwrap().kind,
+        Kind::Mnist("a/b".into())
+    );
+    assert_eq!(Source::parse("idx:c").unwrap().kind, Kind::Idx("c".into()));
+    assert_eq!(
+        Source::parse("rendered").unwrap().kind,
+        Kind::Rendered(RenderedOptions::default())
+    );
+    let expected = RenderedOptions {
+        size: 32,
+        noise: 30,
+        seed: 9,
+        ..RenderedOptions::default()
+    };
+    assert_eq!(
+        Source::parse("rendered:size=32,noise=30,seed=9")
+            .unwrap()
+            .kind,
+        Kind::Rendered(expected)
+    );
+    assert_eq!(
+        folder("folder:a.tar"),
+        ("a.tar".into(), FolderOptions::default(), false)
+    );
+    let options = FolderOptions {
+        channels: 1,
+        size: Some(128),
+        short: Some(146),
+    };
+    assert_eq!(
+        folder("folder:a.tar,size=128,short=146,channels=1,decode=lazy"),
+        ("a.tar".into(), options, true)
+    );
+}
+
+#[test]
+fn paths_may_hold_commas_colons_and_equals_signs() {
+    assert_eq!(
+        folder("folder:C:/my, data/x,size=32").0,
+        Path::new("C:/my, data/x")
+    );
+    assert_eq!(folder("folder:a=b").0, Path::new("a=b"));
+    assert_eq!(folder("folder:a=b,size=32").0, Path::new("a=b"));
+}
+
+#[test]
+fn mistakes_are_told_with_the_nearest_word() {
+    for (text, part) in [
+        ("mnits:x", "did you mean `mnist`?"),
+        ("", "unknown kind ``"),
+        ("mnist", "a path is missing"),
+        ("mnist:", "write `mnist:PATH`"),
+        ("folder:x,sise=3", "did you mean `size`?"),
+        ("folder:x,size=big", "expected a whole number, found `big`"),
+        ("folder:x,size=-1", "expected a whole number"),
+        ("folder:x,size=3,size=4", "given twice"),
+        ("folder:x,decode=maybe", "`now` or `lazy`"),
+        ("rendered:nose=3", "did you mean `noise`?"),
+        ("rendered:28", "`28` is no option"),
+        ("rendered:classes=11", "expected 2 to 10, found 11"),
+        ("mnist:x,size=3", "unknown option `size`"),
+    ] {
+        let error = Source::parse(text).unwrap_err().to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+}
+
+#[test]
+fn limits_draw_balanced_parts_and_load_both_splits() {
+    let source = Source::parse("rendered:train=300,test=50,train-limit=100").unwrap();
+    let (train, test) = (
+        source.load(Split::Train).unwrap(),
+        source.load(Split::Test).unwrap(),
+    );
+    assert_eq!((train.len(), test.len()), (100, 50));
+    assert!((0..10).all(|class| (0..100).any(|index| train.label(index) == class)));
+    assert!(
+        Source::parse("rendered:test=50,test-limit=51")
+            .unwrap()
+            .load(Split::Test)
+            .is_err()
+    );
+}
+
+#[test]
+fn a_lazy_folder_keeps_its_originals() {
+    let path = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../shared/data/imagenet500.tar"
+    ));
+    if !path.is_file() {
+        eprintln!("skipped: {} is missing", path.display());
+        return;
+    }
+    let text = format!(
+        "folder:{},size=128,decode=lazy,test-limit=3",
+        path.display()
+    );
+    let set = Source::parse(&text).unwrap().load(Split::Test).unwrap();
+    let original = set.original(1).unwrap();
+    assert_eq!(original.shape.height.min(original.shape.width), 192);
+    assert_eq!(set.image(1).unwrap().shape.height, 128);
+}
