@@ -1,5 +1,7 @@
 //! Some images as one buffer, and as a net reads them.
 
+use convrnn_models::Preprocessing;
+
 use super::dataset::ImageShape;
 
 /// Some images and their labels.
@@ -30,41 +32,38 @@ impl Batch {
         self.labels.is_empty()
     }
 
-    /// The images as a net reads them, `[n, channels, height, width]`:
-    /// `(pixel / 255 + colour_shift[image][channel] - mean[channel]) / std[channel]`.
+    /// The images as a net reads them, `[n, channels, height, width]`: each pixel's
+    /// [`Preprocessing::value`], plus `colour_shift[image][channel] / standard_deviation[channel]`
+    /// where there is colour jitter.
     ///
     /// # Panics
-    /// If `mean` and `std` do not have one value a channel.
-    pub fn normalized(&self, mean: &[f32], std: &[f32]) -> Vec<f32> {
+    /// If the preprocessing is not for this number of channels.
+    pub fn normalized(&self, preprocessing: &Preprocessing) -> Vec<f32> {
         let ImageShape {
             channels,
             height,
             width,
         } = self.shape;
         assert_eq!(
-            (mean.len(), std.len()),
-            (channels, channels),
-            "one mean and one deviation a channel"
+            preprocessing.channels, channels,
+            "channels of preprocessing and batch"
         );
         let plane = height * width;
+        // Each channel has only 256 values.
+        let tables: Vec<[f32; 256]> = (0..channels)
+            .map(|channel| std::array::from_fn(|level| preprocessing.value(channel, level as u8)))
+            .collect();
         let mut values = vec![0.0; self.images.len()];
         for (image, output) in values.chunks_exact_mut(self.shape.bytes()).enumerate() {
             let pixels = &self.images[image * self.shape.bytes()..][..self.shape.bytes()];
-            for channel in 0..channels {
-                let shift = self
-                    .colour_shift
-                    .get(image * channels + channel)
-                    .copied()
-                    .unwrap_or(0.0);
-                // A table of the 256 possible values: the same bits as computing each.
-                let table: [f32; 256] = std::array::from_fn(|level| {
-                    (level as f32 / 255.0 + shift - mean[channel]) / std[channel]
-                });
-                for (value, pixel) in output[channel * plane..][..plane]
-                    .iter_mut()
-                    .zip(pixels.chunks_exact(channels))
-                {
+            for (channel, table) in tables.iter().enumerate() {
+                let output = &mut output[channel * plane..][..plane];
+                for (value, pixel) in output.iter_mut().zip(pixels.chunks_exact(channels)) {
                     *value = table[usize::from(pixel[channel])];
+                }
+                if let Some(shift) = self.colour_shift.get(image * channels + channel) {
+                    let shift = shift / preprocessing.standard_deviation[channel];
+                    output.iter_mut().for_each(|value| *value += shift);
                 }
             }
         }

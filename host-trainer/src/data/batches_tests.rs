@@ -111,18 +111,38 @@ proptest! {
 }
 
 #[test]
-fn normalising_is_the_formula() {
+fn normalising_is_preprocessing_plus_the_colour_shift() {
     let set = set(6);
-    let batch = &collect(&set, augmented(3, 0))[0];
-    let (mean, std) = ([0.4, 0.5, 0.6], [0.2, 0.3, 0.25]);
-    let values = batch.normalized(&mean, &std);
-    for (at, value) in values.iter().enumerate() {
-        let (image, channel, place) = (at / 12, at / 4 % 3, at % 4);
-        let pixel = f32::from(batch.images[image * 12 + place * 3 + channel]);
-        let expected = (pixel / 255.0 + batch.colour_shift[image * 3 + channel] - mean[channel])
-            / std[channel];
-        assert_eq!(*value, expected);
+    let preprocessing = super::super::statistics::preprocessing(&*set).unwrap();
+    assert_eq!(preprocessing.check(), Ok(()));
+    let plain = &collect(&set, BatchPlan::evaluate(3))[1];
+    for (image, values) in plain
+        .normalized(&preprocessing)
+        .chunks_exact(SHAPE.bytes())
+        .enumerate()
+    {
+        assert_eq!(
+            values,
+            preprocessing.normalize(&set.image(3 + image).unwrap().pixels)
+        );
     }
+    let batch = &collect(&set, augmented(3, 0))[0];
+    let shifted = batch.normalized(&preprocessing);
+    for (at, value) in shifted.iter().enumerate() {
+        let (image, channel, place) = (at / 12, at / 4 % 3, at % 4);
+        let pixel = batch.images[image * 12 + place * 3 + channel];
+        let shift =
+            batch.colour_shift[image * 3 + channel] / preprocessing.standard_deviation[channel];
+        assert_eq!(*value, preprocessing.value(channel, pixel) + shift);
+    }
+    assert_ne!(
+        shifted,
+        Batch {
+            colour_shift: Vec::new(),
+            ..batch.clone()
+        }
+        .normalized(&preprocessing)
+    );
 }
 
 /// A set whose image 5 cannot be read, or makes the reader panic.

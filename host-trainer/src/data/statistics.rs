@@ -1,8 +1,9 @@
 //! What normalisation and colour jitter need to know of a training split.
 
+use convrnn_models::Preprocessing;
 use rayon::prelude::*;
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, ImageShape};
 use super::error::Result;
 
 /// Per-channel mean and standard deviation of `pixel / 255` over all pixels of all images.
@@ -12,7 +13,7 @@ pub struct ChannelStatistics {
     pub mean: Vec<f32>,
     /// One standard deviation a channel (population form), at least 1/255 so that dividing by it
     /// is safe where all images are flat.
-    pub std: Vec<f32>,
+    pub standard_deviation: Vec<f32>,
 }
 
 /// Principal axes of the colours of a training split, for Krizhevsky's jitter.
@@ -96,7 +97,7 @@ pub fn channel_statistics(dataset: &dyn Dataset) -> Result<ChannelStatistics> {
             .clone()
             .map(|channel| sums.mean(channel) as f32)
             .collect(),
-        std: channels
+        standard_deviation: channels
             .map(|channel| {
                 sums.covariance(channel, channel)
                     .max(0.0)
@@ -104,6 +105,30 @@ pub fn channel_statistics(dataset: &dyn Dataset) -> Result<ChannelStatistics> {
                     .max(1.0 / 255.0) as f32
             })
             .collect(),
+    })
+}
+
+/// The preprocessing for a training split: its shape, means and standard deviations, so that its
+/// normalised values have mean 0 and deviation 1 in each channel.
+///
+/// # Errors
+/// That of an image that cannot be read.
+pub fn preprocessing(training: &dyn Dataset) -> Result<Preprocessing> {
+    let ImageShape {
+        channels,
+        height,
+        width,
+    } = training.shape();
+    let ChannelStatistics {
+        mean,
+        standard_deviation,
+    } = channel_statistics(training)?;
+    Ok(Preprocessing {
+        channels,
+        height,
+        width,
+        mean,
+        standard_deviation,
     })
 }
 
@@ -170,7 +195,7 @@ fn eigen(mut matrix: [[f64; 3]; 3]) -> ([f64; 3], [[f64; 3]; 3]) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::dataset::{ImageShape, MemoryDataset};
+    use super::super::dataset::MemoryDataset;
     use super::*;
 
     fn set(channels: usize, pixels: Vec<u8>) -> MemoryDataset {
@@ -195,9 +220,9 @@ mod tests {
             / 4.0)
             .sqrt();
         assert!((f64::from(statistics.mean[0]) - mean).abs() < 1e-7);
-        assert!((f64::from(statistics.std[0]) - deviation).abs() < 1e-7);
+        assert!((f64::from(statistics.standard_deviation[0]) - deviation).abs() < 1e-7);
         let flat = channel_statistics(&set(1, vec![9; 4])).unwrap();
-        assert_eq!(flat.std, [1.0 / 255.0]);
+        assert_eq!(flat.standard_deviation, [1.0 / 255.0]);
     }
 
     #[test]
