@@ -185,7 +185,7 @@ fn check_convolution(spec: &QuantizedConvolution, inputs: &[QuantizedType], outp
     }
     let channels: usize = inputs.iter().map(|input| input.shape.channels).sum();
     let (groups, out_channels) = (spec.groups, output.shape.channels);
-    let divides = groups > 0 && channels % groups == 0 && out_channels % groups == 0;
+    let divides = groups > 0 && channels.is_multiple_of(groups) && out_channels.is_multiple_of(groups);
     ensure(divides && (groups == 1 || inputs.len() == 1), || {
         format!("cannot split {channels} channels of {} inputs into {groups} groups", inputs.len())
     })?;

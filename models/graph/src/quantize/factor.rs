@@ -20,7 +20,7 @@ impl Rescale {
     /// not fit.
     pub fn with_shift(factor: f64, shift: u8) -> Option<Self> {
         let multiplier = multiplier(factor, shift);
-        (0.0..2f64.powi(31)).contains(&multiplier).then(|| Self { multiplier: multiplier as i32, shift })
+        (0.0..2f64.powi(31)).contains(&multiplier).then_some(Self { multiplier: multiplier as i32, shift })
     }
 
     /// The nearest representation of `factor` for values of at most `magnitude`; none where their
@@ -100,6 +100,14 @@ mod tests {
             prop_assert!(Rescale::new(input / output, magnitude).is_some());
             prop_assert!(Rescale::new(input / (output * 0.45), magnitude.max(2)).is_none() || bits < 2);
         }
+    }
+
+    #[test]
+    fn ties_go_up() {
+        let half = Rescale { multiplier: 1 << 30, shift: 1 };
+        assert_eq!(half.factor(), 0.5);
+        let halves: Vec<i32> = (-4..=4).map(|value| half.apply(value)).collect();
+        assert_eq!(halves, [-2, -1, -1, 0, 0, 1, 1, 2, 2]);
     }
 
     #[test]

@@ -156,11 +156,13 @@ fn wanted_from_node(graph: &StepGraph, elements: &[Element], node: NodeId) -> El
 
 /// Whether a node only moves the frame's values; the frame is i8, and so are they.
 fn is_view_of_frame(graph: &StepGraph, node: NodeId) -> bool {
-    match (&graph.nodes[node.0].operation, graph.nodes[node.0].inputs[0]) {
-        (Operation::Resize(_) | Operation::MaxPool(_), Read::Frame) => true,
-        (Operation::Resize(_) | Operation::MaxPool(_), Read::Node(other)) => is_view_of_frame(graph, other),
-        _ => false,
-    }
+    let node = &graph.nodes[node.0];
+    matches!(node.operation, Operation::Resize(_) | Operation::MaxPool(_))
+        && match node.inputs[0] {
+            Read::Frame => true,
+            Read::Node(other) => is_view_of_frame(graph, other),
+            Read::State(_) => false,
+        }
 }
 
 fn roles(graph: &StepGraph, readers: &[Vec<Reader>], elements: &[Element]) -> Vec<Role> {

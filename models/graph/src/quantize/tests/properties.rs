@@ -1,6 +1,6 @@
-//! Properties of quantisation on random networks.
+//! Properties on random networks.
 
-use super::*;
+use crate::quantize::*;
 use crate::graph::{NodeId, Read};
 use crate::operation::{Convolution, Operation};
 use crate::parameters::Parameters;

@@ -1,0 +1,5 @@
+//! Tests of quantisation as a whole.
+
+mod edges;
+mod properties;
+mod structure;
