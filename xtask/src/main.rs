@@ -2,6 +2,7 @@
 
 mod checkout;
 mod firmware;
+mod fuzz;
 mod process;
 mod setup;
 mod suite;
@@ -26,6 +27,8 @@ enum Task {
     Setup,
     /// Run every test, the firmware in QEMU included
     Test(suite::TestArguments),
+    /// Fuzz the program loader, `step` and the stream protocol under the address sanitizer
+    Fuzz(fuzz::FuzzArguments),
     /// Build firmware, or run it in QEMU
     #[command(subcommand)]
     Firmware(firmware::FirmwareTask),
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Setup => setup::run(),
         Task::Test(arguments) => suite::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Firmware(task) => firmware::run(&task),
     };
     match outcome {
