@@ -3,7 +3,10 @@
 use std::io::Cursor;
 
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader, Limits};
+use image::{DynamicImage, ImageReader, Limits, RgbImage};
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::dataset::{ImageShape, Picture};
 use super::error::{DataError, ImageFile, Result};
@@ -11,34 +14,57 @@ use super::error::{DataError, ImageFile, Result};
 /// Images of more pixels a side than this are refused before memory is taken for them.
 const LONGEST_SIDE: u32 = 1 << 15;
 
-/// Decodes a JPEG or PNG (seen from its bytes) to 1 (luminance) or 3 (RGB) channels of 8 bits.
-/// Orientation tags are not applied and alpha is dropped, as in torchvision's image folder.
+/// Decodes a JPEG or PNG (seen from its bytes) to 1 (luminance, Rec. 709) or 3 (RGB) channels of
+/// 8 bits. Orientation tags are not applied and alpha is dropped, as in torchvision's image folder.
 ///
 /// # Errors
-/// [`DataError::CorruptImage`] with the decoder's reason.
+/// [`DataError::CorruptImage`] with the decoder's reason, also for a JPEG cut short.
 pub fn decode(bytes: &[u8], channels: usize, file: &ImageFile) -> Result<Picture> {
-    let corrupt = |reason: String| DataError::CorruptImage {
-        file: file.clone(),
-        reason,
+    let decoded = if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+        decode_jpeg(bytes)
+    } else {
+        decode_other(bytes)
     };
+    decoded
+        .map(|image| to_picture(image, channels))
+        .map_err(|reason| DataError::CorruptImage {
+            file: file.clone(),
+            reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+        })
+}
+
+/// The decoder below the image library's, in strict mode: the library's own setting fills what is
+/// missing of a truncated file with gray and says nothing.
+fn decode_jpeg(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(LONGEST_SIDE as usize)
+        .set_max_height(LONGEST_SIDE as usize)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let pixels = decoder.decode().map_err(|error| error.to_string())?;
+    let (width, height) = decoder.dimensions().ok_or("it has no dimensions")?;
+    let image =
+        RgbImage::from_raw(width as u32, height as u32, pixels).ok_or("its pixels are not RGB")?;
+    Ok(DynamicImage::ImageRgb8(image))
+}
+
+fn decode_other(bytes: &[u8]) -> Result<DynamicImage, String> {
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
-        .map_err(|error| corrupt(error.to_string()))?;
+        .map_err(|error| error.to_string())?;
     if reader.format().is_none() {
         let start = &bytes[..bytes.len().min(8)];
-        return Err(corrupt(format!(
+        return Err(format!(
             "neither JPEG nor PNG; it has {} bytes and starts with {start:02x?}",
             bytes.len()
-        )));
+        ));
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST_SIDE);
     limits.max_image_height = Some(LONGEST_SIDE);
     reader.limits(limits);
-    let decoded = reader
-        .decode()
-        .map_err(|error| corrupt(error.to_string()))?;
-    Ok(to_picture(decoded, channels))
+    reader.decode().map_err(|error| error.to_string())
 }
 
 fn to_picture(image: DynamicImage, channels: usize) -> Picture {
@@ -197,6 +223,66 @@ mod tests {
         assert_eq!(decode(&bytes, 1, &file).unwrap().pixels.len(), 6);
         bytes.truncate(bytes.len() / 2);
         assert!(decode(&bytes, 3, &file).is_err());
+    }
+
+    #[test]
+    fn a_truncated_jpeg_is_refused_and_not_filled_with_gray() {
+        let file = ImageFile {
+            path: "x.jpg".into(),
+            entry: None,
+        };
+        let pixels: Vec<u8> = (0..64 * 64 * 3)
+            .map(|value: u32| (value.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        let image = RgbImage::from_raw(64, 64, pixels).unwrap();
+        let mut bytes = Vec::new();
+        image
+            .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg)
+            .unwrap();
+        let whole = decode(&bytes, 3, &file).unwrap();
+        assert_eq!(
+            whole.shape,
+            ImageShape {
+                channels: 3,
+                height: 64,
+                width: 64
+            }
+        );
+        for length in [bytes.len() / 4, bytes.len() / 2, bytes.len() - 100] {
+            let error = decode(&bytes[..length], 3, &file).unwrap_err().to_string();
+            assert!(
+                error.starts_with("x.jpg: image cannot be decoded") && !error.contains('\n'),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_gray_jpeg_has_three_equal_channels_or_one() {
+        let file = ImageFile {
+            path: "x.jpg".into(),
+            entry: None,
+        };
+        let image = image::GrayImage::from_fn(16, 8, |x, _| image::Luma([x as u8 * 8]));
+        let mut bytes = Vec::new();
+        image
+            .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg)
+            .unwrap();
+        let (one, three) = (
+            decode(&bytes, 1, &file).unwrap(),
+            decode(&bytes, 3, &file).unwrap(),
+        );
+        assert_eq!(
+            three.shape,
+            ImageShape {
+                channels: 3,
+                height: 8,
+                width: 16
+            }
+        );
+        for (gray, colour) in one.pixels.iter().zip(three.pixels.chunks_exact(3)) {
+            assert_eq!(colour, [*gray; 3]);
+        }
     }
 
     #[test]
