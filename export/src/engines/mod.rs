@@ -50,6 +50,15 @@ pub struct Network<'a> {
     pub presentation: Presentation,
 }
 
+/// What an engine computes with, which decides how it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numerics {
+    /// f32 or f64: its logits must be close.
+    Float,
+    /// Integers: its decisions must be as good.
+    Integer,
+}
+
 /// The engines there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
@@ -83,6 +92,17 @@ impl EngineKind {
             EngineKind::OnnxRuntimeUnrolled => "ONNX Runtime unrolled",
             EngineKind::TractStep => "tract step",
             EngineKind::TractUnrolled => "tract unrolled",
+        }
+    }
+
+    /// What the engine computes with.
+    pub fn numerics(self) -> Numerics {
+        match self {
+            EngineKind::Reference
+            | EngineKind::OnnxRuntimeStep
+            | EngineKind::OnnxRuntimeUnrolled
+            | EngineKind::TractStep
+            | EngineKind::TractUnrolled => Numerics::Float,
         }
     }
 

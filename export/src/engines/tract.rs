@@ -4,7 +4,7 @@ use super::{Engine, EngineError, Image, Network, Record, frame_at, rows};
 use crate::onnx::{self, Frames, Logits, Values};
 use std::sync::Arc;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value;
-use tract_onnx::pb::{ModelProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{ModelProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 
 const STEP: &str = "tract step";
@@ -34,15 +34,11 @@ fn plan(engine: &'static str, model: &ModelProto) -> Result<(Plan, Vec<String>),
 
 /// The declared sizes, one for the batch.
 fn sizes(input: &ValueInfoProto) -> TVec<usize> {
-    let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
-        return tvec![];
-    };
-    let dimensions = tensor.shape.iter().flat_map(|shape| &shape.dim);
-    let size = |value: &Option<Value>| match value {
+    let size = |value: Option<&Value>| match value {
         Some(Value::DimValue(size)) => *size as usize,
         Some(Value::DimParam(_)) | None => 1,
     };
-    dimensions.map(|dimension| size(&dimension.value)).collect()
+    onnx::dimensions(input).map(size).collect()
 }
 
 fn tensor(engine: &'static str, shape: &[usize], values: &[f32]) -> Result<TValue, EngineError> {
@@ -95,7 +91,7 @@ impl<'a> TractStep<'a> {
         let outputs = self.plan.run(inputs).map_err(failed(STEP))?;
         // Outputs are the logits, the taps, the states, then whatever else was asked for.
         let first = 1 + graph.taps.len();
-        self.states = outputs[first..first + graph.states.len()].iter().cloned().collect();
+        self.states = outputs[first..first + graph.states.len()].to_vec();
         Ok(outputs)
     }
 

@@ -9,14 +9,15 @@ mod proto;
 mod step;
 mod unrolled;
 
+pub(crate) use proto::dimensions;
 pub use step::{past, present, step_model};
 pub use unrolled::{Frames, Logits, at_step, unrolled_model};
 
-use convrnn_graph::{Parameters, StepGraph};
+use convrnn_graph::{Parameters, Presentation, StepGraph};
 use convrnn_models::{Checkpoint, FileError};
 use prost::Message;
 use std::path::Path;
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{ModelProto, ValueInfoProto};
 
 /// Name of the input that takes one image (or a batch of them).
 pub const IMAGE: &str = "image";
@@ -49,16 +50,23 @@ pub enum Values {
     Every,
 }
 
-/// The metadata properties of a checkpoint's models.
-pub fn metadata(checkpoint: &Checkpoint) -> Vec<(String, String)> {
+/// The metadata properties of a checkpoint's models; the presentation is the unrolled run's.
+pub fn metadata(checkpoint: &Checkpoint, presentation: &Presentation) -> Vec<(String, String)> {
     let description = &checkpoint.description;
     let json = |value: serde_json::Result<String>| value.expect("plain records have a JSON form");
     vec![
         ("architecture".into(), checkpoint.architecture.to_toml()),
         ("preprocessing".into(), json(serde_json::to_string(&description.preprocessing))),
-        ("presentation".into(), json(serde_json::to_string(&description.presentation))),
+        ("presentation".into(), json(serde_json::to_string(presentation))),
         ("class_names".into(), json(serde_json::to_string(&description.class_names))),
     ]
+}
+
+/// Inputs and outputs of a model, each as `name [batch, 1, 28, 28]`.
+pub fn interface(model: &ModelProto) -> (Vec<String>, Vec<String>) {
+    let graph = model.graph.as_ref();
+    let describe = |values: &[ValueInfoProto]| values.iter().map(proto::describe).collect();
+    (graph.map_or(Vec::new(), |graph| describe(&graph.input)), graph.map_or(Vec::new(), |graph| describe(&graph.output)))
 }
 
 /// Writes a model under a temporary name, then renames it.

@@ -132,6 +132,25 @@ fn value_info(name: &str, sizes: &[Size]) -> ValueInfoProto {
     ValueInfoProto { name: name.into(), r#type: Some(kind), doc_string: String::new() }
 }
 
+/// `name [batch, 1, 28, 28]`
+pub(super) fn describe(value: &ValueInfoProto) -> String {
+    let sizes: Vec<String> = dimensions(value)
+        .map(|size| match size {
+            Some(dimension::Value::DimValue(size)) => size.to_string(),
+            Some(dimension::Value::DimParam(name)) => name.clone(),
+            None => "?".into(),
+        })
+        .collect();
+    format!("{} [{}]", value.name, sizes.join(", "))
+}
+
+/// The declared sizes of a value.
+pub(crate) fn dimensions(value: &ValueInfoProto) -> impl Iterator<Item = Option<&dimension::Value>> {
+    let tensor = value.r#type.as_ref().and_then(|kind| kind.value.as_ref()).map(|type_proto::Value::TensorType(tensor)| tensor);
+    let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
+    shape.into_iter().flat_map(|shape| &shape.dim).map(|dimension| dimension.value.as_ref())
+}
+
 /// An attribute holding one integer.
 pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i: value, ..AttributeProto::default() }

@@ -1,0 +1,79 @@
+//! `convrnn-export validate`
+
+use super::{Outcome, say, say_json};
+use convrnn_export::engines::{EngineKind, Network};
+use convrnn_export::onnx::Source;
+use convrnn_export::validate::{self, Options};
+use convrnn_models::{Checkpoint, Trace};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Replay a libtorch trace on every engine and compare the answers at every step.
+///
+/// Ends with exit code 1 if an engine lies outside its tolerance.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Checkpoint directory that convrnn-train wrote.
+    checkpoint: PathBuf,
+    /// Trace of this checkpoint, from `convrnn-train trace`.
+    #[arg(long, value_name = "FILE")]
+    trace: PathBuf,
+    /// Images for float engines, drawn evenly from the trace; int8 engines take all of it.
+    #[arg(long, default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    images: usize,
+    /// Largest difference of the logits, relative to their range, that float engines may have.
+    #[arg(long, default_value_t = 1e-4, value_parser = positive)]
+    tolerance: f64,
+    /// Only engines whose name contains this, for instance "tract"; may be repeated.
+    #[arg(long = "engine", value_name = "NAME")]
+    engines: Vec<String>,
+    /// Print JSON instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
+        Ok(_) | Err(_) => Err("expected a number above 0".into()),
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    let kinds = select(&arguments.engines)?;
+    let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
+    let (trace, graph) = Trace::read(&arguments.trace)?;
+    validate::check(&checkpoint, &trace, &graph)?;
+    let network = Network { source: Source::from(&checkpoint), presentation: trace.description.presentation };
+    let options = Options { tolerance: arguments.tolerance, images: arguments.images };
+    if !arguments.json {
+        say(format!("{}, {} steps, {} images in the trace", graph.name, network.presentation.steps, trace.images()))?;
+        say(validate::header())?;
+    }
+    let mut reports = Vec::new();
+    for &kind in &kinds {
+        let report = validate::validate(kind, &network, &trace, &options);
+        if !arguments.json {
+            say(validate::row(&report))?;
+        }
+        reports.push(report);
+    }
+    match arguments.json {
+        true => say_json(&reports)?,
+        false => say(validate::footer(options.tolerance, &kinds))?,
+    }
+    let passed = reports.iter().all(|report| report.passed);
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn select(names: &[String]) -> Result<Vec<EngineKind>, String> {
+    let matches = |kind: &EngineKind, name: &str| kind.name().to_lowercase().contains(&name.to_lowercase());
+    for name in names {
+        if !EngineKind::ALL.iter().any(|kind| matches(kind, name)) {
+            let known: Vec<&str> = EngineKind::ALL.iter().map(|kind| kind.name()).collect();
+            return Err(format!("no engine's name contains \"{name}\"; the engines are: {}", known.join(", ")));
+        }
+    }
+    let wanted = |kind: &EngineKind| names.is_empty() || names.iter().any(|name| matches(kind, name));
+    Ok(EngineKind::ALL.into_iter().filter(wanted).collect())
+}

@@ -1,0 +1,157 @@
+//! Replays a trace on every engine and says how far the answers lie apart, and where they part.
+//!
+//! The trace is what libtorch computed: frames, labels, the logits of every step and, for a few
+//! images, the value of every node. Float engines must give its logits within a tolerance relative to
+//! their range; an int8 engine must give its accuracy within a fraction of a point.
+
+mod agreement;
+mod divergence;
+mod table;
+
+pub use agreement::Agreement;
+pub use divergence::{Divergence, Oracle};
+pub use table::{footer, header, row};
+
+use crate::engines::{Engine, EngineError, EngineKind, Image, Network, Numerics};
+use convrnn_graph::StepGraph;
+use convrnn_models::{Checkpoint, Trace};
+use rayon::prelude::*;
+use serde::Serialize;
+
+/// Points of top-1 (percent) by which an int8 engine may lie from the trace.
+pub const INTEGER_POINTS: f64 = 0.3;
+
+/// Said where no operation is to blame.
+const OTHER_WEIGHTS: &str = "agrees with the f64 reference on the checkpoint's weights: these are not the weights that \
+                             were traced (with more recorded images the trace would show which)";
+
+/// How to validate.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Largest difference of the logits, relative to their range, for float engines.
+    pub tolerance: f64,
+    /// Images for float engines; int8 engines take all of the trace.
+    pub images: usize,
+}
+
+/// A trace that does not belong to the checkpoint, or cannot be judged by.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ValidateError {
+    #[error("the trace is of architecture \"{trace}\", the checkpoint of \"{checkpoint}\": trace this checkpoint with `convrnn-train trace`")]
+    Architecture { trace: String, checkpoint: String },
+    #[error("the trace and the checkpoint have the same architecture's name, but not the same {what}: trace this checkpoint with `convrnn-train trace`")]
+    Description { what: &'static str },
+    #[error("the trace holds no images")]
+    Empty,
+    #[error("the trace's logits hold {0}: it was recorded from a network that had diverged")]
+    NotFinite(f32),
+}
+
+/// What one engine did.
+#[derive(Clone, Debug, Serialize)]
+pub struct EngineReport {
+    /// Name of the engine.
+    pub engine: &'static str,
+    /// Whether the engine answers as it should.
+    pub passed: bool,
+    /// Comparison with the trace; none if the engine could not run.
+    pub agreement: Option<Agreement>,
+    /// Where the engine parts from the trace, if it does.
+    pub divergence: Option<Divergence>,
+    /// Why the engine could not run, if so.
+    pub error: Option<String>,
+    /// What else is to be said, if anything.
+    pub note: Option<String>,
+}
+
+/// Verifies that a trace can judge a checkpoint.
+pub fn check(checkpoint: &Checkpoint, trace: &Trace, graph: &StepGraph) -> Result<(), ValidateError> {
+    if *graph != checkpoint.graph {
+        let (trace, checkpoint) = (graph.name.clone(), checkpoint.graph.name.clone());
+        return match trace == checkpoint {
+            true => Err(ValidateError::Description { what: "layers" }),
+            false => Err(ValidateError::Architecture { trace, checkpoint }),
+        };
+    }
+    let (recorded, own) = (&trace.description, &checkpoint.description);
+    if recorded.preprocessing != own.preprocessing {
+        return Err(ValidateError::Description { what: "preprocessing" });
+    }
+    if recorded.class_names != own.class_names {
+        return Err(ValidateError::Description { what: "class names" });
+    }
+    if trace.images() == 0 {
+        return Err(ValidateError::Empty);
+    }
+    match trace.logits.iter().find(|value| !value.is_finite()) {
+        Some(&value) => Err(ValidateError::NotFinite(value)),
+        None => Ok(()),
+    }
+}
+
+/// Runs one engine on the trace's images and judges it.
+pub fn validate(kind: EngineKind, network: &Network<'_>, trace: &Trace, options: &Options) -> EngineReport {
+    let images = match kind.numerics() {
+        Numerics::Float => options.images.min(trace.images()),
+        Numerics::Integer => trace.images(),
+    };
+    match compare(kind, network, trace, images) {
+        Err(error) => EngineReport {
+            engine: kind.name(),
+            passed: false,
+            agreement: None,
+            divergence: None,
+            error: Some(error.to_string()),
+            note: None,
+        },
+        Ok(agreement) => {
+            let passed = match kind.numerics() {
+                Numerics::Float => agreement.relative_difference <= options.tolerance,
+                Numerics::Integer => (agreement.top1 - agreement.trace_top1).abs() <= INTEGER_POINTS,
+            };
+            let mut report = EngineReport {
+                engine: kind.name(),
+                passed,
+                agreement: None,
+                divergence: None,
+                error: None,
+                note: None,
+            };
+            if !passed && kind.numerics() == Numerics::Float {
+                match divergence::find(kind, network, trace, &agreement, options.tolerance) {
+                    Ok(Some(divergence)) => report.divergence = Some(divergence),
+                    Ok(None) => report.note = Some(OTHER_WEIGHTS.into()),
+                    Err(error) => report.error = Some(error.to_string()),
+                }
+            }
+            report.agreement = Some(agreement);
+            report
+        }
+    }
+}
+
+/// Spreads the images over threads, each with an engine of its own.
+fn compare(kind: EngineKind, network: &Network<'_>, trace: &Trace, images: usize) -> Result<Agreement, EngineError> {
+    let threads = rayon::current_num_threads().clamp(1, images);
+    let part = |thread: usize| -> Result<agreement::Tally, EngineError> {
+        let mut engine = kind.build(network)?;
+        let mut tally = agreement::Tally::new(trace);
+        for index in (thread..images).step_by(threads) {
+            let image = agreement::drawn(index, images, trace.images());
+            let logits = run(engine.as_mut(), trace, image)?;
+            tally.add(trace, image, &logits);
+        }
+        Ok(tally)
+    };
+    let parts: Vec<agreement::Tally> = (0..threads).into_par_iter().map(part).collect::<Result<_, _>>()?;
+    let whole = parts.into_iter().reduce(agreement::Tally::merge);
+    Ok(whole.expect("there is at least one thread").finish())
+}
+
+/// Shows one image of the trace to an engine.
+fn run(engine: &mut dyn Engine, trace: &Trace, image: usize) -> Result<Vec<Vec<f32>>, EngineError> {
+    let pixels = trace.frame(image);
+    let values = trace.description.preprocessing.normalize(pixels);
+    engine.run(Image { pixels, values: &values })
+}
