@@ -1,5 +1,75 @@
-//! The command line.
+//! The command line of `convrnn-train`: one file a subcommand.
+
+mod completions;
+mod eval;
+mod info;
+mod list;
+mod progress;
+mod table;
+mod trace;
+mod train;
+
+use crate::error::Result;
+use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Parses the command line and runs it.
-pub fn main() -> ExitCode { ExitCode::SUCCESS }
+/// Train and examine convolutional recurrent networks.
+#[derive(Debug, Parser)]
+#[command(name = "convrnn-train", version, propagate_version = true, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a network, or go on with a run.
+    Train(Box<train::Train>),
+    /// Measure a checkpoint's accuracy by time step.
+    Eval(eval::Eval),
+    /// Record what libtorch computes, for `convrnn-export validate`.
+    Trace(trace::TraceCommand),
+    /// List the architectures that come with the program.
+    List(list::List),
+    /// Describe one architecture or checkpoint: layers, timing, warnings.
+    Info(info::Info),
+    /// Write a completion script for a shell.
+    Completions(completions::Completions),
+}
+
+/// Parses the command line and runs it. Exit code 0, 1 for errors, 2 for wrong usage, 130 after Ctrl-C.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Train(command) => command.run(),
+        Command::Eval(command) => command.run(),
+        Command::Trace(command) => command.run(),
+        Command::List(command) => command.run(),
+        Command::Info(command) => command.run(),
+        Command::Completions(command) => command.run(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a result to stdout; a reader that has gone (`| head`) is not an error.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(crate::error::TrainerError::io("write", std::path::Path::new("standard output"))(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A value as JSON text, for `--json`.
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("reports have a JSON form") + "\n"
+}

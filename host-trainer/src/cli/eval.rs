@@ -1,0 +1,214 @@
+//! `convrnn-train eval`.
+
+use super::table::format;
+use super::{print, to_json};
+use crate::data::{SharedDataset, Source, Split, Subset};
+use crate::error::{Result, TrainerError};
+use crate::evaluation::{Evaluation, check_classes, evaluate};
+use crate::executor::{Ablation, Executor};
+use crate::parameters::to_tensors;
+use crate::run_folder::checkpoint_of;
+use crate::settings::{TrainingFile, parse_device};
+use clap::{Args, ValueEnum};
+use convrnn_graph::Presentation;
+use convrnn_models::Checkpoint;
+use convrnn_models::checkpoint::names;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tch::Kind;
+
+/// What can be taken away before every step.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Ablate {
+    /// Cell states and feedback read as zero.
+    Recurrence,
+}
+
+/// A split by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SplitName {
+    /// Images to learn from.
+    Train,
+    /// Images to measure on.
+    Test,
+}
+
+impl From<SplitName> for Split {
+    fn from(name: SplitName) -> Self {
+        match name {
+            SplitName::Train => Split::Train,
+            SplitName::Test => Split::Test,
+        }
+    }
+}
+
+/// What `eval` and `trace` have in common: a network and images to show it.
+#[derive(Debug, Args)]
+pub struct Input {
+    /// Checkpoint directory, or run folder (its best checkpoint, or else its last).
+    checkpoint: PathBuf,
+    /// Data set; that of the training run if not given. See `convrnn-train train --help`.
+    #[arg(long, value_name = "SOURCE")]
+    data: Option<String>,
+    /// Split of the data set.
+    #[arg(long, value_enum, default_value = "test")]
+    split: SplitName,
+    /// Number of steps, T; that of the training run if not given.
+    #[arg(long, value_name = "T")]
+    steps: Option<usize>,
+    /// Steps the image is on show, then blank; that of the training run if not given.
+    #[arg(long, value_name = "N")]
+    image_steps: Option<usize>,
+    /// Threads within libtorch's operations; all cores if not given.
+    #[arg(long)]
+    threads: Option<i32>,
+    /// `cpu` or `cuda:N`.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+impl Input {
+    /// Reads the checkpoint and loads the images; verifies that they fit.
+    pub fn load(&self) -> Result<(Checkpoint, SharedDataset)> {
+        let directory = checkpoint_of(&self.checkpoint);
+        let mut checkpoint = Checkpoint::read(&directory)?;
+        let data = match &self.data {
+            Some(data) => data.clone(),
+            None => TrainingFile::read(&directory.join(names::TRAINING))?.settings.data,
+        };
+        let presentation = &mut checkpoint.description.presentation;
+        *presentation = override_steps(*presentation, self.steps, self.image_steps)?;
+        let images = Source::parse(&data)?.load(self.split.into())?;
+        check_classes(&checkpoint.graph, &checkpoint.description, &images)?;
+        tch::set_num_threads(match self.threads {
+            Some(threads) if threads < 1 => {
+                let (found, hint) = (threads.to_string(), "leave it out for all cores".into());
+                return Err(TrainerError::Invalid { what: "--threads", expected: "at least 1".into(), found, hint });
+            }
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, |count| count.get() as i32),
+        });
+        Ok((checkpoint, images))
+    }
+
+    /// Where to run.
+    pub fn device(&self) -> Result<tch::Device> {
+        parse_device(&self.device)
+    }
+
+    /// The path that was given.
+    pub fn path(&self) -> &Path {
+        &self.checkpoint
+    }
+}
+
+/// A presentation with other numbers of steps. A longer run goes on showing the image where it was
+/// shown to the end.
+pub fn override_steps(presentation: Presentation, steps: Option<usize>, image_steps: Option<usize>) -> Result<Presentation> {
+    let held = presentation.image_steps == presentation.steps;
+    let total = steps.unwrap_or(presentation.steps);
+    let shown = image_steps.unwrap_or(if held { total } else { presentation.image_steps.min(total) });
+    let presentation = Presentation { steps: total, image_steps: shown, ..presentation };
+    presentation.check().map_err(|error| TrainerError::Invalid {
+        what: "--steps and --image-steps",
+        expected: "at least one step, no more image steps than steps".into(),
+        found: format!("{total} and {shown}"),
+        hint: error.to_string(),
+    })?;
+    Ok(presentation)
+}
+
+#[derive(Debug, Args)]
+pub struct Eval {
+    #[command(flatten)]
+    input: Input,
+    /// Take something away before every step, and report it beside the whole network.
+    #[arg(long, value_enum)]
+    ablate: Option<Ablate>,
+    /// Use only this many images, drawn evenly at random.
+    #[arg(long, value_name = "IMAGES")]
+    limit: Option<usize>,
+    /// Write accuracy by step as SVG and CSV into this folder.
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    checkpoint: String,
+    images: u64,
+    presentation: Presentation,
+    accuracy_by_step: Vec<f64>,
+    loss_by_step: Vec<f64>,
+    last_accuracy: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ablated_accuracy_by_step: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ablated_last_accuracy: Option<f64>,
+}
+
+impl Eval {
+    pub fn run(self) -> Result<ExitCode> {
+        let (checkpoint, mut images) = self.input.load()?;
+        if let Some(limit) = self.limit.filter(|&limit| limit != images.len()) {
+            images = Arc::new(Subset::sample(images, limit, 0)?);
+        }
+        let device = self.input.device()?;
+        let executor = Executor::new(&checkpoint.graph, Kind::Float, device)?;
+        let parameters = to_tensors(&checkpoint.graph, &checkpoint.parameters, device)?;
+        let description = &checkpoint.description;
+        let measure = |ablation| {
+            evaluate(&executor, &parameters, &images, &description.preprocessing, &description.presentation, ablation)
+        };
+        let whole = measure(Ablation::None)?;
+        let ablated = self.ablate.map(|Ablate::Recurrence| measure(Ablation::Recurrence)).transpose()?;
+        if let Some(folder) = &self.plots {
+            let mut lines = vec![("whole network", whole.accuracy())];
+            lines.extend(ablated.as_ref().map(|ablated| ("without recurrence", ablated.accuracy())));
+            crate::plots::accuracy_by_step(folder, &lines)?;
+        }
+        if self.json {
+            print(&to_json(&Answer {
+                checkpoint: self.input.path().display().to_string(),
+                images: whole.images,
+                presentation: description.presentation,
+                accuracy_by_step: whole.accuracy(),
+                loss_by_step: whole.loss.clone(),
+                last_accuracy: whole.last_accuracy(),
+                ablated_accuracy_by_step: ablated.as_ref().map(Evaluation::accuracy),
+                ablated_last_accuracy: ablated.as_ref().map(Evaluation::last_accuracy),
+            }))?;
+        } else {
+            print(&text(&whole, ablated.as_ref(), &description.presentation))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn text(whole: &Evaluation, ablated: Option<&Evaluation>, presentation: &Presentation) -> String {
+    let percent = |share: f64| format!("{:.2}", 100.0 * share);
+    let mut header = vec!["step", "on show", "loss [nats]", "accuracy [%]"];
+    header.extend(ablated.map(|_| "without recurrence [%]"));
+    let accuracy = whole.accuracy();
+    let without = ablated.map(Evaluation::accuracy);
+    let rows: Vec<Vec<String>> = (0..presentation.steps)
+        .map(|index| {
+            let on_show = if presentation.shows_image(index + 1) { "image" } else { "blank" };
+            let mut row =
+                vec![(index + 1).to_string(), on_show.into(), format!("{:.4}", whole.loss[index]), percent(accuracy[index])];
+            row.extend(without.as_ref().map(|without| percent(without[index])));
+            row
+        })
+        .collect();
+    let mut text = format(&header, &rows);
+    text += &format!("{} images, accuracy at the last step {} %", whole.images, percent(whole.last_accuracy()));
+    if let Some(ablated) = ablated {
+        text += &format!(", without recurrence {} %", percent(ablated.last_accuracy()));
+    }
+    text + "\n"
+}

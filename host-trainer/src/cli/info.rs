@@ -1,0 +1,99 @@
+//! `convrnn-train info`.
+
+use super::table::{format, grouped, step};
+use super::{print, to_json};
+use crate::error::Result;
+use crate::run_folder::checkpoint_of;
+use convrnn_graph::Presentation;
+use convrnn_models::{Checkpoint, Report, catalogue};
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub struct Info {
+    /// Name from `convrnn-train list`, architecture file (.toml), checkpoint directory or run folder.
+    what: String,
+    /// Print JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Description<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    presentation: Presentation,
+    warnings: Vec<String>,
+}
+
+impl Info {
+    pub fn run(self) -> Result<ExitCode> {
+        let path = Path::new(&self.what);
+        let (architecture, presentation) = if path.is_dir() {
+            let checkpoint = Checkpoint::read(&checkpoint_of(path))?;
+            (checkpoint.architecture, checkpoint.description.presentation)
+        } else {
+            let architecture = catalogue::find(&self.what)?;
+            let presentation = architecture.presentation;
+            (architecture, presentation)
+        };
+        let report = Report::new(&architecture)?;
+        let warnings = report.warnings(&presentation);
+        if self.json {
+            print(&to_json(&Description { report: &report, presentation, warnings }))?;
+        } else {
+            print(&text(&architecture.description, &report, &presentation, &warnings))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn text(description: &str, report: &Report, presentation: &Presentation, warnings: &[String]) -> String {
+    let mut text = format!("{}: {description}\n\n", report.name);
+    let layers: Vec<Vec<String>> = report
+        .layers
+        .iter()
+        .map(|layer| {
+            vec![
+                layer.name.clone(),
+                layer.output.clone(),
+                layer.cell.clone().unwrap_or_else(|| "-".into()),
+                grouped(layer.parameters as u64),
+                grouped(layer.multiply_accumulates),
+                grouped(layer.state_elements as u64),
+                step(layer.first_image_step),
+            ]
+        })
+        .collect();
+    text += &format(&["layer", "output", "cell", "parameters", "MACs a step", "state values", "first image step"], &layers);
+    let _ = write!(
+        text,
+        "in all: {} parameters, {} MACs a step, {} state values\n\n\
+         frame {}, {} classes; image for {} steps of {}\n\
+         first image-driven logits: step {}; first step the blank can change: {}\n\
+         minimal unroll: {} steps, {} with feedback\n\n",
+        grouped(report.parameters as u64),
+        grouped(report.multiply_accumulates),
+        grouped(report.state_elements as u64),
+        report.frame,
+        report.classes,
+        presentation.image_steps,
+        presentation.steps,
+        step(report.first_image_step),
+        step(report.first_blank_step),
+        step(report.minimal_unroll),
+        step(report.minimal_unroll_all),
+    );
+    let parameters: Vec<Vec<String>> = report
+        .parameter_timing
+        .iter()
+        .map(|part| vec![part.name.clone(), if part.feedback { "feedback" } else { "" }.into(), step(part.first_step)])
+        .collect();
+    text += &format(&["parameter", "", "changes the logits from step"], &parameters);
+    for warning in warnings {
+        let _ = writeln!(text, "\nwarning: {warning}");
+    }
+    text
+}

@@ -1,0 +1,264 @@
+//! `convrnn-train train`.
+
+use super::eval::override_steps;
+use super::print;
+use super::progress::Progress;
+use crate::data::source::DATA_HELP;
+use crate::error::{Result, TrainerError};
+use crate::optimizer::OptimizerSettings;
+use crate::schedule::Schedule;
+use crate::settings::{AugmentationSettings, Settings};
+use crate::training::{Flow, Job, Outcome, Trainer};
+use clap::{Args, ValueEnum};
+use convrnn_graph::Presentation;
+use convrnn_models::{Architecture, Report, catalogue};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How many steps a run has.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Unroll {
+    /// As the architecture's presentation says.
+    Full,
+    /// The smallest number at which every local parameter reaches the logits; image held.
+    Minimal,
+    /// The same with feedback included.
+    MinimalAll,
+}
+
+/// How the learning rate changes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ScheduleName {
+    /// Divided by 10 when the test error has not improved for --patience epochs.
+    Plateau,
+    /// Divided by 10 after each epoch of --milestones.
+    Steps,
+    /// Half a cosine, from the full rate to 0.
+    Cosine,
+    /// No change.
+    Constant,
+}
+
+/// Options of a new run; with --resume all of them come from the run's own training.toml.
+#[derive(Debug, Args)]
+#[command(after_long_help = format!("Data sources:\n{DATA_HELP}"))]
+pub struct Train {
+    /// Name from `convrnn-train list`, or an architecture file (.toml).
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "resume")]
+    architecture: Option<String>,
+    /// Data set: mnist:DIR, idx:DIR, folder:PATH or rendered, with options after commas (see below).
+    #[arg(long, value_name = "SOURCE", required_unless_present = "resume")]
+    data: Option<String>,
+    /// Go on with the last checkpoint of this run folder.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["architecture", "data", "run"])]
+    resume: Option<PathBuf>,
+    /// Folder of the run, which must not exist yet; runs/<architecture>-<number> if not given.
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+
+    /// Passes over the training images.
+    #[arg(long, default_value_t = 10)]
+    epochs: usize,
+    /// Images a training step.
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Base learning rate.
+    #[arg(long, default_value_t = 0.01)]
+    learning_rate: f64,
+    /// How the learning rate changes.
+    #[arg(long, value_enum, default_value = "plateau")]
+    schedule: ScheduleName,
+    /// Epochs without improvement before the rate is divided by 10 (schedule plateau).
+    #[arg(long, default_value_t = 3)]
+    patience: usize,
+    /// Epochs after which the rate is divided by 10, with commas between (schedule steps).
+    #[arg(long, value_delimiter = ',', default_value = "30,60,90")]
+    milestones: Vec<usize>,
+    /// Epochs over which the rate rises linearly from 0.
+    #[arg(long, default_value_t = 0.0)]
+    warm_up: f64,
+    /// Nesterov momentum.
+    #[arg(long, default_value_t = 0.9)]
+    momentum: f64,
+    /// L2 coefficient.
+    #[arg(long, default_value_t = 1e-4)]
+    weight_decay: f64,
+    /// Gradients are clipped to ± this value, element by element; 0 for none.
+    #[arg(long, default_value_t = 0.7)]
+    clip: f64,
+
+    /// Number of steps, T; as the architecture says if not given.
+    #[arg(long, value_name = "T", conflicts_with = "unroll")]
+    steps: Option<usize>,
+    /// Steps the image is on show, then blank; as the architecture says if not given.
+    #[arg(long, value_name = "N", conflicts_with = "unroll")]
+    image_steps: Option<usize>,
+    /// Number of steps by rule.
+    #[arg(long, value_enum, default_value = "full")]
+    unroll: Unroll,
+    /// Compute every value at every step for the whole batch, also where the result is the same.
+    #[arg(long)]
+    no_trimming: bool,
+
+    /// Scale the shorter side to a random number of pixels in this range, then crop (LOW,HIGH).
+    #[arg(long, value_name = "LOW,HIGH", value_delimiter = ',', num_args = 1)]
+    short_side: Option<Vec<usize>>,
+    /// Shift training images by up to this many pixels.
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    shift: usize,
+    /// Mirror training images left and right, with probability one half.
+    #[arg(long)]
+    flip: bool,
+    /// Jitter the colours of training images along their principal axes.
+    #[arg(long)]
+    colour_jitter: bool,
+    /// Use only this many training images, drawn evenly at random.
+    #[arg(long, value_name = "IMAGES")]
+    limit: Option<usize>,
+    /// Hold out this many training images to measure on, instead of the test split.
+    #[arg(long, value_name = "IMAGES", default_value_t = 0)]
+    hold_out: usize,
+
+    /// Names the random streams of weights, order and augmentation.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads within libtorch's operations; all cores if not given.
+    #[arg(long)]
+    threads: Option<i32>,
+    /// `cpu` or `cuda:N`.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+impl Train {
+    pub fn run(self) -> Result<ExitCode> {
+        let stop = Arc::new(AtomicBool::new(false));
+        stop_on_ctrl_c(&stop)?;
+        let mut trainer = match &self.resume {
+            Some(folder) => Trainer::resume(folder)?,
+            None => self.job()?.start()?,
+        };
+        let report = Report::new(trainer.architecture())?;
+        for warning in report.warnings(&trainer.training().description.presentation) {
+            eprintln!("warning: {warning}");
+        }
+        let epochs = trainer.training().settings.epochs;
+        let folder = trainer.folder().display().to_string();
+        eprintln!("run folder: {folder}");
+        let progress = Progress::new(epochs);
+        let mut failed = None;
+        let outcome = trainer.run(&mut |event| {
+            if let Some(line) = progress.show(event) {
+                progress.suspend(|| failed = failed.take().or(print(&(line + "\n")).err()));
+            }
+            if stop.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
+        });
+        progress.finish();
+        let outcome = outcome?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        match outcome {
+            Outcome::Interrupted { epoch, batch } => {
+                eprintln!(
+                    "interrupted after {epoch} of {epochs} epochs and {batch} batches; saved in {folder}/last; \
+                     go on with: convrnn-train train --resume {folder}"
+                );
+                Ok(ExitCode::from(130))
+            }
+            Outcome::Finished => {
+                crate::plots::training(&trainer)?;
+                let best = trainer.state().best_accuracy.unwrap_or(0.0);
+                let last = trainer.metrics().last().map_or(0.0, |metrics| metrics.test_accuracy);
+                print(&format!(
+                    "done: {folder}, test accuracy at the last step {:.2} % (best epoch {:.2} %), {:.0} s\n",
+                    100.0 * last,
+                    100.0 * best,
+                    trainer.state().seconds
+                ))?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+
+    fn job(&self) -> Result<Job> {
+        let architecture = catalogue::find(self.architecture.as_deref().unwrap_or_default())?;
+        let presentation = self.presentation(&architecture)?;
+        let mut settings = Settings {
+            data: self.data.clone().unwrap_or_default(),
+            limit: self.limit,
+            hold_out: self.hold_out,
+            epochs: self.epochs,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            warm_up: self.warm_up,
+            seed: self.seed,
+            device: self.device.clone(),
+            trimming: !self.no_trimming,
+            schedule: self.schedule(),
+            optimizer: OptimizerSettings { momentum: self.momentum, weight_decay: self.weight_decay, clip: self.clip },
+            augmentation: AugmentationSettings {
+                short_side: self.short_side()?,
+                pad: self.shift,
+                flip: self.flip,
+                colours: self.colour_jitter,
+            },
+            ..Settings::default()
+        };
+        settings.threads = self.threads.unwrap_or(settings.threads);
+        Ok(Job { architecture, presentation, settings, folder: self.run.clone() })
+    }
+
+    fn presentation(&self, architecture: &Architecture) -> Result<Presentation> {
+        let report = Report::new(architecture)?;
+        let steps = match self.unroll {
+            Unroll::Full => return override_steps(architecture.presentation, self.steps, self.image_steps),
+            Unroll::Minimal => report.minimal_unroll,
+            Unroll::MinimalAll => report.minimal_unroll_all,
+        };
+        let steps = steps.unwrap_or(architecture.presentation.steps);
+        Ok(Presentation { blank: architecture.presentation.blank, ..Presentation::held(steps) })
+    }
+
+    fn schedule(&self) -> Schedule {
+        match self.schedule {
+            ScheduleName::Plateau => Schedule::Plateau { patience: self.patience.max(1) },
+            ScheduleName::Steps => Schedule::Steps { after: self.milestones.clone() },
+            ScheduleName::Cosine => Schedule::Cosine,
+            ScheduleName::Constant => Schedule::Constant,
+        }
+    }
+
+    fn short_side(&self) -> Result<Option<(usize, usize)>> {
+        match self.short_side.as_deref() {
+            None => Ok(None),
+            Some(&[low, high]) => Ok(Some((low, high))),
+            Some(other) => Err(TrainerError::Invalid {
+                what: "--short-side",
+                expected: "two numbers of pixels, LOW,HIGH".into(),
+                found: format!("{other:?}"),
+                hint: "for instance --short-side 256,480".into(),
+            }),
+        }
+    }
+}
+
+/// The first Ctrl-C (or SIGTERM) asks to save and end; the second one ends at once, which leaves the
+/// last checkpoint whole.
+fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<()> {
+    let stop = Arc::clone(stop);
+    let handler = move || {
+        if stop.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping: saving after this batch (Ctrl-C again ends at once)");
+    };
+    ctrlc::set_handler(handler).map_err(|error| TrainerError::Invalid {
+        what: "handler of Ctrl-C",
+        expected: "that it can be set".into(),
+        found: error.to_string(),
+        hint: "another part of the program has set one".into(),
+    })
+}

@@ -1,0 +1,60 @@
+//! What can go wrong in training.
+
+use crate::data::DataError;
+use convrnn_models::{ArchitectureError, FileError};
+use std::path::PathBuf;
+use tch::TchError;
+
+/// An error of the trainer.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum TrainerError {
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    #[error("libtorch: {}", first_line(.0))]
+    Torch(#[from] TchError),
+    #[error("cannot {action} {path}: {source}")]
+    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("{path} exists already; a run is never overwritten: choose another --run, or continue it with --resume {path}")]
+    RunExists { path: PathBuf },
+    #[error("{what}: expected {expected}, found {found}; {hint}")]
+    Invalid { what: &'static str, expected: String, found: String, hint: String },
+    #[error("{path}: {message}")]
+    Content { path: PathBuf, message: String },
+    #[error(
+        "training exploded at step {step} (epoch {epoch}): {symptom}; the largest state is {state} of {layer}, \
+         {magnitude:e} at time step {time_step}; lower --learning-rate. The last good checkpoint is {checkpoint}"
+    )]
+    Exploded {
+        step: u64,
+        epoch: usize,
+        symptom: String,
+        state: String,
+        layer: String,
+        magnitude: f64,
+        time_step: usize,
+        checkpoint: String,
+    },
+    #[error("cannot draw {path}: {message}")]
+    Plot { path: PathBuf, message: String },
+}
+
+impl TrainerError {
+    /// Wraps an operating system error with what was tried and where.
+    pub fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| TrainerError::Io { action, path, source }
+    }
+}
+
+/// libtorch's messages go on with a C++ stack trace; the first line says what happened.
+fn first_line(error: &TchError) -> String {
+    error.to_string().lines().next().unwrap_or("unknown error").trim_matches('"').to_owned()
+}
+
+/// Result of the trainer.
+pub type Result<T, E = TrainerError> = std::result::Result<T, E>;

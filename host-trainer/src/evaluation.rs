@@ -1,0 +1,122 @@
+//! Accuracy of a network by time step.
+
+use crate::data::batches::evaluation_batches;
+use crate::data::{Batch, SharedDataset};
+use crate::error::{Result, TrainerError};
+use crate::executor::{Ablation, Executor, RunOptions};
+use convrnn_graph::{Presentation, Shape, StepGraph, Wanted};
+use convrnn_models::Preprocessing;
+use convrnn_models::checkpoint::Description;
+use serde::Serialize;
+use tch::{Kind, TchError, Tensor};
+
+/// Images in a batch when gradients are not wanted.
+pub const EVALUATION_BATCH: usize = 250;
+
+/// What an evaluation found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Number of images.
+    pub images: u64,
+    /// Images answered right, by time step from step 1.
+    pub correct: Vec<u64>,
+    /// Mean cross-entropy, by time step, in nats.
+    pub loss: Vec<f64>,
+}
+
+impl Evaluation {
+    /// Share of images answered right, by time step.
+    pub fn accuracy(&self) -> Vec<f64> {
+        self.correct.iter().map(|&correct| correct as f64 / self.images as f64).collect()
+    }
+
+    /// Share of images answered right at the last time step.
+    pub fn last_accuracy(&self) -> f64 {
+        self.accuracy().last().copied().unwrap_or(0.0)
+    }
+}
+
+/// Frames of a batch as the network sees them, `[batch, channels, height, width]`.
+pub fn frames(batch: &Batch, preprocessing: &Preprocessing, executor: &Executor) -> Result<Tensor, TchError> {
+    let values = batch.normalized(preprocessing);
+    let Shape { channels, height, width } = preprocessing.shape();
+    let size = [batch.len(), channels, height, width].map(|extent| extent as i64);
+    Tensor::f_from_slice(&values)?.f_view(size)?.f_to_device(executor.device())?.f_to_kind(executor.kind())
+}
+
+/// Runs a whole data set, `EVALUATION_BATCH` images at a time.
+pub fn evaluate(
+    executor: &Executor,
+    parameters: &[Tensor],
+    images: &SharedDataset,
+    preprocessing: &Preprocessing,
+    presentation: &Presentation,
+    ablation: Ablation,
+) -> Result<Evaluation> {
+    let steps = presentation.steps;
+    let mut evaluation = Evaluation { images: 0, correct: vec![0; steps], loss: vec![0.0; steps] };
+    let options = RunOptions { ablation, ..RunOptions::new(Wanted::EveryLogits) };
+    for batch in evaluation_batches(images, EVALUATION_BATCH)? {
+        let batch = batch?;
+        let frames = frames(&batch, preprocessing, executor)?;
+        tch::no_grad(|| -> Result<(), TchError> {
+            let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(executor.device())?;
+            let count = batch.len() as i64;
+            let logits = executor.run(parameters, &frames, presentation, options)?.every_logits(count)?;
+            for step in 0..steps {
+                let logits = logits.f_select(1, step as i64)?;
+                let right = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?.f_sum(Kind::Int64)?;
+                evaluation.correct[step] += right.f_int64_value(&[])? as u64;
+                let loss = logits.f_cross_entropy_loss::<Tensor>(&labels, None, tch::Reduction::Sum, -100, 0.0)?;
+                evaluation.loss[step] += loss.f_double_value(&[])?;
+            }
+            Ok(())
+        })?;
+        evaluation.images += batch.len() as u64;
+    }
+    for loss in &mut evaluation.loss {
+        *loss /= evaluation.images as f64;
+    }
+    Ok(evaluation)
+}
+
+/// Verifies that a data set fits a network.
+pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
+    let shape = images.shape();
+    let found = Shape::new(shape.channels, shape.height, shape.width);
+    if found != graph.frame {
+        return Err(TrainerError::Invalid {
+            what: "images of the data set",
+            expected: format!("{} (channels x height x width, the input of {})", graph.frame, graph.name),
+            found: found.to_string(),
+            hint: format!(
+                "scale images with `,size={}` after folder:PATH or rendered, or choose an architecture for this size",
+                graph.frame.height
+            ),
+        });
+    }
+    let classes = images.class_names().len();
+    if classes != graph.classes() {
+        return Err(TrainerError::Invalid {
+            what: "classes of the data set",
+            expected: format!("{} (the logits of {})", graph.classes(), graph.name),
+            found: classes.to_string(),
+            hint: "change the channels of the architecture's last layer to the number of classes".into(),
+        });
+    }
+    Ok(())
+}
+
+/// Verifies that a data set fits a trained network, class names included.
+pub fn check_classes(graph: &StepGraph, description: &Description, images: &SharedDataset) -> Result<()> {
+    check_fit(graph, images)?;
+    if images.class_names() != description.class_names {
+        return Err(TrainerError::Invalid {
+            what: "class names of the data set",
+            expected: description.class_names.join(", "),
+            found: images.class_names().join(", "),
+            hint: "the network was trained with other classes or in another order".into(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! All hyper-parameters of a run, as written to `training.toml`.
+
+use crate::data::{Augmentation, Dataset, principal_colours};
+use crate::error::{Result, TrainerError};
+use crate::optimizer::OptimizerSettings;
+use crate::schedule::Schedule;
+use convrnn_models::checkpoint::Description;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use tch::Device;
+
+/// What a run was told to do. Everything that changes its numbers is here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The data set, as after `--data`.
+    pub data: String,
+    /// Training images used, drawn evenly at random; all if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Training images held out to measure on, instead of the test split; 0 for none.
+    pub hold_out: usize,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images a training step.
+    pub batch: usize,
+    /// Base learning rate.
+    pub learning_rate: f64,
+    /// Epochs over which the rate rises linearly from 0.
+    pub warm_up: f64,
+    /// Names the random streams of weights, order and augmentation.
+    pub seed: u64,
+    /// Threads within libtorch's operations.
+    pub threads: i32,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Whether work is skipped where the result is the same.
+    pub trimming: bool,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// Momentum, decay, clipping.
+    pub optimizer: OptimizerSettings,
+    /// Changes to training images.
+    pub augmentation: AugmentationSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: String::new(),
+            limit: None,
+            hold_out: 0,
+            epochs: 10,
+            batch: 128,
+            learning_rate: 0.01,
+            warm_up: 0.0,
+            seed: 1,
+            threads: std::thread::available_parallelism().map_or(1, |count| count.get() as i32),
+            device: "cpu".into(),
+            trimming: true,
+            schedule: Schedule::Plateau { patience: 3 },
+            optimizer: OptimizerSettings::default(),
+            augmentation: AugmentationSettings::default(),
+        }
+    }
+}
+
+/// Random changes to training images; none by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AugmentationSettings {
+    /// Range of the shorter side before a random crop, in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_side: Option<(usize, usize)>,
+    /// Largest shift in pixels.
+    pub pad: usize,
+    /// Mirror left and right.
+    pub flip: bool,
+    /// Colour jitter along the principal axes of the training colours.
+    pub colours: bool,
+}
+
+impl AugmentationSettings {
+    /// The data pipeline's form; measures the colours of the training images where they are wanted.
+    pub fn resolve(&self, images: &dyn Dataset, mean: &[f32]) -> Result<Augmentation> {
+        let colours = if self.colours { principal_colours(images)? } else { None };
+        // Shifted-in borders have the mean gray, which is 0 after normalisation.
+        let fill = mean.iter().map(|mean| (mean * 255.0).round().clamp(0.0, 255.0) as u8).collect();
+        let augmentation = Augmentation { short_side: self.short_side, pad: self.pad, flip: self.flip, colours, fill };
+        augmentation.check(images.shape())?;
+        Ok(augmentation)
+    }
+}
+
+impl Settings {
+    /// Verifies ranges.
+    pub fn check(&self) -> Result<()> {
+        let OptimizerSettings { momentum, weight_decay, clip } = self.optimizer;
+        let finite = |value: f64, low: f64, high: f64| value.is_finite() && value >= low && value <= high;
+        let rules = [
+            ("--epochs", self.epochs >= 1, "at least 1", self.epochs.to_string()),
+            ("--batch", self.batch >= 1, "at least 1", self.batch.to_string()),
+            ("--threads", self.threads >= 1 && self.threads <= 1024, "1 to 1024", self.threads.to_string()),
+            ("--learning-rate", finite(self.learning_rate, 0.0, 1e3), "0 to 1000", self.learning_rate.to_string()),
+            ("--warm-up", finite(self.warm_up, 0.0, 1e6), "a number of epochs, 0 or more", self.warm_up.to_string()),
+            ("--momentum", finite(momentum, 0.0, 0.9999), "0 to 0.9999", momentum.to_string()),
+            ("--weight-decay", finite(weight_decay, 0.0, 1.0), "0 to 1", weight_decay.to_string()),
+            ("--clip", finite(clip, 0.0, 1e9), "0 (none) or more", clip.to_string()),
+        ];
+        for (what, holds, expected, found) in rules {
+            if !holds {
+                let hint = "see convrnn-train train --help".to_owned();
+                return Err(TrainerError::Invalid { what, expected: expected.into(), found, hint });
+            }
+        }
+        parse_device(&self.device).map(|_| ())
+    }
+
+    /// The learning rate of one training step: the schedule's, with the warm-up. `step` counts from 0.
+    pub fn learning_rate_at(&self, factor: f64, step: u64, batches: usize) -> f64 {
+        let warm_up_steps = self.warm_up * batches as f64;
+        let rise = if warm_up_steps > 0.0 { ((step + 1) as f64 / warm_up_steps).min(1.0) } else { 1.0 };
+        self.learning_rate * factor * rise
+    }
+}
+
+/// Reads `cpu` or `cuda:N` and verifies that it is there.
+pub fn parse_device(text: &str) -> Result<Device> {
+    let invalid = |expected: &str, hint: String| {
+        Err(TrainerError::Invalid { what: "--device", expected: expected.into(), found: text.into(), hint })
+    };
+    if text == "cpu" {
+        return Ok(Device::Cpu);
+    }
+    let number = match text {
+        "cuda" => Some(0),
+        _ => text.strip_prefix("cuda:").and_then(|number| number.parse::<usize>().ok()),
+    };
+    let Some(number) = number else { return invalid("cpu or cuda:N", "N counts from 0".into()) };
+    let count = tch::Cuda::device_count().max(0) as usize;
+    if !tch::Cuda::is_available() || number >= count {
+        let hint = format!("libtorch sees {count} CUDA devices; use --device cpu");
+        return invalid("a device that libtorch can use", hint);
+    }
+    Ok(Device::Cuda(number))
+}
+
+/// The whole of `training.toml`: what inference needs and what the trainer was told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingFile {
+    /// Class names, preprocessing, presentation.
+    #[serde(flatten)]
+    pub description: Description,
+    /// Hyper-parameters.
+    pub settings: Settings,
+}
+
+impl TrainingFile {
+    /// The file's text.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every hyper-parameter has a TOML form")
+    }
+
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(TrainerError::io("read", path))?;
+        convrnn_models::toml_file::parse(&text).map_err(|message| TrainerError::Content { path: path.into(), message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use convrnn_graph::Presentation;
+    use convrnn_models::Preprocessing;
+
+    #[test]
+    fn the_training_file_survives_a_round_trip_and_is_what_inference_reads() {
+        let preprocessing =
+            Preprocessing { channels: 1, height: 2, width: 2, mean: vec![0.1307], standard_deviation: vec![0.3081] };
+        let class_names = vec!["zero".into(), "one".into()];
+        let description = Description { class_names, preprocessing, presentation: Presentation::held(8) };
+        let settings = Settings {
+            limit: Some(7),
+            schedule: Schedule::Steps { after: vec![3, 5] },
+            augmentation: AugmentationSettings { short_side: Some((30, 40)), ..Default::default() },
+            ..Default::default()
+        };
+        let file = TrainingFile { description, settings };
+        let again: TrainingFile = convrnn_models::toml_file::parse(&file.to_toml()).unwrap();
+        assert_eq!(again, file);
+        let description: Description = convrnn_models::toml_file::parse(&file.to_toml()).unwrap();
+        assert_eq!(description, file.description);
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let error = Settings { batch: 0, ..Default::default() }.check().unwrap_err().to_string();
+        assert!(error.starts_with("--batch: expected at least 1, found 0"), "{error}");
+        let error = parse_device("cuda:x").unwrap_err().to_string();
+        assert!(error.contains("expected cpu or cuda:N, found cuda:x"), "{error}");
+    }
+
+    #[test]
+    fn warm_up_rises_to_the_base_rate() {
+        let settings = Settings { warm_up: 2.0, learning_rate: 0.5, ..Default::default() };
+        assert!((settings.learning_rate_at(1.0, 0, 10) - 0.025).abs() < 1e-12);
+        assert!((settings.learning_rate_at(1.0, 19, 10) - 0.5).abs() < 1e-12);
+        assert!((settings.learning_rate_at(0.1, 500, 10) - 0.05).abs() < 1e-12);
+    }
+}

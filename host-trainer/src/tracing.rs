@@ -1,0 +1,84 @@
+//! Writes down what libtorch computes, step by step, for other engines to be compared with.
+
+use crate::data::batches::evaluation_batches;
+use crate::data::{BatchPlan, Batches, SharedDataset, Subset};
+use crate::error::{Result, TrainerError};
+use crate::evaluation::{EVALUATION_BATCH, frames};
+use crate::executor::{Executor, RunOptions, whole_batch};
+use crate::parameters::to_f32;
+use convrnn_graph::Wanted;
+
+use convrnn_models::Trace;
+use convrnn_models::{Architecture, checkpoint::Description};
+use std::sync::Arc;
+use tch::{TchError, Tensor};
+
+/// The network of a trace.
+pub struct Traced<'a> {
+    /// The architecture.
+    pub architecture: &'a Architecture,
+    /// Class names, preprocessing, presentation.
+    pub description: &'a Description,
+    /// Weights as tensors.
+    pub parameters: &'a [Tensor],
+}
+
+/// Runs the first `count` images of a set and records the logits of every step, and for the first
+/// `recorded` of them every state and every node's value.
+pub fn trace(executor: &Executor, traced: &Traced, images: &SharedDataset, count: usize, recorded: usize) -> Result<Trace> {
+    let available = images.len();
+    if count == 0 || count > available || recorded > count {
+        return Err(TrainerError::Invalid {
+            what: "--images and --record",
+            expected: format!("1 to {available} images, no more recorded than traced"),
+            found: format!("{count} images, {recorded} recorded"),
+            hint: "every recorded image takes as much space as all values of all steps".into(),
+        });
+    }
+    let graph = executor.graph();
+    let mut trace = Trace {
+        architecture: traced.architecture.clone(),
+        description: traced.description.clone(),
+        frames: Vec::with_capacity(count * graph.frame.elements()),
+        labels: Vec::with_capacity(count),
+        logits: Vec::new(),
+        recorded,
+        states: vec![Vec::new(); graph.states.len()],
+        values: vec![Vec::new(); graph.nodes.len()],
+    };
+    if recorded > 0 {
+        // One image at a time: every value of every step is a lot of memory.
+        let first: SharedDataset = Arc::new(Subset::new(Arc::clone(images), (0..recorded).collect())?);
+        for batch in Batches::new(first, BatchPlan::evaluate(1))? {
+            add(&mut trace, executor, traced, batch?, Wanted::Everything)?;
+        }
+    }
+    if count > recorded {
+        let rest: SharedDataset = Arc::new(Subset::new(Arc::clone(images), (recorded..count).collect())?);
+        for batch in evaluation_batches(&rest, EVALUATION_BATCH)? {
+            add(&mut trace, executor, traced, batch?, Wanted::EveryLogits)?;
+        }
+    }
+    Ok(trace)
+}
+
+fn add(trace: &mut Trace, executor: &Executor, traced: &Traced, batch: crate::data::Batch, wanted: Wanted) -> Result<()> {
+    let Description { preprocessing, presentation, .. } = traced.description;
+    let frames = frames(&batch, preprocessing, executor)?;
+    let count = batch.len() as i64;
+    let run = tch::no_grad(|| executor.run(traced.parameters, &frames, presentation, RunOptions::new(wanted)))?;
+    trace.logits.extend(to_f32(&run.every_logits(count)?)?);
+    let extend = |into: &mut [Vec<f32>], step: &[Tensor]| -> Result<(), TchError> {
+        for (into, tensor) in into.iter_mut().zip(step) {
+            into.extend(to_f32(&whole_batch(tensor, count)?)?);
+        }
+        Ok(())
+    };
+    for (values, states) in run.values.iter().zip(&run.states) {
+        extend(&mut trace.values, values)?;
+        extend(&mut trace.states, states)?;
+    }
+    trace.frames.extend(batch.images);
+    trace.labels.extend(batch.labels);
+    Ok(())
+}

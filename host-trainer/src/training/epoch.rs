@@ -1,0 +1,135 @@
+//! One epoch: batches, update, measurement.
+
+use super::{Event, Flow, Trainer};
+use crate::data::{Batch, BatchPlan, Batches};
+use crate::error::Result;
+use crate::evaluation::{evaluate, frames};
+use crate::executor::{Ablation, Executor, RunOptions};
+use crate::metrics::{EpochMetrics, EpochSums};
+use crate::optimizer::Optimizer;
+use crate::run_folder::LAST;
+use crate::settings::parse_device;
+use convrnn_graph::Wanted;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tch::{Kind, Tensor};
+
+/// A mean loss above this is an explosion: chance is `ln(classes)`, below 10 for any data set.
+const LARGEST_LOSS: f64 = 1e3;
+/// Time between checkpoints within an epoch.
+const SAVE_INTERVAL: Duration = Duration::from_secs(300);
+
+impl Trainer {
+    /// Goes on to the end of the epoch under way, or until an observer stops it.
+    pub(super) fn epoch(&mut self, observer: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
+        // The executor borrows the graph while the weights change.
+        let graph = self.graph.clone();
+        let settings = self.training.settings.clone();
+        let executor = Executor::new(&graph, Kind::Float, parse_device(&settings.device)?)?;
+        let plan = BatchPlan {
+            start: self.state.batch,
+            augmentation: self.augmentation.clone(),
+            prefetch: 3,
+            ..BatchPlan::train(settings.batch, settings.seed, self.state.epoch as u64)
+        };
+        let batches = Batches::new(Arc::clone(&self.train), plan)?;
+        let total = batches.total();
+        let all_steps = (total * settings.epochs).max(1);
+        let mut rate = 0.0;
+        let mut saved = Instant::now();
+        for batch in batches {
+            let started = Instant::now();
+            let progress = self.state.step as f64 / all_steps as f64;
+            let factor = settings.schedule.factor(&self.state.schedule, self.state.epoch, progress);
+            rate = settings.learning_rate_at(factor, self.state.step, total);
+            let batch = batch?;
+            self.train_on(&executor, &batch, rate)?;
+            self.state.batch += 1;
+            self.state.step += 1;
+            self.state.sums.seconds += started.elapsed().as_secs_f64();
+            let sums = self.state.sums;
+            let event = Event::Batch {
+                epoch: self.state.epoch + 1,
+                batch: self.state.batch,
+                batches: total,
+                loss: sums.loss / sums.images as f64,
+                accuracy: sums.correct as f64 / sums.images as f64,
+            };
+            if observer(&event) == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            if saved.elapsed() > SAVE_INTERVAL {
+                self.save(LAST)?;
+                saved = Instant::now();
+            }
+        }
+        self.finish_epoch(&executor, rate, observer)
+    }
+
+    /// One update. The loss is the cross-entropy of the last time step's logits.
+    fn train_on(&mut self, executor: &Executor, batch: &Batch, rate: f64) -> Result<()> {
+        let description = &self.training.description;
+        let options = RunOptions { trimming: self.training.settings.trimming, ..RunOptions::new(Wanted::LastLogits) };
+        let frames = frames(batch, &description.preprocessing, executor)?;
+        let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(executor.device())?;
+        let count = batch.len() as i64;
+        let logits = executor.run(&self.parameters, &frames, &description.presentation, options)?.last_logits(count)?;
+        let loss = logits.f_cross_entropy_loss::<Tensor>(&labels, None, tch::Reduction::Mean, -100, 0.0)?;
+        let value = loss.f_double_value(&[])?;
+        if !value.is_finite() || value > LARGEST_LOSS {
+            return Err(self.explain_explosion(executor, &frames, value)?);
+        }
+        Optimizer::zero_gradients(&mut self.parameters);
+        loss.f_backward()?;
+        self.optimizer.step(&mut self.parameters, rate)?;
+        let right = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?.f_sum(Kind::Int64)?;
+        let EpochSums { loss, correct, images, .. } = &mut self.state.sums;
+        *loss += value * count as f64;
+        *correct += right.f_int64_value(&[])? as u64;
+        *images += count as u64;
+        Ok(())
+    }
+
+    fn finish_epoch(&mut self, executor: &Executor, rate: f64, observer: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
+        let started = Instant::now();
+        let description = &self.training.description;
+        let (preprocessing, presentation) = (&description.preprocessing, &description.presentation);
+        let evaluation = evaluate(executor, &self.parameters, &self.test, preprocessing, presentation, Ablation::None)?;
+        let sums = std::mem::take(&mut self.state.sums);
+        let last = presentation.steps - 1;
+        if !evaluation.loss[last].is_finite() {
+            let batch = crate::data::batches::evaluation_batches(&self.test, 1)?.next().transpose()?;
+            if let Some(batch) = batch {
+                let frames = frames(&batch, preprocessing, executor)?;
+                return Err(self.explain_explosion(executor, &frames, evaluation.loss[last])?);
+            }
+        }
+        self.state.seconds += sums.seconds + started.elapsed().as_secs_f64();
+        self.state.epoch += 1;
+        self.state.batch = 0;
+        let accuracy = evaluation.last_accuracy();
+        self.training.settings.schedule.observe(&mut self.state.schedule, 1.0 - accuracy);
+        let is_best = self.state.best_accuracy.is_none_or(|best| accuracy > best);
+        if is_best {
+            self.state.best_accuracy = Some(accuracy);
+        }
+        let images = sums.images.max(1) as f64;
+        self.metrics.push(EpochMetrics {
+            epoch: self.state.epoch,
+            step: self.state.step,
+            learning_rate: rate,
+            train_loss: sums.loss / images,
+            train_accuracy: sums.correct as f64 / images,
+            test_loss: evaluation.loss[last],
+            test_accuracy: accuracy,
+            test_accuracy_by_step: evaluation.accuracy(),
+            images_per_second: images / sums.seconds.max(1e-9),
+            seconds: self.state.seconds,
+        });
+        self.save_epoch(is_best)?;
+        match self.metrics.last() {
+            Some(metrics) => Ok(observer(&Event::Epoch(metrics))),
+            None => Ok(Flow::Continue),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A new run: network, data, hyper-parameters, folder.
+
+use super::{Trainer, load};
+use crate::checkpoint::TrainingCheckpoint;
+use crate::data::{Dataset, Subset, channel_statistics};
+use crate::error::Result;
+use crate::evaluation::check_fit;
+use crate::metrics::{RunState, STATE_FORMAT};
+use crate::parameters::initialize;
+use crate::run_folder;
+use crate::settings::{Settings, TrainingFile};
+use convrnn_graph::{Parameters, Presentation};
+use convrnn_models::checkpoint::Description;
+use convrnn_models::{Architecture, Preprocessing};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Raw training frames kept in a checkpoint for quantisation.
+const CALIBRATION_FRAMES: usize = 256;
+
+/// What `convrnn-train train` was asked for.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The network.
+    pub architecture: Architecture,
+    /// What is on show at each step.
+    pub presentation: Presentation,
+    /// Hyper-parameters.
+    pub settings: Settings,
+    /// The run's folder, which must not exist; `runs/<name>-<number>` if not given.
+    pub folder: Option<PathBuf>,
+}
+
+impl Job {
+    /// Loads the data, verifies that everything fits, and creates the run's folder.
+    pub fn start(self) -> Result<Trainer> {
+        let Job { architecture, presentation, settings, folder } = self;
+        settings.check()?;
+        let graph = architecture.lower()?;
+        let (train, test) = load(&settings)?;
+        check_fit(&graph, &train)?;
+        check_fit(&graph, &test)?;
+        // The plan is verified before anything is written.
+        let statistics = channel_statistics(&*train)?;
+        settings.augmentation.resolve(&*train, &statistics.mean)?;
+        let shape = graph.frame;
+        let preprocessing = Preprocessing {
+            channels: shape.channels,
+            height: shape.height,
+            width: shape.width,
+            mean: statistics.mean,
+            standard_deviation: statistics.standard_deviation,
+        };
+        let description = Description { class_names: train.class_names().to_vec(), preprocessing, presentation };
+        let count = CALIBRATION_FRAMES.min(train.len());
+        let chosen = Subset::sample(Arc::clone(&train), count, settings.seed)?;
+        let mut calibration = Vec::with_capacity(count * shape.elements());
+        for index in 0..count {
+            calibration.extend(chosen.image(index)?.pixels);
+        }
+        let parameters = initialize(&graph, settings.seed);
+        let velocity = Parameters { values: parameters.values.iter().map(|values| vec![0.0; values.len()]).collect() };
+        let state = RunState { format: STATE_FORMAT, seed: settings.seed, ..Default::default() };
+        let folder = match folder {
+            Some(path) => run_folder::create(&path)?,
+            None => run_folder::create_numbered(std::path::Path::new("runs"), &architecture.name)?,
+        };
+        let training = TrainingFile { description, settings };
+        let checkpoint = TrainingCheckpoint { architecture, training, parameters, velocity, state, metrics: Vec::new(), calibration };
+        let trainer = Trainer::assemble(folder, graph, checkpoint, train, test)?;
+        trainer.save(run_folder::LAST)?;
+        Ok(trainer)
+    }
+}
