@@ -114,7 +114,8 @@ pub(super) fn states(program: &Program<'_>) -> Result<(), LoadError> {
             NO_INDEX => return Err(wrong),
             source => {
                 let source = program.buffer(source).ok_or(wrong)?;
-                let survives = source.last_use == operations && source.role == Role::Transient.to_byte();
+                // A transient, or another state that an operation writes in place.
+                let survives = source.last_use == operations && source.first_use < operations;
                 if own.first_use != operations || !survives || !source.same_type(&own) {
                     return Err(wrong);
                 }

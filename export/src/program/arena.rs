@@ -1,0 +1,173 @@
+//! Which tensor where: buffers, their lives and their places.
+
+use super::order::{Order, reads_state};
+use super::step::{Step, Value};
+use convrnn_format::{ALIGNMENT, BUFFER_ALIGNMENT, Plan, Role};
+use convrnn_graph::Read;
+
+/// A tensor's place and life, in operations.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Buffer {
+    pub value: Value,
+    pub role: Role,
+    pub offset: usize,
+    pub first_use: usize,
+    pub last_use: usize,
+    /// Layer of the writer.
+    pub layer: Option<usize>,
+}
+
+/// The arena of one step.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ArenaPlan {
+    pub buffers: Vec<Buffer>,
+    /// Buffer of the frame.
+    pub frame: usize,
+    /// By node: its buffer.
+    pub nodes: Vec<usize>,
+    /// By state: its buffer, and the buffer copied to it when the step ends.
+    pub states: Vec<(usize, Option<usize>)>,
+    pub length: usize,
+}
+
+impl ArenaPlan {
+    pub fn new(step: &Step, order: &Order, plan: Plan, keep_taps: bool) -> Self {
+        let mut arena = Self::assign(step, order, plan);
+        arena.measure_lives(step, order, keep_taps);
+        arena.place(plan);
+        arena
+    }
+
+    /// Buffer of what is read.
+    pub fn read(&self, read: Read) -> usize {
+        match read {
+            Read::Frame => self.frame,
+            Read::Node(node) => self.nodes[node.0],
+            Read::State(state) => self.states[state.0].0,
+        }
+    }
+
+    /// Buffer that holds a node's value between steps.
+    pub fn after_step(&self, step: &Step, node: usize) -> usize {
+        let state = step.states.iter().position(|state| state.next.0 == node);
+        state.map_or(self.nodes[node], |state| self.states[state].0)
+    }
+
+    /// Gives every tensor a buffer; a state's writer writes in place where nobody reads the old
+    /// state later.
+    fn assign(step: &Step, order: &Order, plan: Plan) -> Self {
+        let end = step.nodes.len();
+        let mut buffers = Vec::new();
+        let mut add = |value: Value, role, first_use, last_use, layer| {
+            buffers.push(Buffer { value, role, offset: 0, first_use, last_use, layer });
+            buffers.len() - 1
+        };
+        let mut nodes: Vec<Option<usize>> = vec![None; step.nodes.len()];
+        let mut states = Vec::new();
+        for (index, state) in step.states.iter().enumerate() {
+            let writer = state.next.0;
+            let readers = (0..step.nodes.len()).filter(|&node| reads_state(&step.nodes[node], index));
+            let read_before = readers.into_iter().all(|node| order.position[node] < order.position[writer]);
+            let in_place = plan == Plan::Sequential && read_before && nodes[writer].is_none();
+            let first_use = if in_place { order.position[writer] } else { end };
+            let buffer = add(state.value, Role::State, first_use, end, Some(state.layer));
+            if in_place {
+                nodes[writer] = Some(buffer);
+            }
+            states.push((buffer, in_place));
+        }
+        let frame = add(step.frame, Role::Frame, end, end, None);
+        let nodes: Vec<usize> = nodes
+            .into_iter()
+            .enumerate()
+            .map(|(node, buffer)| {
+                let position = order.position[node];
+                let layer = Some(step.nodes[node].layer);
+                buffer.unwrap_or_else(|| add(step.nodes[node].value, Role::Transient, position, position, layer))
+            })
+            .collect();
+        let commit = |(state, (buffer, in_place)): (usize, (usize, bool))| {
+            (buffer, (!in_place).then(|| nodes[step.states[state].next.0]))
+        };
+        let states = states.into_iter().enumerate().map(commit).collect();
+        Self { buffers, frame, nodes, states, length: 0 }
+    }
+
+    fn measure_lives(&mut self, step: &Step, order: &Order, keep_taps: bool) {
+        let end = step.nodes.len();
+        for (index, node) in step.nodes.iter().enumerate() {
+            for &read in &node.inputs {
+                let buffer = self.read(read);
+                self.buffers[buffer].last_use = self.buffers[buffer].last_use.max(order.position[index]);
+            }
+        }
+        let commits: Vec<usize> = self.states.iter().filter_map(|&(_, source)| source).collect();
+        let mut kept = vec![self.after_step(step, step.logits.0)];
+        if keep_taps {
+            kept.extend(step.taps.iter().map(|tap| self.after_step(step, tap.node.0)));
+        }
+        for buffer in commits.into_iter().chain(kept) {
+            self.buffers[buffer].last_use = end;
+        }
+    }
+
+    /// States and the frame one after the other, then the transients above them in the best of
+    /// several orders, each at the lowest place that is free during its whole life.
+    fn place(&mut self, plan: Plan) {
+        let mut offset = 0;
+        for buffer in self.buffers.iter_mut().filter(|buffer| buffer.role != Role::Transient) {
+            buffer.offset = offset;
+            offset += buffer.value.bytes().next_multiple_of(BUFFER_ALIGNMENT);
+        }
+        let transients: Vec<usize> =
+            (0..self.buffers.len()).filter(|&index| self.buffers[index].role == Role::Transient).collect();
+        let keys: [fn(&Buffer) -> (usize, usize); 4] = [
+            |buffer| (buffer.value.bytes(), buffer.last_use - buffer.first_use),
+            |buffer| (buffer.last_use - buffer.first_use, buffer.value.bytes()),
+            |buffer| (buffer.value.bytes() * (buffer.last_use - buffer.first_use + 1), 0),
+            |buffer| (usize::MAX - buffer.first_use, buffer.value.bytes()),
+        ];
+        let candidates = keys.map(|key| {
+            let mut queue = transients.clone();
+            queue.sort_by_key(|&index| std::cmp::Reverse(key(&self.buffers[index])));
+            self.lowest_places(&queue, offset, plan)
+        });
+        let best = candidates.into_iter().min_by_key(|(length, _)| *length);
+        let (length, places) = best.unwrap_or((offset, Vec::new()));
+        for (index, place) in places {
+            self.buffers[index].offset = place;
+        }
+        self.length = length.max(1).next_multiple_of(ALIGNMENT);
+    }
+
+    fn lowest_places(&self, queue: &[usize], base: usize, plan: Plan) -> (usize, Vec<(usize, usize)>) {
+        let mut placed: Vec<(usize, usize)> = Vec::new();
+        let mut length = base;
+        for &index in queue {
+            let size = self.buffers[index].value.bytes();
+            let mut taken: Vec<(usize, usize)> = placed
+                .iter()
+                .filter(|&&(other, _)| self.conflict(index, other, plan))
+                .map(|&(other, offset)| (offset, offset + self.buffers[other].value.bytes()))
+                .collect();
+            taken.sort_unstable();
+            let mut place = base;
+            for (start, end) in taken {
+                if place + size <= start {
+                    break;
+                }
+                place = place.max(end.next_multiple_of(BUFFER_ALIGNMENT));
+            }
+            placed.push((index, place));
+            length = length.max(place + size);
+        }
+        (length, placed)
+    }
+
+    /// Whether two transients must not share memory.
+    fn conflict(&self, left: usize, right: usize, plan: Plan) -> bool {
+        let (left, right) = (&self.buffers[left], &self.buffers[right]);
+        let at_once = left.first_use <= right.last_use && right.first_use <= left.last_use;
+        at_once || (plan == Plan::Parallel && left.layer != right.layer)
+    }
+}

@@ -1,0 +1,87 @@
+//! Device programs: from a step graph, in f32 or quantised, to the bytes that the runtime executes.
+//!
+//! ```text
+//! StepGraph, QuantizedGraph --> step::Step      one form for both arithmetics
+//!                               order           which operation when
+//!                               arena           which tensor where
+//!                               pack, constants weights as kernels like to read them
+//!                               write           bytes, which are loaded again to verify them
+//! ```
+
+mod aligned;
+mod arena;
+mod constants;
+mod error;
+mod integer;
+mod order;
+mod pack;
+mod real;
+mod report;
+mod run;
+mod step;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use aligned::AlignedBytes;
+pub use error::ProgramError;
+pub use pack::PackingChoice;
+pub use report::{LayerUse, OperationUse, ProgramReport, SectionUse, StateUse};
+pub use run::{RunError, run_presentation};
+
+use convrnn_format::Plan;
+use convrnn_graph::quantize::Quantized;
+use convrnn_graph::timing::Timing;
+use convrnn_graph::{Parameters, Presentation, StepGraph};
+use convrnn_models::Preprocessing;
+
+/// Choices of the exporter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramOptions {
+    /// Order of layers within a step.
+    pub plan: Plan,
+    /// How weights lie in flash.
+    pub packing: PackingChoice,
+    /// Whether taps that are no state keep their memory to the end of the step.
+    pub keep_taps: bool,
+}
+
+impl Default for ProgramOptions {
+    fn default() -> Self {
+        Self { plan: Plan::Sequential, packing: PackingChoice::Interleaved, keep_taps: true }
+    }
+}
+
+/// What a program says about its use.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramDescription<'a> {
+    /// Names of the classes; may be empty.
+    pub class_names: &'a [String],
+    /// From pixels to frames; without it the program takes no raw pixels.
+    pub preprocessing: Option<&'a Preprocessing>,
+    /// What was on show in training; gives the blank.
+    pub presentation: Presentation,
+}
+
+/// A program with f32 arithmetic.
+pub fn write_real(
+    graph: &StepGraph,
+    parameters: &Parameters<f32>,
+    description: &ProgramDescription<'_>,
+    options: &ProgramOptions,
+) -> Result<Vec<u8>, ProgramError> {
+    parameters.check(graph)?;
+    let step = real::lower(graph, parameters, description)?;
+    write::write(&step, &Timing::new(graph), description, options)
+}
+
+/// A program with int8 arithmetic. `graph` is the float graph that was quantised.
+pub fn write_integer(
+    graph: &StepGraph,
+    quantized: &Quantized,
+    description: &ProgramDescription<'_>,
+    options: &ProgramOptions,
+) -> Result<Vec<u8>, ProgramError> {
+    let step = integer::lower(&quantized.graph, Some(&quantized.frame_table), description.presentation.blank)?;
+    write::write(&step, &Timing::new(graph), description, options)
+}

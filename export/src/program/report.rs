@@ -1,0 +1,190 @@
+//! What a program costs: RAM, flash, multiply-accumulates. Read from its bytes, so it holds for any
+//! program file.
+
+use convrnn_format::{
+    BufferRecord, Element, NO_INDEX, Numerics, OperationKind, Plan, Prelude, Program, Record, Role, SectionKind,
+    SectionRecord,
+};
+use serde::Serialize;
+
+/// The costs of a program. Sizes are in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProgramReport {
+    /// Name of the architecture.
+    pub name: String,
+    /// `f32` or `int8`.
+    pub numerics: &'static str,
+    /// `sequential` or `parallel`.
+    pub plan: &'static str,
+    /// Channels, rows and columns of the frame.
+    pub frame: [u32; 3],
+    /// Number of classes.
+    pub classes: usize,
+    /// Whole working memory.
+    pub arena: usize,
+    /// Part of it that states take.
+    pub states: usize,
+    /// Part of it that the frame takes.
+    pub frame_bytes: usize,
+    /// Part of it that transients share.
+    pub transients: usize,
+    /// The most that transients in use at once need: no plan of this order needs less.
+    pub largest_live: usize,
+    /// Bytes copied when a step ends.
+    pub committed: usize,
+    /// Whole program.
+    pub flash: usize,
+    /// Flash by section.
+    pub sections: Vec<SectionUse>,
+    /// Multiply-accumulates of a step.
+    pub multiply_accumulates: u64,
+    /// By layer, in order of execution.
+    pub layers: Vec<LayerUse>,
+    /// The states.
+    pub state_list: Vec<StateUse>,
+    /// First step (from 1) whose logits depend on the image.
+    pub first_image_step: Option<u32>,
+    /// Steps of a presentation, and with the image on show.
+    pub presentation: [u32; 2],
+}
+
+/// Flash of one section.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SectionUse {
+    /// Name.
+    pub name: &'static str,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+/// One layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerUse {
+    /// Name.
+    pub name: String,
+    /// Multiply-accumulates.
+    pub multiply_accumulates: u64,
+    /// Its operations in order.
+    pub operations: Vec<OperationUse>,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OperationUse {
+    /// Path.
+    pub name: String,
+    /// What it computes.
+    pub kind: &'static str,
+    /// Channels, rows and columns of its output.
+    pub shape: [u32; 3],
+    /// Multiply-accumulates.
+    pub multiply_accumulates: u64,
+}
+
+/// One state.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StateUse {
+    /// Path.
+    pub name: String,
+    /// Element type.
+    pub element: &'static str,
+    /// Channels, rows and columns.
+    pub shape: [u32; 3],
+    /// Bytes.
+    pub bytes: usize,
+    /// Whether it is copied when the step ends, because its old value is still read after the new
+    /// one is computed.
+    pub is_committed: bool,
+}
+
+impl ProgramReport {
+    /// Reads the costs of a verified program.
+    pub fn new(program: &Program<'_>) -> Self {
+        let prelude = program.prelude();
+        let buffers: Vec<BufferRecord> =
+            (0..program.buffer_count() as u16).filter_map(|index| program.buffer(index)).collect();
+        let bytes_of = |role: Role| -> usize {
+            buffers.iter().filter(|buffer| buffer.role == role.to_byte()).map(|buffer| buffer.length as usize).sum()
+        };
+        let transients: Vec<&BufferRecord> =
+            buffers.iter().filter(|buffer| buffer.role == Role::Transient.to_byte()).collect();
+        let start = transients.iter().map(|buffer| buffer.offset as usize).min().unwrap_or(prelude.arena_length as usize);
+        let live = |moment: u32| -> usize {
+            let in_use = transients.iter().filter(|buffer| buffer.first_use <= moment && moment <= buffer.last_use);
+            in_use.map(|buffer| buffer.length as usize).sum()
+        };
+        let metadata = program.metadata();
+        let frame = program.buffer(prelude.frame_buffer).unwrap_or_default();
+        let state_list: Vec<StateUse> = program.states().map(|state| state_use(program, &state)).collect();
+        Self {
+            name: metadata.as_ref().map_or("", |metadata| metadata.name).to_owned(),
+            numerics: match program.numerics() {
+                Numerics::Real => "f32",
+                Numerics::Integer => "int8",
+            },
+            plan: match program.plan() {
+                Plan::Sequential => "sequential",
+                Plan::Parallel => "parallel",
+            },
+            frame: shape(&frame),
+            classes: program.classes(),
+            arena: prelude.arena_length as usize,
+            states: bytes_of(Role::State),
+            frame_bytes: frame.length as usize,
+            transients: prelude.arena_length as usize - start,
+            largest_live: (0..=prelude.operation_count).map(live).max().unwrap_or(0),
+            committed: state_list.iter().filter(|state| state.is_committed).map(|state| state.bytes).sum(),
+            flash: program.bytes().len(),
+            sections: sections(program),
+            multiply_accumulates: prelude.multiply_accumulates,
+            layers: program.layers().map(|layer| layer_use(program, &layer)).collect(),
+            state_list,
+            first_image_step: Some(prelude.first_image_step).filter(|&step| step > 0),
+            presentation: metadata.map_or([0, 0], |metadata| [metadata.steps, metadata.image_steps]),
+        }
+    }
+}
+
+fn shape(buffer: &BufferRecord) -> [u32; 3] {
+    [buffer.channels, buffer.height, buffer.width]
+}
+
+fn sections(program: &Program<'_>) -> Vec<SectionUse> {
+    let table = Prelude::STRIDE + SectionKind::ALL.len() * SectionRecord::STRIDE;
+    let header = SectionUse { name: "prelude and section table", bytes: table };
+    let sections = SectionKind::ALL.map(|kind| SectionUse { name: kind.name(), bytes: program.section(kind).len() });
+    std::iter::once(header).chain(sections).collect()
+}
+
+fn layer_use(program: &Program<'_>, layer: &convrnn_format::LayerRecord) -> LayerUse {
+    let first = layer.first_operation as usize;
+    let operations = (first..first + layer.operation_count as usize).filter_map(|index| program.operation(index));
+    LayerUse {
+        name: program.name(layer.name, layer.name_length).to_owned(),
+        multiply_accumulates: layer.multiply_accumulates,
+        operations: operations
+            .map(|operation| OperationUse {
+                name: program.name(operation.name, operation.name_length).to_owned(),
+                kind: OperationKind::from_byte(operation.kind).map_or("", OperationKind::name),
+                shape: shape(&program.buffer(operation.output).unwrap_or_default()),
+                multiply_accumulates: operation.multiply_accumulates,
+            })
+            .collect(),
+    }
+}
+
+fn state_use(program: &Program<'_>, state: &convrnn_format::StateRecord) -> StateUse {
+    let buffer = program.buffer(state.buffer).unwrap_or_default();
+    StateUse {
+        name: program.name(state.name, state.name_length).to_owned(),
+        element: match Element::from_byte(buffer.element) {
+            Some(Element::F32) | None => "f32",
+            Some(Element::I8) => "i8",
+            Some(Element::I16) => "i16",
+            Some(Element::I32) => "i32",
+        },
+        shape: shape(&buffer),
+        bytes: buffer.length as usize,
+        is_committed: state.commit_source != NO_INDEX,
+    }
+}

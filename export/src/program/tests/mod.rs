@@ -1,0 +1,7 @@
+//! Programs against the reference interpreters.
+
+mod hostile;
+mod integer;
+mod network;
+mod real;
+mod stepping;

@@ -1,0 +1,421 @@
+//! From a step with its order and its arena to bytes.
+
+use super::arena::ArenaPlan;
+use super::constants::Constants;
+use super::error::ProgramError;
+use super::order::Order;
+use super::pack::pack;
+use super::step::{ConvolutionWork, Factor, Step, StepNode, Work, bytes_of};
+use super::{ProgramDescription, ProgramOptions};
+use convrnn_format::packing::WeightShape;
+use convrnn_format::program::seal;
+use convrnn_format::{
+    ALIGNMENT, BufferRecord, FORMAT_VERSION, LayerRecord, MAGIC, MAXIMUM_EXTENT, Metadata, NO_INDEX, NONE,
+    OPERATION_SET_VERSION, OperandRecord, OperationKind, OperationRecord, PACKING_VERSION, Packing, Prelude, Program,
+    Record, Resampling, ResizeEntry, SectionKind, SectionRecord, StateKind, StateRecord, TapRecord,
+};
+use convrnn_graph::quantize::resize_sample;
+use convrnn_graph::timing::Timing;
+use convrnn_graph::{Padding, Pool, Resize, ResizeMode};
+use convrnn_models as models;
+
+/// Room for metadata besides its strings.
+const METADATA_OVERHEAD: usize = 128;
+
+pub(super) fn write(
+    step: &Step,
+    timing: &Timing,
+    description: &ProgramDescription<'_>,
+    options: &ProgramOptions,
+) -> Result<Vec<u8>, ProgramError> {
+    let order = Order::new(step, options.plan)?;
+    let arena = ArenaPlan::new(step, &order, options.plan, options.keep_taps);
+    let metadata = metadata(step, description)?;
+    let writer = Writer { step, arena: &arena, options, strings: String::new(), operands: Vec::new(), packings: Vec::new(), constants: Constants::default() };
+    let bytes = writer.write(&order, timing, metadata)?;
+    Program::new_checked(&bytes).map_err(ProgramError::Rejected)?;
+    Ok(bytes)
+}
+
+fn metadata(step: &Step, description: &ProgramDescription<'_>) -> Result<Vec<u8>, ProgramError> {
+    let classes = step.nodes[step.logits.0].value.shape.channels;
+    let names = description.class_names;
+    if !names.is_empty() && names.len() != classes {
+        return Err(ProgramError::ClassNames { found: names.len(), expected: classes });
+    }
+    if let Some(name) = names.iter().find(|name| name.contains(['\n', '\r'])) {
+        return Err(ProgramError::ClassName { name: name.clone() });
+    }
+    let preprocessing: Option<&models::Preprocessing> = description.preprocessing;
+    let fail = |error: &dyn std::fmt::Display| ProgramError::Metadata(error.to_string());
+    let preprocessing = preprocessing.map_or(Ok(String::new()), serde_json::to_string).map_err(|error| fail(&error))?;
+    let class_names = names.join("\n");
+    let metadata = Metadata {
+        name: &step.name,
+        class_names: &class_names,
+        preprocessing: &preprocessing,
+        steps: description.presentation.steps as u32,
+        image_steps: description.presentation.image_steps as u32,
+        producer: concat!("convrnn-export ", env!("CARGO_PKG_VERSION")),
+    };
+    let mut bytes = vec![0; step.name.len() + class_names.len() + preprocessing.len() + METADATA_OVERHEAD];
+    metadata.encode(&mut bytes).map(|used| used.to_vec()).map_err(|error| fail(&error))
+}
+
+struct Writer<'a> {
+    step: &'a Step,
+    arena: &'a ArenaPlan,
+    options: &'a ProgramOptions,
+    strings: String,
+    operands: Vec<OperandRecord>,
+    packings: Vec<Packing>,
+    constants: Constants,
+}
+
+impl Writer<'_> {
+    fn write(mut self, order: &Order, timing: &Timing, metadata: Vec<u8>) -> Result<Vec<u8>, ProgramError> {
+        let step = self.step;
+        let mut operations = Vec::new();
+        for node in order.nodes() {
+            operations.push(self.operation(node)?);
+        }
+        let mut layers = Vec::new();
+        let mut first_operation = 0;
+        for (layer, nodes) in &order.layers {
+            let (name, name_length) = self.name(&step.layers[*layer]);
+            let operation_count = nodes.len() as u32;
+            let costs = nodes.iter().map(|&node| step.multiply_accumulates(&step.nodes[node]));
+            layers.push(LayerRecord {
+                name,
+                name_length,
+                layer: *layer as u16,
+                first_operation,
+                operation_count,
+                multiply_accumulates: costs.sum(),
+            });
+            first_operation += operation_count;
+        }
+        let states: Vec<StateRecord> = step.states.iter().enumerate().map(|(index, _)| self.state(index)).collect();
+        let taps: Vec<TapRecord> = self.taps();
+        let buffers: Vec<BufferRecord> = self.arena.buffers.iter().map(buffer_record).collect();
+        let frame_table = step.frame_table.clone().map_or(NONE, |table| self.constants.add(table));
+        let mut prelude = Prelude {
+            magic: u32::from_le_bytes(MAGIC),
+            format_version: FORMAT_VERSION,
+            operation_set_version: OPERATION_SET_VERSION,
+            numerics: step.numerics.to_byte(),
+            plan: self.options.plan.to_byte(),
+            packing_version: PACKING_VERSION,
+            arena_length: limited(self.arena.length)?,
+            section_count: SectionKind::ALL.len() as u32,
+            operation_count: operations.len() as u32,
+            operand_count: self.operands.len() as u32,
+            buffer_count: buffers.len() as u32,
+            state_count: states.len() as u32,
+            layer_count: layers.len() as u32,
+            tap_count: taps.len() as u32,
+            packing_count: self.packings.len() as u32,
+            frame_buffer: self.arena.frame as u16,
+            logits_buffer: self.arena.after_step(step, step.logits.0) as u16,
+            blank: step.blank,
+            first_image_step: timing.first_image_step.unwrap_or(0) as u32,
+            multiply_accumulates: layers.iter().map(|layer| layer.multiply_accumulates).sum(),
+            ..Prelude::default()
+        };
+        // Constants count from the program's start: find the section's place before they are fixed.
+        let strides = [OperationRecord::STRIDE, OperandRecord::STRIDE, BufferRecord::STRIDE, StateRecord::STRIDE];
+        let lengths = [operations.len(), self.operands.len(), buffers.len(), states.len()];
+        let fixed: usize = strides.iter().zip(lengths).map(|(stride, count)| padded(stride * count)).sum();
+        let table = Prelude::STRIDE + SectionKind::ALL.len() * SectionRecord::STRIDE;
+        let base = padded(table)
+            + fixed
+            + padded(layers.len() * LayerRecord::STRIDE)
+            + padded(taps.len() * TapRecord::STRIDE)
+            + padded(self.packings.len() * Packing::STRIDE)
+            + padded(self.strings.len());
+        let base = limited(base)?;
+        let shift = |offset: &mut u32| {
+            if *offset != NONE {
+                *offset += base;
+            }
+        };
+        for operation in &mut operations {
+            shift(&mut operation.bias);
+            shift(&mut operation.multipliers);
+            shift(&mut operation.table);
+        }
+        for operand in &mut self.operands {
+            shift(&mut operand.weights);
+        }
+        prelude.frame_table = frame_table;
+        shift(&mut prelude.frame_table);
+        let sections = [
+            (SectionKind::Operations, OperationRecord::STRIDE, encode(&operations)),
+            (SectionKind::Operands, OperandRecord::STRIDE, encode(&self.operands)),
+            (SectionKind::Buffers, BufferRecord::STRIDE, encode(&buffers)),
+            (SectionKind::States, StateRecord::STRIDE, encode(&states)),
+            (SectionKind::Layers, LayerRecord::STRIDE, encode(&layers)),
+            (SectionKind::Taps, TapRecord::STRIDE, encode(&taps)),
+            (SectionKind::Packings, Packing::STRIDE, encode(&self.packings)),
+            (SectionKind::Strings, 1, self.strings.into_bytes()),
+            (SectionKind::Constants, 1, self.constants.into_bytes()),
+            (SectionKind::Metadata, 1, metadata),
+        ];
+        assemble(prelude, &sections)
+    }
+
+    /// Puts a name into the strings.
+    fn name(&mut self, name: &str) -> (u32, u16) {
+        // A name of 64 KiB would be cut; no graph has one.
+        let length = name.len().min(usize::from(u16::MAX));
+        let start = match self.strings.find(name) {
+            Some(start) => start,
+            None => {
+                self.strings.push_str(name);
+                self.strings.len() - name.len()
+            }
+        };
+        (start as u32, length as u16)
+    }
+
+    fn state(&mut self, index: usize) -> StateRecord {
+        let state = &self.step.states[index];
+        let (name, name_length) = self.name(&state.name);
+        let (buffer, source) = self.arena.states[index];
+        let kind = match state.kind {
+            convrnn_graph::StateKind::Output => StateKind::Output,
+            convrnn_graph::StateKind::Cell => StateKind::Cell,
+        };
+        StateRecord {
+            buffer: buffer as u16,
+            commit_source: source.map_or(NO_INDEX, |source| source as u16),
+            kind: kind.to_byte(),
+            layer: state.layer as u16,
+            name,
+            name_length,
+        }
+    }
+
+    fn taps(&mut self) -> Vec<TapRecord> {
+        let step = self.step;
+        let mut taps = Vec::new();
+        for tap in &step.taps {
+            let buffer = self.arena.after_step(step, tap.node.0);
+            if self.arena.buffers[buffer].last_use == step.nodes.len() {
+                let (name, name_length) = self.name(&tap.name);
+                taps.push(TapRecord { name, name_length, buffer: buffer as u16 });
+            }
+        }
+        taps
+    }
+
+    fn operation(&mut self, index: usize) -> Result<OperationRecord, ProgramError> {
+        let node = &self.step.nodes[index];
+        let (name, name_length) = self.name(&node.name);
+        let mut record = OperationRecord {
+            layer: node.layer as u16,
+            first_operand: self.operands.len() as u32,
+            operand_count: node.inputs.len() as u16,
+            output: self.arena.nodes[index] as u16,
+            bias: NONE,
+            multipliers: NONE,
+            table: NONE,
+            name,
+            name_length,
+            multiply_accumulates: self.step.multiply_accumulates(node),
+            ..OperationRecord::default()
+        };
+        for &read in &node.inputs {
+            self.operands.push(OperandRecord { buffer: self.arena.read(read) as u16, weights: NONE });
+        }
+        let kind = match &node.work {
+            Work::Convolution(work) => {
+                self.convolution(node, work, &mut record)?;
+                OperationKind::Convolution
+            }
+            Work::Add { left, right } => {
+                set_factors(&mut record, *left, *right);
+                OperationKind::Add
+            }
+            Work::Multiply(factor) => {
+                set_factors(&mut record, *factor, Factor::default());
+                OperationKind::Multiply
+            }
+            Work::Affine { scale, offset } => {
+                (record.first, record.second) = (scale.to_bits(), offset.to_bits());
+                OperationKind::Affine
+            }
+            Work::Activation(function) => {
+                record.variant = function.to_byte();
+                OperationKind::Activation
+            }
+            Work::Lookup { kind, entries } => {
+                record.variant = kind.to_byte();
+                record.table = self.constants.add(bytes_of(entries, i16::to_le_bytes));
+                OperationKind::Lookup
+            }
+            Work::Rescale(factor) => {
+                set_factors(&mut record, *factor, Factor::default());
+                OperationKind::Rescale
+            }
+            Work::MaxPool(pool) => {
+                set_window(node, &mut record, pool)?;
+                OperationKind::MaxPool
+            }
+            Work::GlobalAverage(factor) => {
+                set_factors(&mut record, *factor, Factor::default());
+                OperationKind::GlobalAverage
+            }
+            Work::Resize(resize) => {
+                record.variant = resampling(resize.mode).to_byte();
+                record.table = self.constants.add(resize_table(self.step, node, resize));
+                OperationKind::Resize
+            }
+        };
+        record.kind = kind.to_byte();
+        Ok(record)
+    }
+
+    fn convolution(
+        &mut self,
+        node: &StepNode,
+        work: &ConvolutionWork,
+        record: &mut OperationRecord,
+    ) -> Result<(), ProgramError> {
+        let window = Pool { kernel: work.kernel, stride: work.stride, padding: work.padding };
+        set_window(node, record, &window)?;
+        record.groups = extent(node, "the number of groups", work.groups)?;
+        record.first_shift = work.shift;
+        let (groups, outputs) = (work.groups, node.value.shape.channels / work.groups);
+        let channels = |slot: usize| self.step.read_value(node.inputs[slot]).shape.channels / groups;
+        let packing = self.options.packing.packing(work, channels(0), outputs);
+        let known = self.packings.iter().position(|other| *other == packing);
+        let index = known.unwrap_or_else(|| {
+            self.packings.push(packing);
+            self.packings.len() - 1
+        });
+        record.packing = index as u16;
+        let mut first = 0;
+        for slot in 0..node.inputs.len() {
+            let inputs = self.step.read_value(node.inputs[slot]).shape.channels / groups;
+            let shape = WeightShape { groups, outputs, inputs, height: work.kernel[0], width: work.kernel[1] };
+            let limit = MAXIMUM_EXTENT as usize;
+            let too_large = || ProgramError::Extent { node: node.name.clone(), what: "its weight", value: usize::MAX, limit };
+            let packed = pack(work, &packing, shape, first).ok_or_else(too_large)?;
+            let operand = record.first_operand as usize + slot;
+            self.operands[operand].weights = self.constants.add(packed);
+            first += inputs;
+        }
+        record.bias = work.bias.clone().map_or(NONE, |bias| self.constants.add(bias));
+        record.multipliers = work.multipliers.clone().map_or(NONE, |multipliers| self.constants.add(multipliers));
+        Ok(())
+    }
+}
+
+fn set_factors(record: &mut OperationRecord, first: Factor, second: Factor) {
+    (record.first, record.first_shift) = (first.bits, first.shift);
+    (record.second, record.second_shift) = (second.bits, second.shift);
+}
+
+fn extent(node: &StepNode, what: &'static str, value: usize) -> Result<u16, ProgramError> {
+    let limit = MAXIMUM_EXTENT as usize;
+    match u16::try_from(value) {
+        Ok(short) if value <= limit => Ok(short),
+        Ok(_) | Err(_) => Err(ProgramError::Extent { node: node.name.clone(), what, value, limit }),
+    }
+}
+
+fn set_window(node: &StepNode, record: &mut OperationRecord, window: &Pool) -> Result<(), ProgramError> {
+    let Padding { top, bottom, left, right } = window.padding;
+    record.kernel_height = extent(node, "the kernel's height", window.kernel[0])?;
+    record.kernel_width = extent(node, "the kernel's width", window.kernel[1])?;
+    record.stride_height = extent(node, "the stride", window.stride[0])?;
+    record.stride_width = extent(node, "the stride", window.stride[1])?;
+    record.padding_top = extent(node, "the padding", top)?;
+    record.padding_bottom = extent(node, "the padding", bottom)?;
+    record.padding_left = extent(node, "the padding", left)?;
+    record.padding_right = extent(node, "the padding", right)?;
+    Ok(())
+}
+
+fn resampling(mode: ResizeMode) -> Resampling {
+    match mode {
+        ResizeMode::BilinearAlignedCorners => Resampling::BilinearAlignedCorners,
+        ResizeMode::BilinearHalfPixel => Resampling::BilinearHalfPixel,
+        ResizeMode::Nearest => Resampling::Nearest,
+    }
+}
+
+/// Source positions and weights, rows then columns.
+fn resize_table(step: &Step, node: &StepNode, resize: &Resize) -> Vec<u8> {
+    let source = step.read_value(node.inputs[0]).shape;
+    let axis = |input: usize, output: usize| {
+        (0..output).map(move |target| {
+            let (first, _, weight) = resize.mode.sample(target, input, output);
+            let (_, _, weight_128) = resize_sample(resize.mode, target, input, output);
+            ResizeEntry { first: first as u16, weight_128: weight_128 as u16, weight: weight as f32 }
+        })
+    };
+    let entries: Vec<ResizeEntry> = axis(source.height, resize.height).chain(axis(source.width, resize.width)).collect();
+    encode(&entries)
+}
+
+fn buffer_record(buffer: &super::arena::Buffer) -> BufferRecord {
+    let value = &buffer.value;
+    BufferRecord {
+        offset: buffer.offset as u32,
+        length: value.bytes() as u32,
+        element: value.element.to_byte(),
+        role: buffer.role.to_byte(),
+        zero_point: value.zero_point,
+        channels: value.shape.channels as u32,
+        height: value.shape.height as u32,
+        width: value.shape.width as u32,
+        scale: value.scale,
+        first_use: buffer.first_use as u32,
+        last_use: buffer.last_use as u32,
+    }
+}
+
+fn encode<R: Record>(records: &[R]) -> Vec<u8> {
+    let mut bytes = vec![0; records.len() * R::STRIDE];
+    for (record, bytes) in records.iter().zip(bytes.chunks_exact_mut(R::STRIDE)) {
+        record.encode(bytes);
+    }
+    bytes
+}
+
+fn padded(length: usize) -> usize {
+    length.next_multiple_of(ALIGNMENT)
+}
+
+fn limited(size: usize) -> Result<u32, ProgramError> {
+    u32::try_from(size).map_err(|_| ProgramError::Size { size, limit: u32::MAX as usize })
+}
+
+/// Prelude, section table, sections.
+fn assemble(mut prelude: Prelude, sections: &[(SectionKind, usize, Vec<u8>)]) -> Result<Vec<u8>, ProgramError> {
+    let mut offset = padded(Prelude::STRIDE + sections.len() * SectionRecord::STRIDE);
+    let mut table = Vec::new();
+    for (kind, stride, bytes) in sections {
+        table.push(SectionRecord {
+            kind: kind.to_byte(),
+            offset: limited(offset)?,
+            length: limited(bytes.len())?,
+            stride: *stride as u32,
+        });
+        offset += padded(bytes.len());
+    }
+    prelude.section_table = Prelude::STRIDE as u32;
+    prelude.total_size = limited(offset)?;
+    let mut program = vec![0; Prelude::STRIDE];
+    prelude.encode(&mut program);
+    program.extend(encode(&table));
+    for (_, _, bytes) in sections {
+        program.resize(padded(program.len()), 0);
+        program.extend_from_slice(bytes);
+    }
+    program.resize(offset, 0);
+    seal(&mut program);
+    Ok(program)
+}
