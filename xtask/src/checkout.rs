@@ -43,3 +43,9 @@ pub fn firmware_target(example: &str) -> PathBuf {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     base.join("firmware").join(example)
 }
+
+/// A program of the workspace as the last build left it.
+pub fn built(name: &str) -> PathBuf {
+    let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    base.join("debug").join(name)
+}
