@@ -1,7 +1,10 @@
 //! ONNX models against the f64 reference, in ONNX Runtime and in tract.
 
-use convrnn_export::engines::{EngineKind, Image, Network, OnnxRuntimeStep, OnnxRuntimeUnrolled, TractStep, TractUnrolled};
+use convrnn_export::engines::{
+    EngineKind, Image, Network, OnnxRuntimeStep, OnnxRuntimeUnrolled, Programs, TractStep, TractUnrolled,
+};
 use convrnn_export::onnx::{self, Frames, Logits, Source, Values};
+use convrnn_export::program::{AlignedBytes, ProgramDescription, ProgramOptions, write_real};
 use convrnn_graph::testing::{RandomNetwork, random_frames, random_network, random_parameters};
 use convrnn_graph::{Interpreter, Presentation, Tensor};
 use rand::SeedableRng;
@@ -31,6 +34,15 @@ fn reference(network: &RandomNetwork, frames: &[Tensor]) -> Vec<Vec<f64>> {
     Interpreter::new(&network.graph, &network.parameters.to_f64()).logits(frames)
 }
 
+/// The engines that need no device program.
+const WITHOUT_PROGRAM: [EngineKind; 5] = [
+    EngineKind::Reference,
+    EngineKind::OnnxRuntimeStep,
+    EngineKind::OnnxRuntimeUnrolled,
+    EngineKind::TractStep,
+    EngineKind::TractUnrolled,
+];
+
 fn source(network: &RandomNetwork) -> Source<'_> {
     Source { graph: &network.graph, parameters: &network.parameters }
 }
@@ -41,7 +53,8 @@ fn steps_of_random_networks_agree_with_the_reference() {
         let random = random_network(seed);
         let frames = frames(&random, 7, seed);
         let expected = reference(&random, &frames);
-        let network = Network { source: source(&random), presentation: Presentation::held(7) };
+        let programs = Programs::default();
+        let network = Network { source: source(&random), presentation: Presentation::held(7), programs: &programs };
         let mut runtime = OnnxRuntimeStep::new(&network).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         let mut tract = TractStep::new(&network).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         for (step, (frame, expected)) in frames.iter().zip(&expected).enumerate() {
@@ -63,7 +76,8 @@ fn unrolled_random_networks_agree_with_the_reference() {
         let shown: Vec<Tensor> =
             (1..=7).map(|step| if presentation.shows_image(step) { image.clone() } else { blank.clone() }).collect();
         let expected = reference(&random, &shown);
-        let network = Network { source: source(&random), presentation };
+        let programs = Programs::default();
+        let network = Network { source: source(&random), presentation, programs: &programs };
         let values = to_f32(&image);
         for kind in [EngineKind::OnnxRuntimeUnrolled, EngineKind::TractUnrolled] {
             let mut engine = kind.build(&network).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
@@ -87,7 +101,8 @@ fn sequences_of_frames_agree_with_the_reference() {
         let random = random_network(seed);
         let frames = frames(&random, 6, seed);
         let expected = reference(&random, &frames).concat();
-        let network = Network { source: source(&random), presentation: Presentation::held(6) };
+        let programs = Programs::default();
+        let network = Network { source: source(&random), presentation: Presentation::held(6), programs: &programs };
         let model =
             onnx::unrolled_model(&network.source, Frames::Sequence { steps: 6 }, Logits::Every, Values::Named, &[]);
         let input: Vec<f32> = frames.iter().flat_map(to_f32).collect();
@@ -103,7 +118,8 @@ fn a_batch_gives_each_image_its_own_answer() {
     for seed in 300..320 {
         let random = random_network(seed);
         let presentation = Presentation { steps: 6, image_steps: 2, blank: -0.5 };
-        let network = Network { source: source(&random), presentation };
+        let programs = Programs::default();
+        let network = Network { source: source(&random), presentation, programs: &programs };
         let images: Vec<Vec<f32>> = (0..3).map(|image| to_f32(&frames(&random, 1, seed + 1000 * image)[0])).collect();
         let mut unrolled = OnnxRuntimeUnrolled::new(&network).unwrap();
         let together = unrolled.logits(&images.concat()).unwrap();
@@ -130,11 +146,15 @@ fn a_batch_gives_each_image_its_own_answer() {
 fn recorded_values_of_every_engine_are_those_of_the_reference() {
     for seed in 400..410 {
         let random = random_network(seed);
-        let network = Network { source: source(&random), presentation: Presentation { steps: 5, image_steps: 3, blank: 0.0 } };
+        let presentation = Presentation { steps: 5, image_steps: 3, blank: 0.0 };
+        let description = ProgramDescription { class_names: &[], preprocessing: None, presentation };
+        let program = write_real(&random.graph, &random.parameters, &description, &ProgramOptions::default()).unwrap();
+        let programs = Programs { real: Ok(AlignedBytes::copy_of(&program)), ..Programs::default() };
+        let network = Network { source: source(&random), presentation, programs: &programs };
         let image = to_f32(&frames(&random, 1, seed)[0]);
         let image = Image { pixels: &[], values: &image };
         let expected = EngineKind::Reference.build(&network).unwrap().record(image).unwrap();
-        for kind in EngineKind::ALL {
+        for kind in WITHOUT_PROGRAM.into_iter().chain([EngineKind::RuntimeReal]) {
             let mut engine = kind.build(&network).unwrap();
             let record = engine.record(image).unwrap();
             assert_eq!((record.values.len(), record.logits.len()), (5, 5));
@@ -162,15 +182,17 @@ fn catalogue_networks_agree_and_store_each_weight_once() {
         let architecture = convrnn_models::catalogue::find(name).unwrap();
         let graph = architecture.lower().unwrap();
         let parameters = random_parameters(&graph, &mut ChaCha8Rng::seed_from_u64(11));
+        let programs = Programs::default();
         let network = Network {
             source: Source { graph: &graph, parameters: &parameters },
             presentation: architecture.presentation,
+            programs: &programs,
         };
         let image = to_f32(&random_frames(graph.frame, 1, 5)[0]);
         let image = Image { pixels: &[], values: &image };
         let expected = EngineKind::Reference.build(&network).unwrap().run(image).unwrap();
         let expected: Vec<f64> = expected.concat().iter().map(|&x| f64::from(x)).collect();
-        for kind in EngineKind::ALL {
+        for kind in WITHOUT_PROGRAM {
             let logits = kind.build(&network).unwrap().run(image).unwrap();
             let difference = difference(&logits.concat(), &expected);
             assert!(difference < TOLERANCE, "{name}: {} differs by {difference}", kind.name());

@@ -1,8 +1,10 @@
 //! `convrnn-export inspect`
 
-use super::{Outcome, grouped, say, say_json};
-use convrnn_models::{Architecture, Report};
-use std::path::PathBuf;
+use super::{Outcome, bytes, grouped, say, say_json};
+use convrnn_export::program::ProgramReport;
+use convrnn_models::{Architecture, Checkpoint, FileError, Report};
+use convrnn_runtime::Program;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Show what a checkpoint or a device program costs and when it answers.
@@ -16,27 +18,101 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let checkpoint = convrnn_models::Checkpoint::read(&arguments.path)?;
-    let report = Report::new(&checkpoint.architecture)?;
-    match arguments.json {
-        true => say_json(&report)?,
-        false => say(checkpoint_text(&checkpoint.architecture, &report))?,
+    match arguments.path.is_dir() {
+        true => checkpoint(arguments)?,
+        false => program(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Bytes of a program file, with an error that names the file.
+pub fn read_program(path: &Path) -> Result<Vec<u8>, FileError> {
+    let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })?;
+    match Program::new_checked(&bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(FileError::Content { path: path.into(), message: error.to_string() }),
+    }
+}
+
+fn program(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let bytes = read_program(&arguments.path)?;
+    let report = ProgramReport::new(&Program::new_checked(&bytes)?);
+    match arguments.json {
+        true => say_json(&report),
+        false => Ok(say(program_text(&report))?),
+    }
+}
+
+fn checkpoint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let checkpoint = Checkpoint::read(&arguments.path)?;
+    let report = Report::new(&checkpoint.architecture)?;
+    match arguments.json {
+        true => say_json(&report),
+        false => Ok(say(checkpoint_text(&checkpoint.architecture, &report))?),
+    }
+}
+
+/// One line of `name  value`.
+fn entry(name: &str, value: impl std::fmt::Display) -> String {
+    format!("{name:<28} {value}")
+}
+
+fn sides([channels, height, width]: [u32; 3]) -> String {
+    format!("{channels}x{height}x{width}")
+}
+
+fn program_text(report: &ProgramReport) -> String {
+    let first = report.first_image_step.map_or("never".into(), |step| format!("step {step}"));
+    let [steps, image_steps] = report.presentation;
+    let mut lines = vec![
+        format!("{}: {} program, plan {}", report.name, report.numerics, report.plan),
+        entry("frame", sides(report.frame)),
+        entry("classes", report.classes),
+        entry("presentation", format!("{steps} steps, the image in the first {image_steps}")),
+        entry("first image-driven logits", first),
+        entry("MACs a step", grouped(report.multiply_accumulates)),
+        entry("RAM (arena)", bytes(report.arena as u64)),
+        entry("  states", bytes(report.states as u64)),
+        entry("  frame", bytes(report.frame_bytes as u64)),
+        entry("  transients", format!("{} (most in use at once {})", bytes(report.transients as u64), bytes(report.largest_live as u64))),
+        entry("copied when a step ends", bytes(report.committed as u64)),
+        entry("flash", bytes(report.flash as u64)),
+    ];
+    lines.extend(report.sections.iter().map(|section| entry(&format!("  {}", section.name), bytes(section.bytes as u64))));
+    lines.push(String::new());
+    lines.push(format!("{:<26} {:<15} {:>12} {:>12}", "operation", "kind", "output", "MACs"));
+    for layer in &report.layers {
+        lines.push(format!("{:<26} {:<15} {:>12} {:>12}", layer.name, "", "", grouped(layer.multiply_accumulates)));
+        lines.extend(layer.operations.iter().map(|operation| {
+            let macs = grouped(operation.multiply_accumulates);
+            let name = operation.name.strip_prefix(&format!("{}.", layer.name)).unwrap_or(&operation.name);
+            format!("  {name:<24} {:<15} {:>12} {macs:>12}", operation.kind, sides(operation.shape))
+        }));
+    }
+    lines.push(String::new());
+    lines.push(format!("{:<26} {:<15} {:>12} {:>12}", "state", "element", "shape", "RAM"));
+    lines.extend(report.state_list.iter().map(|state| {
+        let copied = if state.is_committed { "  copied when the step ends" } else { "" };
+        format!("{:<26} {:<15} {:>12} {:>12}{copied}", state.name, state.element, sides(state.shape), bytes(state.bytes as u64))
+    }));
+    lines.join("\n")
 }
 
 fn checkpoint_text(architecture: &Architecture, report: &Report) -> String {
     let step = |step: Option<usize>| step.map_or("never".into(), |step| step.to_string());
     let mut lines = vec![
         format!("{}: {}", report.name, architecture.description),
-        format!("frame                     {}", report.frame),
-        format!("classes                   {}", report.classes),
-        format!("parameters                {}", grouped(report.parameters as u64)),
-        format!("MACs a step               {}", grouped(report.multiply_accumulates)),
-        format!("state values              {}", grouped(report.state_elements as u64)),
-        format!("first image-driven logits step {}", step(report.first_image_step)),
+        entry("frame", &report.frame),
+        entry("classes", report.classes),
+        entry("parameters", grouped(report.parameters as u64)),
+        entry("MACs a step", grouped(report.multiply_accumulates)),
+        entry("state values", grouped(report.state_elements as u64)),
+        entry("first image-driven logits", format!("step {}", step(report.first_image_step))),
         String::new(),
-        format!("{:<10} {:>12} {:<18} {:>12} {:>14} {:>12} {:>11}", "layer", "output", "cell", "parameters", "MACs", "states", "image from"),
+        format!(
+            "{:<10} {:>12} {:<18} {:>12} {:>14} {:>12} {:>11}",
+            "layer", "output", "cell", "parameters", "MACs", "states", "image from"
+        ),
     ];
     for layer in &report.layers {
         lines.push(format!(

@@ -3,6 +3,7 @@
 mod completions;
 mod inspect;
 mod onnx;
+mod program;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +25,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Onnx(onnx::Arguments),
+    Program(program::Arguments),
     Validate(validate::Arguments),
     Inspect(inspect::Arguments),
     Completions(completions::Arguments),
@@ -33,6 +35,7 @@ enum Command {
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Onnx(arguments) => onnx::run(&arguments),
+        Command::Program(arguments) => program::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -1,11 +1,15 @@
 //! `convrnn-export validate`
 
+use super::inspect::read_program;
 use super::{Outcome, say, say_json};
-use convrnn_export::engines::{EngineKind, Network};
+use convrnn_export::device;
+use convrnn_export::engines::{EngineKind, Network, Programs};
 use convrnn_export::onnx::Source;
+use convrnn_export::program::{AlignedBytes, ProgramOptions};
 use convrnn_export::validate::{self, Options};
 use convrnn_models::{Checkpoint, Trace};
-use std::path::PathBuf;
+use convrnn_runtime::{Numerics, Program};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Replay a libtorch trace on every engine and compare the answers at every step.
@@ -24,6 +28,12 @@ pub struct Arguments {
     /// Largest difference of the logits, relative to their range, that float engines may have.
     #[arg(long, default_value_t = 1e-4, value_parser = positive)]
     tolerance: f64,
+    /// Device program to run instead of one made for this; may be given once for f32 and once for int8.
+    #[arg(long = "program", value_name = "FILE.crnn")]
+    programs: Vec<PathBuf>,
+    /// Training frames for int8; those in the checkpoint if not given.
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
     /// Only engines whose name contains this, for instance "tract"; may be repeated.
     #[arg(long = "engine", value_name = "NAME")]
     engines: Vec<String>,
@@ -44,7 +54,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
     let (trace, graph) = Trace::read(&arguments.trace)?;
     validate::check(&checkpoint, &trace, &graph)?;
-    let network = Network { source: Source::from(&checkpoint), presentation: trace.description.presentation };
+    let programs = programs(arguments, &checkpoint, &kinds)?;
+    let presentation = trace.description.presentation;
+    let network = Network { source: Source::from(&checkpoint), presentation, programs: &programs };
     let options = Options { tolerance: arguments.tolerance, images: arguments.images };
     if !arguments.json {
         say(format!("{}, {} steps, {} images in the trace", graph.name, network.presentation.steps, trace.images()))?;
@@ -64,6 +76,39 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let passed = reports.iter().all(|report| report.passed);
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The programs asked for, and fresh ones for the other engines.
+fn programs(
+    arguments: &Arguments,
+    checkpoint: &Checkpoint,
+    kinds: &[EngineKind],
+) -> Result<Programs, Box<dyn std::error::Error>> {
+    let mut programs = Programs::default();
+    let calibration = arguments.calibration.clone().unwrap_or_else(|| device::calibration_path(&arguments.checkpoint));
+    let fresh = |numerics: Numerics, kind: EngineKind, calibration: &Path| {
+        // What prevents a program is this engine's failure, not that of the others.
+        kinds.contains(&kind).then(|| {
+            device::program(checkpoint, numerics, &ProgramOptions::default(), calibration).map_err(|error| error.to_string())
+        })
+    };
+    let mut given = [None, None];
+    for path in &arguments.programs {
+        let bytes = AlignedBytes::copy_of(&read_program(path)?);
+        let slot = match Program::new_checked(&bytes)?.numerics() {
+            Numerics::Real => 0,
+            Numerics::Integer => 1,
+        };
+        given[slot] = Some(Ok(bytes));
+    }
+    let [real, integer] = given;
+    if let Some(real) = real.or_else(|| fresh(Numerics::Real, EngineKind::RuntimeReal, &calibration)) {
+        programs.real = real;
+    }
+    if let Some(integer) = integer.or_else(|| fresh(Numerics::Integer, EngineKind::RuntimeInteger, &calibration)) {
+        programs.integer = integer;
+    }
+    Ok(programs)
 }
 
 fn select(names: &[String]) -> Result<Vec<EngineKind>, String> {

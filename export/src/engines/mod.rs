@@ -3,10 +3,12 @@
 
 mod onnx_runtime;
 mod reference;
+mod runtime;
 mod tract;
 
 pub use onnx_runtime::{OnnxRuntimeStep, OnnxRuntimeUnrolled};
 pub use reference::Reference;
+pub use runtime::{Programs, Runtime};
 pub use tract::{TractStep, TractUnrolled};
 
 use crate::onnx::Source;
@@ -48,6 +50,8 @@ pub struct Network<'a> {
     pub source: Source<'a>,
     /// What is on show at each step.
     pub presentation: Presentation,
+    /// Device programs of the same network.
+    pub programs: &'a Programs,
 }
 
 /// What an engine computes with, which decides how it is judged.
@@ -72,16 +76,22 @@ pub enum EngineKind {
     TractStep,
     /// `unrolled.onnx` in tract.
     TractUnrolled,
+    /// The f32 program in the device runtime, on the host.
+    RuntimeReal,
+    /// The int8 program in the device runtime, on the host.
+    RuntimeInteger,
 }
 
 impl EngineKind {
     /// All of them, the reference first.
-    pub const ALL: [EngineKind; 5] = [
+    pub const ALL: [EngineKind; 7] = [
         EngineKind::Reference,
         EngineKind::OnnxRuntimeStep,
         EngineKind::OnnxRuntimeUnrolled,
         EngineKind::TractStep,
         EngineKind::TractUnrolled,
+        EngineKind::RuntimeReal,
+        EngineKind::RuntimeInteger,
     ];
 
     /// Name in tables.
@@ -92,6 +102,8 @@ impl EngineKind {
             EngineKind::OnnxRuntimeUnrolled => "ONNX Runtime unrolled",
             EngineKind::TractStep => "tract step",
             EngineKind::TractUnrolled => "tract unrolled",
+            EngineKind::RuntimeReal => "runtime f32",
+            EngineKind::RuntimeInteger => "runtime int8",
         }
     }
 
@@ -102,7 +114,9 @@ impl EngineKind {
             | EngineKind::OnnxRuntimeStep
             | EngineKind::OnnxRuntimeUnrolled
             | EngineKind::TractStep
-            | EngineKind::TractUnrolled => Numerics::Float,
+            | EngineKind::TractUnrolled
+            | EngineKind::RuntimeReal => Numerics::Float,
+            EngineKind::RuntimeInteger => Numerics::Integer,
         }
     }
 
@@ -114,6 +128,8 @@ impl EngineKind {
             EngineKind::OnnxRuntimeUnrolled => Box::new(OnnxRuntimeUnrolled::new(network)?),
             EngineKind::TractStep => Box::new(TractStep::new(network)?),
             EngineKind::TractUnrolled => Box::new(TractUnrolled::new(network)?),
+            EngineKind::RuntimeReal => Box::new(Runtime::real(network)?),
+            EngineKind::RuntimeInteger => Box::new(Runtime::integer(network)?),
         })
     }
 }

@@ -1,0 +1,88 @@
+//! `convrnn-export program`
+
+use super::{Outcome, bytes, grouped, say};
+use convrnn_export::device::{calibration_path, program};
+use convrnn_export::program::{PackingChoice, ProgramOptions, ProgramReport};
+use convrnn_models::Checkpoint;
+use convrnn_models::safetensors_file::write_whole;
+use convrnn_runtime::{Numerics, Plan, Program};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Write a device program (.crnn) that convrnn-runtime runs.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Checkpoint directory that convrnn-train wrote.
+    checkpoint: PathBuf,
+    /// File to write.
+    #[arg(long, short, value_name = "FILE.crnn")]
+    output: PathBuf,
+    /// Arithmetic.
+    #[arg(long, value_enum, default_value = "int8")]
+    numerics: NumericsArgument,
+    /// Order of the layers within a step.
+    #[arg(long, value_enum, default_value = "sequential")]
+    plan: PlanArgument,
+    /// How weights lie in flash.
+    #[arg(long, value_enum, default_value = "interleaved")]
+    packing: PackingArgument,
+    /// Let the memory of taps that are no state be used again within the step.
+    #[arg(long)]
+    drop_taps: bool,
+    /// Training frames for int8 (safetensors, frames U8 [N, height, width, channels]); those in the
+    /// checkpoint if not given.
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum NumericsArgument {
+    /// 32-bit floating point.
+    F32,
+    /// 8-bit weights and convolution inputs, 16-bit states.
+    Int8,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum PlanArgument {
+    /// Last layer first, so that most states are overwritten where they lie: the least memory.
+    Sequential,
+    /// Every state twice: layers may run in any order or at once.
+    Parallel,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum PackingArgument {
+    /// [output][row][column][input].
+    Rows,
+    /// Four output channels side by side, as the portable kernels like it.
+    Interleaved,
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
+    let numerics = match arguments.numerics {
+        NumericsArgument::F32 => Numerics::Real,
+        NumericsArgument::Int8 => Numerics::Integer,
+    };
+    let options = ProgramOptions {
+        plan: match arguments.plan {
+            PlanArgument::Sequential => Plan::Sequential,
+            PlanArgument::Parallel => Plan::Parallel,
+        },
+        packing: match arguments.packing {
+            PackingArgument::Rows => PackingChoice::Rows,
+            PackingArgument::Interleaved => PackingChoice::Interleaved,
+        },
+        keep_taps: !arguments.drop_taps,
+    };
+    let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&arguments.checkpoint));
+    let written = program(&checkpoint, numerics, &options, &calibration)?;
+    write_whole(&arguments.output, &written)?;
+    let report = ProgramReport::new(&Program::new_checked(&written)?);
+    say(format!("{}: {}, {}, plan {}", arguments.output.display(), report.name, report.numerics, report.plan))?;
+    say(format!("  flash  {}", bytes(report.flash as u64)))?;
+    say(format!("  RAM    {} (states {})", bytes(report.arena as u64), bytes(report.states as u64)))?;
+    say(format!("  MACs   {} a step", grouped(report.multiply_accumulates)))?;
+    Ok(ExitCode::SUCCESS)
+}

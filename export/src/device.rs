@@ -1,0 +1,71 @@
+//! From a checkpoint to a device program: calibration, quantisation and writing in one.
+
+use crate::program::{AlignedBytes, ProgramDescription, ProgramError, ProgramOptions, write_integer, write_real};
+use convrnn_graph::Tensor;
+use convrnn_graph::quantize::{Calibration, PixelScale, Quantized, QuantizeError, QuantizeOptions, quantize};
+use convrnn_models::checkpoint::{names, read_calibration};
+use convrnn_models::{Checkpoint, FileError};
+use convrnn_runtime::Numerics;
+use std::path::{Path, PathBuf};
+
+/// A checkpoint that cannot become a program.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum DeviceError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(
+        "there is no {path}, and int8 needs training images to find its scales: give a safetensors file with frames \
+         U8 [N, {height}, {width}, {channels}] with --calibration"
+    )]
+    NoCalibration { path: PathBuf, height: usize, width: usize, channels: usize },
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+}
+
+/// Where the calibration frames of a checkpoint lie.
+pub fn calibration_path(checkpoint: &Path) -> PathBuf {
+    checkpoint.join(names::CALIBRATION)
+}
+
+/// Quantises a checkpoint with raw training frames `[N, height, width, channels]`, over all steps of
+/// its presentation.
+pub fn quantized(checkpoint: &Checkpoint, calibration: &Path) -> Result<Quantized, DeviceError> {
+    let preprocessing = &checkpoint.description.preprocessing;
+    if !calibration.is_file() {
+        let (height, width, channels) = (preprocessing.height, preprocessing.width, preprocessing.channels);
+        return Err(DeviceError::NoCalibration { path: calibration.into(), height, width, channels });
+    }
+    let graph = &checkpoint.graph;
+    let normalized = |pixels: &Vec<u8>| {
+        let values = preprocessing.normalize(pixels).into_iter().map(f64::from).collect();
+        Tensor::new(graph.frame, values)
+    };
+    let images: Vec<Tensor> = read_calibration(calibration, preprocessing)?.iter().map(normalized).collect();
+    let presentation = &checkpoint.description.presentation;
+    let calibration = Calibration::of_images(graph, &checkpoint.parameters, presentation, &images)?;
+    let pixels = PixelScale { mean: &preprocessing.mean, standard_deviation: &preprocessing.standard_deviation };
+    Ok(quantize(graph, &checkpoint.parameters, &calibration, pixels, &QuantizeOptions::default())?)
+}
+
+/// Writes the program of a checkpoint. The calibration frames are read for int8 only.
+pub fn program(
+    checkpoint: &Checkpoint,
+    numerics: Numerics,
+    options: &ProgramOptions,
+    calibration: &Path,
+) -> Result<AlignedBytes, DeviceError> {
+    let description = ProgramDescription {
+        class_names: &checkpoint.description.class_names,
+        preprocessing: Some(&checkpoint.description.preprocessing),
+        presentation: checkpoint.description.presentation,
+    };
+    let graph = &checkpoint.graph;
+    let bytes = match numerics {
+        Numerics::Real => write_real(graph, &checkpoint.parameters, &description, options)?,
+        Numerics::Integer => write_integer(graph, &quantized(checkpoint, calibration)?, &description, options)?,
+    };
+    Ok(AlignedBytes::copy_of(&bytes))
+}

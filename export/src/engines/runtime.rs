@@ -1,0 +1,143 @@
+//! The device runtime on the host, running the very file that a device runs.
+
+use super::{Engine, EngineError, Image, Network, Record};
+use crate::program::{AlignedBytes, ProgramDescription, ProgramOptions, write_real};
+use convrnn_graph::{NodeId, StepGraph, Tap};
+use convrnn_runtime::{Frame, Numerics, Program, Session, arena_length};
+
+const REAL: &str = "runtime f32";
+const INTEGER: &str = "runtime int8";
+
+/// Device programs of a network, or why there is none.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// In f32.
+    pub real: Result<AlignedBytes, String>,
+    /// In int8.
+    pub integer: Result<AlignedBytes, String>,
+}
+
+impl Default for Programs {
+    fn default() -> Self {
+        let none = || Err("no program was given".to_owned());
+        Self { real: none(), integer: none() }
+    }
+}
+
+/// A device program with portable kernels.
+pub struct Runtime<'a> {
+    name: &'static str,
+    network: Network<'a>,
+    program: &'a AlignedBytes,
+    arena: AlignedBytes,
+}
+
+impl<'a> Runtime<'a> {
+    /// The f32 program of a network.
+    pub fn real(network: &Network<'a>) -> Result<Self, EngineError> {
+        Self::new(REAL, network, &network.programs.real)
+    }
+
+    /// The int8 program of a network.
+    pub fn integer(network: &Network<'a>) -> Result<Self, EngineError> {
+        Self::new(INTEGER, network, &network.programs.integer)
+    }
+
+    fn new(
+        name: &'static str,
+        network: &Network<'a>,
+        program: &'a Result<AlignedBytes, String>,
+    ) -> Result<Self, EngineError> {
+        let program = program.as_ref().map_err(|message| failed(name, message))?;
+        // The length is believed only after the whole program has been verified.
+        let verified = Program::new_checked(program).map_err(|error| failed(name, &error))?;
+        let (found, expected) = (verified.classes(), network.source.graph.classes());
+        if found != expected {
+            return Err(failed(name, &format!("the program gives {found} class scores, expected {expected}")));
+        }
+        Ok(Self { name, network: *network, program, arena: AlignedBytes::zeroed(arena_length(program)) })
+    }
+
+    /// Runs the presentation and lets `each` look at the session after every step.
+    fn steps(&mut self, frame: Frame<'_>, mut each: impl FnMut(&Session<'_, '_>)) -> Result<Vec<Vec<f32>>, EngineError> {
+        let name = self.name;
+        let mut session = Session::new(self.program, &mut self.arena).map_err(|error| failed(name, &error))?;
+        let presentation = self.network.presentation;
+        session.present(frame).map_err(|error| failed(name, &error))?;
+        let mut logits = Vec::with_capacity(presentation.steps);
+        for step in 1..=presentation.steps {
+            if step == presentation.image_steps + 1 {
+                session.present_blank();
+            }
+            session.step();
+            let scores = session.logits_raw();
+            logits.push((0..scores.len()).filter_map(|class| scores.real(class)).collect());
+            each(&session);
+        }
+        Ok(logits)
+    }
+
+    /// The values of all nodes that the program has a tap for.
+    fn tapped(&mut self, frame: Frame<'_>, graph: &StepGraph) -> Result<Record, EngineError> {
+        let mut values = Vec::new();
+        let tap_of = |node: usize| graph.taps.iter().find(|tap| tap.node == NodeId(node));
+        let logits = self.steps(frame, |session| {
+            let value = |node: usize| tap_of(node).and_then(|tap| session.tap(&tap.name)).map(|tensor| planar(&tensor));
+            values.push((0..graph.nodes.len()).map(value).collect());
+        })?;
+        Ok(Record { logits, values })
+    }
+}
+
+fn failed(engine: &'static str, error: &dyn std::fmt::Display) -> EngineError {
+    EngineError::Failed { engine, message: error.to_string() }
+}
+
+/// From height, width, channel order to channel, height, width.
+fn planar(tensor: &convrnn_runtime::Tensor<'_>) -> Vec<f32> {
+    let shape = &tensor.buffer;
+    let (channels, height, width) = (shape.channels as usize, shape.height as usize, shape.width as usize);
+    let positions = (0..channels).flat_map(|c| (0..height).flat_map(move |r| (0..width).map(move |column| (c, r, column))));
+    positions.filter_map(|(channel, row, column)| tensor.real(tensor.index(channel, row, column))).collect()
+}
+
+/// The step graph with every node tapped, by its path.
+fn tapped_everywhere(graph: &StepGraph) -> StepGraph {
+    let tap = |(index, node): (usize, &convrnn_graph::Node)| Tap { name: node.name.clone(), node: NodeId(index) };
+    StepGraph { taps: graph.nodes.iter().enumerate().map(tap).collect(), ..graph.clone() }
+}
+
+impl Engine for Runtime<'_> {
+    fn run(&mut self, image: Image<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.steps(Frame::Bytes(image.pixels), |_| {})
+    }
+
+    fn record(&mut self, image: Image<'_>) -> Result<Record, EngineError> {
+        let verified = Program::new_checked(self.program).map_err(|error| failed(self.name, &error))?;
+        match verified.numerics() {
+            Numerics::Real => self.record_every_node(image),
+            Numerics::Integer => self.tapped(Frame::Bytes(image.pixels), self.network.source.graph),
+        }
+    }
+}
+
+impl Runtime<'_> {
+    /// Runs a second program of the same network, which keeps the value of every node.
+    fn record_every_node(&self, image: Image<'_>) -> Result<Record, EngineError> {
+        let graph = tapped_everywhere(self.network.source.graph);
+        let presentation = self.network.presentation;
+        let description = ProgramDescription { class_names: &[], preprocessing: None, presentation };
+        let bytes = write_real(&graph, self.network.source.parameters, &description, &ProgramOptions::default());
+        let program = AlignedBytes::copy_of(&bytes.map_err(|error| failed(self.name, &error))?);
+        let arena = AlignedBytes::zeroed(arena_length(&program));
+        let mut diagnostic = Runtime { name: self.name, network: self.network, program: &program, arena };
+        let frame = graph.frame;
+        let mut interleaved = vec![0.0; frame.elements()];
+        for (channel, plane) in image.values.chunks_exact(frame.positions()).enumerate() {
+            for (position, &value) in plane.iter().enumerate() {
+                interleaved[position * frame.channels + channel] = value;
+            }
+        }
+        diagnostic.tapped(Frame::Real(&interleaved), &graph)
+    }
+}
