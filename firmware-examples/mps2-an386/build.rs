@@ -2,12 +2,21 @@
 
 use std::{env, fs, path::Path};
 
+#[path = "src/memory.rs"]
+#[allow(dead_code)] // The arena's share concerns the firmware alone.
+mod memory;
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=memory.x");
+    println!("cargo:rerun-if-changed=src/memory.rs");
     let folder = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    fs::copy("memory.x", Path::new(&folder).join("memory.x"))
-        .expect("memory.x can be copied to OUT_DIR");
+    let layout = format!(
+        "MEMORY\n{{\n  FLASH : ORIGIN = 0x00000000, LENGTH = {}\n  RAM   : ORIGIN = 0x20000000, LENGTH = {}\n}}\n",
+        memory::FLASH_BYTES,
+        memory::RAM_BYTES
+    );
+    fs::write(Path::new(&folder).join("memory.x"), layout)
+        .expect("memory.x can be written to OUT_DIR");
     println!("cargo:rustc-link-search={}", Path::new(&folder).display());
     for argument in ["--nmagic", "-Tlink.x", "--gc-sections"] {
         println!("cargo:rustc-link-arg-bins={argument}");

@@ -1,9 +1,13 @@
 //! What every program for this machine shares: the registers, the serial line, the tick, the stack gauge, the panic
-//! handler.
+//! handler; and what the stream is made of: the network's device and its outbox.
 //!
-//! The machine is QEMU's mps2-an386, a Cortex-M4F at 25 MHz, linked for the memory of a common part (`memory.x`).
+//! The machine is QEMU's mps2-an386, a Cortex-M4F at 25 MHz, linked for the memory of a common part ([`memory`]).
 #![no_std]
 
+pub mod device;
+pub mod line;
+pub mod memory;
+pub mod outbox;
 mod panic;
 pub mod registers;
 pub mod serial;

@@ -108,6 +108,8 @@ unsafe extern "C" {
     static _stack_start: u32;
     static _stack_end: u32;
     static __sdata: u32;
+    static __edata: u32;
+    static __sidata: u32;
     static __ebss: u32;
 }
 
@@ -122,6 +124,13 @@ pub fn stack_bounds() -> (usize, usize) {
 /// Bytes of static data (initialised and zeroed).
 pub fn static_bytes() -> usize {
     (ptr::addr_of!(__ebss) as usize).saturating_sub(ptr::addr_of!(__sdata) as usize)
+}
+
+/// Bytes of flash: code, constants and the initial values of static data, which come last.
+pub fn flash_bytes() -> usize {
+    let initial_values = ptr::addr_of!(__sidata) as usize;
+    let length = (ptr::addr_of!(__edata) as usize).saturating_sub(ptr::addr_of!(__sdata) as usize);
+    initial_values.saturating_add(length)
 }
 
 /// A word of the stack that is not in use, for the gauge.

@@ -30,11 +30,38 @@ pub fn now() -> u32 {
     TICKS.load(Ordering::Acquire)
 }
 
-/// Clock cycles since the last tick.
-pub fn cycles_into_step() -> u32 {
-    STEP_CYCLES
-        .saturating_sub(1)
-        .saturating_sub(SYST::get_current())
+/// A point in time, to the clock cycle.
+#[derive(Clone, Copy)]
+pub struct Moment {
+    /// Ticks since the start.
+    pub ticks: u32,
+    /// Clock cycles since the last tick.
+    cycles: u32,
+}
+
+impl Moment {
+    /// Clock cycles since an earlier moment; wraps after 171 s.
+    pub fn cycles_since(self, earlier: Self) -> u32 {
+        let ticks = self.ticks.wrapping_sub(earlier.ticks);
+        ticks
+            .wrapping_mul(STEP_CYCLES)
+            .wrapping_add(self.cycles)
+            .wrapping_sub(earlier.cycles)
+    }
+}
+
+/// The present moment.
+pub fn moment() -> Moment {
+    loop {
+        let ticks = now();
+        let cycles = STEP_CYCLES
+            .wrapping_sub(1)
+            .wrapping_sub(SYST::get_current());
+        // A tick between the two readings would make them a pair of different ticks.
+        if now() == ticks {
+            return Moment { ticks, cycles };
+        }
+    }
 }
 
 /// Sleeps until the tick count differs from `seen`, and returns the new one.

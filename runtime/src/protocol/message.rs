@@ -174,8 +174,10 @@ pub struct StepResult<'a> {
     pub logits_crc: u32,
     /// [`crate::Session::states_crc`]
     pub states_crc: u32,
-    /// Time of the step in the device's units (processor cycles or instructions, as its report
-    /// says).
+    /// Ticks of the device's clock when the step began.
+    pub tick: u32,
+    /// Time of the step in the device's units, of which [`Report::units_per_second`] says the
+    /// length.
     pub elapsed: u32,
     /// Deadlines missed since the device started.
     pub missed: u32,
@@ -190,6 +192,10 @@ pub struct Report {
     pub stack: u32,
     /// Bytes of the arena.
     pub arena: u32,
+    /// Bytes of flash: code, constants and the program.
+    pub flash: u32,
+    /// Bytes of static data, the arena included.
+    pub static_memory: u32,
     /// Steps since the device started.
     pub steps: u32,
     /// Deadlines missed since the device started.
@@ -202,6 +208,10 @@ pub struct Report {
     pub accepted: u32,
     /// Frames refused.
     pub refused: u32,
+    /// Times that bytes arrived faster than they were taken.
+    pub overruns: u32,
+    /// Answers that were dropped because the line was busy for too long.
+    pub dropped: u32,
 }
 
 /// Why a request cannot be met.
