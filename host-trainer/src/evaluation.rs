@@ -4,6 +4,7 @@ use crate::data::batches::evaluation_batches;
 use crate::data::{Batch, SharedDataset};
 use crate::error::{Result, TrainerError};
 use crate::executor::{Ablation, Executor, RunOptions};
+use crate::workers::{Workers, share};
 use convrnn_graph::{Presentation, Shape, StepGraph, Wanted};
 use convrnn_models::Preprocessing;
 use convrnn_models::checkpoint::Description;
@@ -44,9 +45,9 @@ pub fn frames(batch: &Batch, preprocessing: &Preprocessing, executor: &Executor)
     Tensor::f_from_slice(&values)?.f_view(size)?.f_to_device(executor.device())?.f_to_kind(executor.kind())
 }
 
-/// Runs a whole data set, `EVALUATION_BATCH` images at a time.
+/// Runs a whole data set, `EVALUATION_BATCH` images a worker at a time.
 pub fn evaluate(
-    executor: &Executor,
+    workers: &mut Workers,
     parameters: &[Tensor],
     images: &SharedDataset,
     preprocessing: &Preprocessing,
@@ -56,28 +57,46 @@ pub fn evaluate(
     let steps = presentation.steps;
     let mut evaluation = Evaluation { images: 0, correct: vec![0; steps], loss: vec![0.0; steps] };
     let options = RunOptions { ablation, ..RunOptions::new(Wanted::EveryLogits) };
-    for batch in evaluation_batches(images, EVALUATION_BATCH)? {
+    for batch in evaluation_batches(images, EVALUATION_BATCH * workers.count())? {
         let batch = batch?;
-        let frames = frames(&batch, preprocessing, executor)?;
-        tch::no_grad(|| -> Result<(), TchError> {
-            let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(executor.device())?;
-            let count = batch.len() as i64;
-            let logits = executor.run(parameters, &frames, presentation, options)?.every_logits(count)?;
-            for step in 0..steps {
-                let logits = logits.f_select(1, step as i64)?;
-                let right = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?.f_sum(Kind::Int64)?;
-                evaluation.correct[step] += right.f_int64_value(&[])? as u64;
-                let loss = logits.f_cross_entropy_loss::<Tensor>(&labels, None, tch::Reduction::Sum, -100, 0.0)?;
-                evaluation.loss[step] += loss.f_double_value(&[])?;
-            }
-            Ok(())
+        let device = workers.executor().device();
+        let frames = frames(&batch, preprocessing, workers.executor())?;
+        let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?;
+        let parts = workers
+            .ranges(batch.len() as i64)
+            .into_iter()
+            .map(|(start, end)| {
+                let rows = |tensor: &Tensor| tensor.f_narrow(0, start, end - start);
+                Ok((share(parameters), rows(&frames)?, rows(&labels)?))
+            })
+            .collect::<Result<Vec<_>, TchError>>()?;
+        let parts = workers.map(parts, |executor, (parameters, frames, labels)| {
+            tch::no_grad(|| {
+                let run = executor.run(&parameters, &frames, presentation, options)?;
+                score(&run.every_logits(frames.size()[0])?, &labels)
+            })
         })?;
+        for (step, (correct, loss)) in parts.into_iter().flat_map(|part| part.into_iter().enumerate()) {
+            evaluation.correct[step] += correct;
+            evaluation.loss[step] += loss;
+        }
         evaluation.images += batch.len() as u64;
     }
     for loss in &mut evaluation.loss {
         *loss /= evaluation.images as f64;
     }
     Ok(evaluation)
+}
+
+/// Right answers and the sum of the loss, by time step, of logits `[batch, steps, classes]`.
+fn score(logits: &Tensor, labels: &Tensor) -> Result<Vec<(u64, f64)>, TchError> {
+    let step = |step| {
+        let logits = logits.f_select(1, step)?;
+        let right = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+        let loss = logits.f_cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Sum, -100, 0.0)?;
+        Ok((right as u64, loss.f_double_value(&[])?))
+    };
+    (0..logits.size()[1]).map(step).collect()
 }
 
 /// Verifies that a data set fits a network.

@@ -55,21 +55,22 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Forgets the gradients of the last step.
-    pub fn zero_gradients(parameters: &mut [Tensor]) {
-        for parameter in parameters {
-            parameter.zero_grad();
-        }
-    }
-
-    /// One update from the gradients that the parameters hold. A parameter without a gradient (it
-    /// cannot reach the loss within the run) moves by momentum and decay alone.
-    pub fn step(&mut self, parameters: &mut [Tensor], learning_rate: f64) -> Result<(), TchError> {
+    /// One update. A parameter without a gradient (it cannot reach the loss within the run) moves by
+    /// momentum and decay alone.
+    pub fn step(
+        &mut self,
+        parameters: &mut [Tensor],
+        gradients: &[Option<Tensor>],
+        learning_rate: f64,
+    ) -> Result<(), TchError> {
         let OptimizerSettings { momentum, weight_decay, clip } = self.settings;
         tch::no_grad(|| {
-            for ((parameter, velocity), &decays) in parameters.iter_mut().zip(&mut self.velocity).zip(&self.decays) {
-                let gradient = parameter.grad();
-                let mut gradient = if gradient.defined() { gradient } else { parameter.f_zeros_like()? };
+            let updated = parameters.iter_mut().zip(gradients).zip(&mut self.velocity).zip(&self.decays);
+            for (((parameter, gradient), velocity), &decays) in updated {
+                let mut gradient = match gradient {
+                    Some(gradient) => gradient.shallow_clone(),
+                    None => parameter.f_zeros_like()?,
+                };
                 if clip > 0.0 {
                     gradient = gradient.f_clamp(-clip, clip)?;
                 }
@@ -115,9 +116,12 @@ mod tests {
             .collect();
         let mut reference = nn::Sgd { momentum: 0.9, dampening: 0.0, wd: 0.0, nesterov: true }.build(&store, 0.05).unwrap();
         for _ in 0..20 {
-            Optimizer::zero_gradients(&mut ours);
+            for tensor in &mut ours {
+                tensor.zero_grad();
+            }
             loss(&ours).backward();
-            optimizer.step(&mut ours, 0.05).unwrap();
+            let gradients: Vec<_> = ours.iter().map(|tensor| Some(tensor.grad())).collect();
+            optimizer.step(&mut ours, &gradients, 0.05).unwrap();
             reference.backward_step_clip(&loss(&theirs), 0.7);
         }
         for ((ours, theirs), start) in ours.iter().zip(&theirs).zip(&start.values) {
@@ -136,7 +140,8 @@ mod tests {
         let _ = tch::no_grad(|| tensors[1].fill_(1.0));
         let before: Vec<_> = tensors.iter().map(|tensor| to_f32(tensor).unwrap()).collect();
         let settings = OptimizerSettings { weight_decay: 0.1, ..Default::default() };
-        Optimizer::new(&graph, &tensors, settings).unwrap().step(&mut tensors, 0.5).unwrap();
+        let none: Vec<_> = tensors.iter().map(|_| None).collect();
+        Optimizer::new(&graph, &tensors, settings).unwrap().step(&mut tensors, &none, 0.5).unwrap();
         assert_eq!(to_f32(&tensors[1]).unwrap(), before[1]);
         // v = g and w <- w - 0.5 * 1.9 * 0.1 * w
         let expected = before[0][0] * (1.0 - 0.5 * 1.9 * 0.1);

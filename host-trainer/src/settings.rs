@@ -30,8 +30,8 @@ pub struct Settings {
     pub warm_up: f64,
     /// Names the random streams of weights, order and augmentation.
     pub seed: u64,
-    /// Threads within libtorch's operations.
-    pub threads: i32,
+    /// Threads that share a batch on the CPU. Another number adds in another order.
+    pub threads: usize,
     /// `cpu` or `cuda:N`.
     pub device: String,
     /// Whether work is skipped where the result is the same.
@@ -55,7 +55,7 @@ impl Default for Settings {
             learning_rate: 0.01,
             warm_up: 0.0,
             seed: 1,
-            threads: std::thread::available_parallelism().map_or(1, |count| count.get() as i32),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
             device: "cpu".into(),
             trimming: true,
             schedule: Schedule::Plateau { patience: 3 },

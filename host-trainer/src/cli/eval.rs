@@ -5,12 +5,13 @@ use super::{print, to_json};
 use crate::data::{SharedDataset, Source, Split, Subset};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{Evaluation, check_classes, evaluate};
-use crate::executor::{Ablation, Executor};
+use crate::executor::Ablation;
 use crate::parameters::to_tensors;
 use crate::run_folder::checkpoint_of;
 use crate::settings::{TrainingFile, parse_device};
 use clap::{Args, ValueEnum};
-use convrnn_graph::Presentation;
+use crate::workers::Workers;
+use convrnn_graph::{Presentation, StepGraph};
 use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::names;
 use serde::Serialize;
@@ -61,9 +62,9 @@ pub struct Input {
     /// Steps the image is on show, then blank; that of the training run if not given.
     #[arg(long, value_name = "N")]
     image_steps: Option<usize>,
-    /// Threads within libtorch's operations; all cores if not given.
-    #[arg(long)]
-    threads: Option<i32>,
+    /// Threads that share the work; all cores if not given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// `cpu` or `cuda:N`.
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -82,15 +83,13 @@ impl Input {
         *presentation = override_steps(*presentation, self.steps, self.image_steps)?;
         let images = Source::parse(&data)?.load(self.split.into())?;
         check_classes(&checkpoint.graph, &checkpoint.description, &images)?;
-        tch::set_num_threads(match self.threads {
-            Some(threads) if threads < 1 => {
-                let (found, hint) = (threads.to_string(), "leave it out for all cores".into());
-                return Err(TrainerError::Invalid { what: "--threads", expected: "at least 1".into(), found, hint });
-            }
-            Some(threads) => threads,
-            None => std::thread::available_parallelism().map_or(1, |count| count.get() as i32),
-        });
         Ok((checkpoint, images))
+    }
+
+    /// Workers as asked for.
+    pub fn workers<'g>(&self, graph: &'g StepGraph) -> Result<Workers<'g>> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Workers::new(graph, Kind::Float, self.device()?, self.threads.map_or_else(cores, usize::from))?)
     }
 
     /// Where to run.
@@ -159,11 +158,11 @@ impl Eval {
             images = Arc::new(Subset::sample(images, limit, 0)?);
         }
         let device = self.input.device()?;
-        let executor = Executor::new(&checkpoint.graph, Kind::Float, device)?;
+        let mut workers = self.input.workers(&checkpoint.graph)?;
         let parameters = to_tensors(&checkpoint.graph, &checkpoint.parameters, device)?;
         let description = &checkpoint.description;
-        let measure = |ablation| {
-            evaluate(&executor, &parameters, &images, &description.preprocessing, &description.presentation, ablation)
+        let mut measure = |ablation| {
+            evaluate(&mut workers, &parameters, &images, &description.preprocessing, &description.presentation, ablation)
         };
         let whole = measure(Ablation::None)?;
         let ablated = self.ablate.map(|Ablate::Recurrence| measure(Ablation::Recurrence)).transpose()?;

@@ -3,13 +3,11 @@
 use super::eval::Input;
 use super::print;
 use crate::error::Result;
-use crate::executor::Executor;
 use crate::parameters::to_tensors;
 use crate::tracing::{Traced, trace};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tch::Kind;
 
 #[derive(Debug, Args)]
 pub struct TraceCommand {
@@ -30,11 +28,11 @@ impl TraceCommand {
     pub fn run(self) -> Result<ExitCode> {
         let (checkpoint, images) = self.input.load()?;
         let device = self.input.device()?;
-        let executor = Executor::new(&checkpoint.graph, Kind::Float, device)?;
+        let workers = self.input.workers(&checkpoint.graph)?;
         let parameters = to_tensors(&checkpoint.graph, &checkpoint.parameters, device)?;
         let traced =
             Traced { architecture: &checkpoint.architecture, description: &checkpoint.description, parameters: &parameters };
-        let trace = trace(&executor, &traced, &images, self.images, self.record)?;
+        let trace = trace(workers.executor(), &traced, &images, self.images, self.record)?;
         trace.write(&self.output, &checkpoint.graph)?;
         print(&format!(
             "{}: {} images, logits of {} steps, every value of {} images\n",

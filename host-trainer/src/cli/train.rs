@@ -124,9 +124,10 @@ pub struct Train {
     /// Names the random streams of weights, order and augmentation.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads within libtorch's operations; all cores if not given.
+    /// Threads that share each batch; all cores if not given. Another number of threads adds gradients
+    /// in another order.
     #[arg(long)]
-    threads: Option<i32>,
+    threads: Option<usize>,
     /// `cpu` or `cuda:N`.
     #[arg(long, default_value = "cpu")]
     device: String,

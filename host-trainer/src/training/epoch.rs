@@ -4,12 +4,13 @@ use super::{Event, Flow, Trainer};
 use crate::data::{Batch, BatchPlan, Batches};
 use crate::error::Result;
 use crate::evaluation::{evaluate, frames};
-use crate::executor::{Ablation, Executor, RunOptions};
+use crate::executor::Ablation;
+use crate::gradient::gradients;
 use crate::metrics::{EpochMetrics, EpochSums};
-use crate::optimizer::Optimizer;
 use crate::run_folder::LAST;
 use crate::settings::parse_device;
-use convrnn_graph::Wanted;
+use crate::workers::Workers;
+use convrnn_models::checkpoint::Description;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::{Kind, Tensor};
@@ -25,7 +26,8 @@ impl Trainer {
         // The executor borrows the graph while the weights change.
         let graph = self.graph.clone();
         let settings = self.training.settings.clone();
-        let executor = Executor::new(&graph, Kind::Float, parse_device(&settings.device)?)?;
+        let device = parse_device(&settings.device)?;
+        let mut workers = Workers::new(&graph, Kind::Float, device, settings.threads)?;
         let plan = BatchPlan {
             start: self.state.batch,
             augmentation: self.augmentation.clone(),
@@ -43,7 +45,7 @@ impl Trainer {
             let factor = settings.schedule.factor(&self.state.schedule, self.state.epoch, progress);
             rate = settings.learning_rate_at(factor, self.state.step, total);
             let batch = batch?;
-            self.train_on(&executor, &batch, rate)?;
+            self.train_on(&mut workers, &batch, rate)?;
             self.state.batch += 1;
             self.state.step += 1;
             self.state.sums.seconds += started.elapsed().as_secs_f64();
@@ -63,45 +65,44 @@ impl Trainer {
                 saved = Instant::now();
             }
         }
-        self.finish_epoch(&executor, rate, observer)
+        self.finish_epoch(&mut workers, rate, observer)
     }
 
     /// One update. The loss is the cross-entropy of the last time step's logits.
-    fn train_on(&mut self, executor: &Executor, batch: &Batch, rate: f64) -> Result<()> {
-        let description = &self.training.description;
-        let options = RunOptions { trimming: self.training.settings.trimming, ..RunOptions::new(Wanted::LastLogits) };
-        let frames = frames(batch, &description.preprocessing, executor)?;
-        let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(executor.device())?;
-        let count = batch.len() as i64;
-        let logits = executor.run(&self.parameters, &frames, &description.presentation, options)?.last_logits(count)?;
-        let loss = logits.f_cross_entropy_loss::<Tensor>(&labels, None, tch::Reduction::Mean, -100, 0.0)?;
-        let value = loss.f_double_value(&[])?;
-        if !value.is_finite() || value > LARGEST_LOSS {
-            return Err(self.explain_explosion(executor, &frames, value)?);
+    fn train_on(&mut self, workers: &mut Workers, batch: &Batch, rate: f64) -> Result<()> {
+        let Description { preprocessing, presentation, .. } = &self.training.description;
+        let frames = frames(batch, preprocessing, workers.executor())?;
+        let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(workers.executor().device())?;
+        let trimming = self.training.settings.trimming;
+        let result = gradients(workers, &self.parameters, &frames, &labels, presentation, trimming)?;
+        if !result.loss.is_finite() || result.loss > LARGEST_LOSS {
+            return Err(self.explain_explosion(workers.executor(), &frames, result.loss)?);
         }
-        Optimizer::zero_gradients(&mut self.parameters);
-        loss.f_backward()?;
-        self.optimizer.step(&mut self.parameters, rate)?;
-        let right = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?.f_sum(Kind::Int64)?;
+        self.optimizer.step(&mut self.parameters, &result.gradients, rate)?;
         let EpochSums { loss, correct, images, .. } = &mut self.state.sums;
-        *loss += value * count as f64;
-        *correct += right.f_int64_value(&[])? as u64;
-        *images += count as u64;
+        *loss += result.loss * batch.len() as f64;
+        *correct += result.correct;
+        *images += batch.len() as u64;
         Ok(())
     }
 
-    fn finish_epoch(&mut self, executor: &Executor, rate: f64, observer: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
+    fn finish_epoch(
+        &mut self,
+        workers: &mut Workers,
+        rate: f64,
+        observer: &mut dyn FnMut(&Event) -> Flow,
+    ) -> Result<Flow> {
         let started = Instant::now();
         let description = &self.training.description;
         let (preprocessing, presentation) = (&description.preprocessing, &description.presentation);
-        let evaluation = evaluate(executor, &self.parameters, &self.test, preprocessing, presentation, Ablation::None)?;
+        let evaluation = evaluate(workers, &self.parameters, &self.test, preprocessing, presentation, Ablation::None)?;
         let sums = std::mem::take(&mut self.state.sums);
         let last = presentation.steps - 1;
         if !evaluation.loss[last].is_finite() {
             let batch = crate::data::batches::evaluation_batches(&self.test, 1)?.next().transpose()?;
             if let Some(batch) = batch {
-                let frames = frames(&batch, preprocessing, executor)?;
-                return Err(self.explain_explosion(executor, &frames, evaluation.loss[last])?);
+                let frames = frames(&batch, preprocessing, workers.executor())?;
+                return Err(self.explain_explosion(workers.executor(), &frames, evaluation.loss[last])?);
             }
         }
         self.state.seconds += sums.seconds + started.elapsed().as_secs_f64();

@@ -100,7 +100,6 @@ impl Trainer {
     ) -> Result<Self> {
         let TrainingCheckpoint { architecture, training, parameters, velocity, state, metrics, calibration } = checkpoint;
         training.settings.check()?;
-        tch::set_num_threads(training.settings.threads);
         let device = parse_device(&training.settings.device)?;
         let parameters = to_tensors(&graph, &parameters, device)?;
         let mut optimizer = Optimizer::new(&graph, &parameters, training.settings.optimizer)?;
