@@ -5,6 +5,7 @@
 #![no_std]
 
 pub mod device;
+mod heap;
 pub mod line;
 pub mod memory;
 pub mod outbox;

@@ -1,0 +1,20 @@
+//! Asks the heap for memory, without any panic path: the link of its release build must fail.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+use convrnn_firmware_mps2_an386::{end, serial, tick};
+use cortex_m_rt::entry;
+
+#[entry]
+fn main() -> ! {
+    let mut bytes: Vec<u8> = Vec::new();
+    let length = tick::now() as usize;
+    if bytes.try_reserve_exact(length.saturating_add(1)).is_ok() {
+        bytes.extend(core::iter::once(7));
+        serial::send(&bytes);
+    }
+    end(true)
+}
