@@ -9,8 +9,8 @@ use convrnn_format::packing::{WeightPosition, WeightShape};
 pub enum PackingChoice {
     /// Plain rows, `[out][row][column][in]`.
     Rows,
-    /// Four output channels side by side; depthwise convolutions by position. The portable kernels
-    /// are fastest with it.
+    /// Output channels side by side, four for f32 and two for int8; depthwise convolutions by
+    /// position. The portable kernels are fastest with it.
     #[default]
     Interleaved,
 }
@@ -25,6 +25,7 @@ impl PackingChoice {
         match self {
             PackingChoice::Rows => Packing::rows(width),
             PackingChoice::Interleaved if work.groups > 1 && (inputs, outputs) == (1, 1) => Packing::depthwise(width),
+            PackingChoice::Interleaved if width == 1 => Packing::interleaved(width, 2),
             PackingChoice::Interleaved => Packing::interleaved(width, 4),
         }
     }

@@ -1,17 +1,15 @@
-//! Four output channels side by side: weights `[group][tile][row][column][input][4]`.
+//! `TILE` output channels side by side: weights `[group][tile][row][column][input][TILE]`.
 //!
 //! The inner loop walks one row of the kernel window. Where there is one group, the channels of
 //! neighbouring columns follow one another in the map and in the weights, so the whole row is one
-//! run. Each value loaded serves four sums, and each four weights serve two neighbouring windows.
+//! run. Each value loaded serves `TILE` sums, and each weight two neighbouring windows.
 
 use super::{Arithmetic, Finish, Geometry, Input};
 use crate::kernels::window::Span;
 use bytemuck::Zeroable;
 
-const TILE: usize = 4;
-
 /// Two windows at a time where both are clipped alike, else one.
-pub(super) fn convolve<A: Arithmetic>(
+pub(super) fn convolve<A: Arithmetic, const TILE: usize>(
     geometry: &Geometry,
     inputs: &[Input<'_, A::Value>],
     mut finish: impl Finish<A::Sum>,
@@ -35,11 +33,11 @@ pub(super) fn convolve<A: Arithmetic>(
                     let first = group.wrapping_mul(group_outputs).wrapping_add(local);
                     let used = group_outputs.wrapping_sub(local).min(TILE);
                     if pair {
-                        let sums = sum_pair::<A>(geometry, inputs, &place);
+                        let sums = sum_pair::<A, TILE>(geometry, inputs, &place);
                         finish(position, first, sums[0].get(..used).unwrap_or(&[]));
                         finish(position.wrapping_add(1), first, sums[1].get(..used).unwrap_or(&[]));
                     } else {
-                        let sums = sum_one::<A>(geometry, inputs, &place);
+                        let sums = sum_one::<A, TILE>(geometry, inputs, &place);
                         finish(position, first, sums.get(..used).unwrap_or(&[]));
                     }
                 }
@@ -61,7 +59,12 @@ struct Place {
 /// The contiguous runs of values and weights that one operand contributes: `each(offset of the
 /// values, offset of the weights, length)`.
 #[inline(always)]
-fn runs<V>(geometry: &Geometry, input: &Input<'_, V>, place: &Place, mut each: impl FnMut(usize, usize, usize)) {
+fn runs<V, const TILE: usize>(
+    geometry: &Geometry,
+    input: &Input<'_, V>,
+    place: &Place,
+    mut each: impl FnMut(usize, usize, usize),
+) {
     let group_inputs = if geometry.groups == 1 { input.channels } else { geometry.weight_shape(input.channels).inputs };
     let kernel_width = geometry.columns.kernel;
     let (down, along) = (place.down, place.along);
@@ -80,11 +83,15 @@ fn runs<V>(geometry: &Geometry, input: &Input<'_, V>, place: &Place, mut each: i
     }
 }
 
-fn sum_one<A: Arithmetic>(geometry: &Geometry, inputs: &[Input<'_, A::Value>], place: &Place) -> [A::Sum; TILE] {
+fn sum_one<A: Arithmetic, const TILE: usize>(
+    geometry: &Geometry,
+    inputs: &[Input<'_, A::Value>],
+    place: &Place,
+) -> [A::Sum; TILE] {
     let mut sums = [A::Sum::zeroed(); TILE];
     for input in inputs {
         let zero = input.zero_point;
-        runs(geometry, input, place, |values, weights, length| {
+        runs::<_, TILE>(geometry, input, place, |values, weights, length| {
             let values = input.values.get(values..values.wrapping_add(length)).unwrap_or(&[]);
             let (weights, _) = input.weights.get(weights..).unwrap_or(&[]).as_chunks::<TILE>();
             for (&value, weights) in values.iter().zip(weights) {
@@ -97,7 +104,7 @@ fn sum_one<A: Arithmetic>(geometry: &Geometry, inputs: &[Input<'_, A::Value>], p
     sums
 }
 
-fn sum_pair<A: Arithmetic>(
+fn sum_pair<A: Arithmetic, const TILE: usize>(
     geometry: &Geometry,
     inputs: &[Input<'_, A::Value>],
     place: &Place,
@@ -106,7 +113,7 @@ fn sum_pair<A: Arithmetic>(
     for input in inputs {
         let zero = input.zero_point;
         let step = geometry.columns.stride.wrapping_mul(input.channels);
-        runs(geometry, input, place, |values, weights, length| {
+        runs::<_, TILE>(geometry, input, place, |values, weights, length| {
             let left = input.values.get(values..values.wrapping_add(length)).unwrap_or(&[]);
             let start = values.wrapping_add(step);
             let right = input.values.get(start..start.wrapping_add(length)).unwrap_or(&[]);
