@@ -4,4 +4,5 @@ pub mod device;
 pub mod engines;
 pub mod onnx;
 pub mod program;
+pub mod stream;
 pub mod validate;

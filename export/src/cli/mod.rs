@@ -4,6 +4,7 @@ mod completions;
 mod inspect;
 mod onnx;
 mod program;
+mod stream;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,7 @@ enum Command {
     Program(program::Arguments),
     Validate(validate::Arguments),
     Inspect(inspect::Arguments),
+    Stream(stream::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -38,6 +40,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Program(arguments) => program::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Stream(arguments) => stream::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }
