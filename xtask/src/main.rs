@@ -1,6 +1,7 @@
 //! What a developer does with this repository: set-up, demo, tests, firmware.
 
 mod checkout;
+mod demo;
 mod firmware;
 mod fuzz;
 mod process;
@@ -25,6 +26,8 @@ struct Arguments {
 enum Task {
     /// Put libtorch, ONNX Runtime, QEMU and a compiler for the Cortex-M4 in place; takes under a second when they are
     Setup,
+    /// Train a small network, export it, compare all engines, stream it through a Cortex-M4 in QEMU, write a report
+    Demo(demo::DemoArguments),
     /// Run every test, the firmware in QEMU included
     Test(suite::TestArguments),
     /// Fuzz the program loader, `step` and the stream protocol under the address sanitizer
@@ -37,6 +40,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Setup => setup::run(),
+        Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => suite::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Firmware(task) => firmware::run(&task),
