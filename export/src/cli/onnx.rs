@@ -17,7 +17,7 @@ pub struct Arguments {
     #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
     /// Steps of the unrolled run; those of the checkpoint's presentation if not given.
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
     steps: Option<usize>,
     /// Steps with the image on show, the blank following; those of the checkpoint if not given.
     #[arg(long, value_name = "N", conflicts_with = "sequence")]

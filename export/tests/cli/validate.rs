@@ -1,8 +1,6 @@
 //! `convrnn-export validate`: agreement, and the name of the operation that is wrong.
 
-mod common;
-
-use common::{Fixture, export, output};
+use crate::common::{Fixture, export, output};
 use convrnn_export::engines::EngineKind;
 
 fn validate(fixture: &Fixture, checkpoint: &std::path::Path, code: i32) -> serde_json::Value {

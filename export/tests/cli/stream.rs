@@ -1,8 +1,6 @@
 //! `convrnn-export stream` against a device on loopback: a session behind the runtime's protocol.
 
-mod common;
-
-use common::{Fixture, export, output};
+use crate::common::{Fixture, export, output};
 use convrnn_export::device::{calibration_path, program};
 use convrnn_export::program::{AlignedBytes, ProgramOptions};
 use convrnn_models::Checkpoint;

@@ -1,0 +1,87 @@
+//! The files that `onnx`, `program` and `inspect` give.
+
+use crate::common::{Fixture, export, output};
+use prost::Message;
+use std::collections::HashMap;
+use tract_onnx::pb::ModelProto;
+
+fn read_model(path: &std::path::Path) -> ModelProto {
+    ModelProto::decode(std::fs::read(path).expect("a file").as_slice()).expect("a model")
+}
+
+#[test]
+fn onnx_files_say_what_they_are() {
+    let fixture = Fixture::new("rgc-28-m4");
+    let folder = fixture.path("onnx");
+    let mut command = export(&["onnx", "--steps", "6", "--image-steps", "2"], &[&fixture.path("checkpoint")]);
+    let text = output(command.arg("--output").arg(&folder), 0);
+    assert!(text.contains("inputs   image [batch, 1, 28, 28], past_layer1.output [batch, 8, 7, 7]"), "{text}");
+    assert!(text.contains("outputs  logits [batch, 6, 10]"), "{text}");
+    let mut files: Vec<_> = std::fs::read_dir(&folder).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["step.onnx", "unrolled.onnx"]);
+    for file in files {
+        let model = read_model(&folder.join(file));
+        assert_eq!((model.ir_version, model.opset_import[0].version), (8, 17));
+        let metadata: HashMap<String, String> =
+            model.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect();
+        assert_eq!(metadata["architecture"], fixture.architecture.to_toml());
+        let presentation: convrnn_graph::Presentation = serde_json::from_str(&metadata["presentation"]).expect("JSON");
+        assert_eq!((presentation.steps, presentation.image_steps), (6, 2));
+        let preprocessing: convrnn_models::Preprocessing = serde_json::from_str(&metadata["preprocessing"]).expect("JSON");
+        assert_eq!(preprocessing, fixture.description.preprocessing);
+        let class_names: Vec<String> = serde_json::from_str(&metadata["class_names"]).expect("JSON");
+        assert_eq!(class_names, fixture.description.class_names);
+    }
+}
+
+#[test]
+fn nodes_of_a_step_are_named_by_path_and_a_trimmed_run_holds_less() {
+    let fixture = Fixture::new("rgc-28-m4");
+    let write = |name: &str, extra: &[&str]| {
+        let mut command = export(&["onnx"], &[&fixture.path("checkpoint")]);
+        output(command.args(extra).arg("--output").arg(fixture.path(name)), 0);
+        let model = |file: &str| read_model(&fixture.path(name).join(file)).graph.expect("a graph");
+        (model("step.onnx"), model("unrolled.onnx"))
+    };
+    let (step, every) = write("every", &[]);
+    for node in &fixture.graph.nodes {
+        assert!(step.node.iter().any(|found| found.name == node.name && found.output == [node.name.clone()]), "{}", node.name);
+    }
+    let (_, last) = write("last", &["--logits", "last"]);
+    assert!(last.node.len() < every.node.len(), "{} nodes, {} in all", last.node.len(), every.node.len());
+    // Layer 1 at the last step cannot reach the last logits any more.
+    assert!(every.node.iter().all(|node| node.name != "layer1.conv@8"));
+    assert!(last.node.iter().any(|node| node.name == "layer4.conv@8"));
+    assert!(last.node.iter().all(|node| node.name != "layer4.conv@7"));
+}
+
+#[test]
+fn inspect_gives_the_costs_of_checkpoints_and_programs() {
+    let fixture = Fixture::new("rgc-28-m4");
+    let checkpoint = fixture.path("checkpoint");
+    let json = |path: &std::path::Path| -> serde_json::Value {
+        serde_json::from_str(&output(&mut export(&["inspect", "--json"], &[path]), 0)).expect("JSON")
+    };
+    let whole = json(&checkpoint);
+    assert_eq!((&whole["name"], &whole["first_image_step"]), (&"rgc-28-m4".into(), &4.into()));
+    for (numerics, plan) in [("int8", "sequential"), ("f32", "parallel")] {
+        let path = fixture.path(&format!("{numerics}.crnn"));
+        let mut command = export(&["program", "--numerics", numerics, "--plan", plan], &[&checkpoint]);
+        output(command.arg("--output").arg(&path), 0);
+        let report = json(&path);
+        assert_eq!((&report["numerics"], &report["plan"]), (&numerics.into(), &plan.into()));
+        assert_eq!(report["multiply_accumulates"], whole["multiply_accumulates"]);
+        assert_eq!(report["flash"].as_u64(), std::fs::metadata(&path).ok().map(|file| file.len()));
+        let text = output(&mut export(&["inspect"], &[&path]), 0);
+        assert!(text.contains("first image-driven logits    step 4"), "{text}");
+    }
+}
+
+#[test]
+fn completions_name_the_subcommands() {
+    let script = output(&mut export(&["completions", "bash"], &[]), 0);
+    for name in ["onnx", "program", "validate", "inspect", "stream"] {
+        assert!(script.contains(name), "{name}");
+    }
+}
