@@ -23,8 +23,9 @@ pub struct Traced<'a> {
     pub parameters: &'a [Tensor],
 }
 
-/// Runs the first `count` images of a set and records the logits of every step, and for the first
-/// `recorded` of them every state and every node's value.
+/// Runs `count` images, evenly spaced over a set,
+/// and records the logits of every step, and for `recorded` of them, spread over the classes, every
+/// state and every node's value. The recorded ones come first.
 pub fn trace(executor: &Executor, traced: &Traced, images: &SharedDataset, count: usize, recorded: usize) -> Result<Trace> {
     let available = images.len();
     if count == 0 || count > available || recorded > count {
@@ -46,20 +47,30 @@ pub fn trace(executor: &Executor, traced: &Traced, images: &SharedDataset, count
         states: vec![Vec::new(); graph.states.len()],
         values: vec![Vec::new(); graph.nodes.len()],
     };
-    if recorded > 0 {
+    let (recorded, rest) = draw(available, count, recorded);
+    if !recorded.is_empty() {
         // One image at a time: every value of every step is a lot of memory.
-        let first: SharedDataset = Arc::new(Subset::new(Arc::clone(images), (0..recorded).collect())?);
-        for batch in Batches::new(first, BatchPlan::evaluate(1))? {
+        let recorded: SharedDataset = Arc::new(Subset::new(Arc::clone(images), recorded)?);
+        for batch in Batches::new(recorded, BatchPlan::evaluate(1))? {
             add(&mut trace, executor, traced, batch?, Wanted::Everything)?;
         }
     }
-    if count > recorded {
-        let rest: SharedDataset = Arc::new(Subset::new(Arc::clone(images), (recorded..count).collect())?);
+    if !rest.is_empty() {
+        let rest: SharedDataset = Arc::new(Subset::new(Arc::clone(images), rest)?);
         for batch in evaluation_batches(&rest, EVALUATION_BATCH)? {
             add(&mut trace, executor, traced, batch?, Wanted::EveryLogits)?;
         }
     }
     Ok(trace)
+}
+
+/// Indices of the images to record and of the others, evenly spaced: sets are often sorted by class,
+/// so the first images would be of one class.
+fn draw(available: usize, count: usize, recorded: usize) -> (Vec<usize>, Vec<usize>) {
+    let is_recorded = |place: usize| (place + 1) * recorded / count != place * recorded / count;
+    let (chosen, rest): (Vec<usize>, Vec<usize>) = (0..count).partition(|&place| is_recorded(place));
+    let indices = |places: Vec<usize>| places.into_iter().map(|place| place * available / count).collect();
+    (indices(chosen), indices(rest))
 }
 
 fn add(trace: &mut Trace, executor: &Executor, traced: &Traced, batch: crate::data::Batch, wanted: Wanted) -> Result<()> {
@@ -81,4 +92,20 @@ fn add(trace: &mut Trace, executor: &Executor, traced: &Traced, batch: crate::da
     trace.frames.extend(batch.images);
     trace.labels.extend(batch.labels);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_drawn_from_all_over_the_set() {
+        assert_eq!(draw(100, 4, 2), (vec![25, 75], vec![0, 50]));
+        assert_eq!(draw(5, 5, 0), (vec![], vec![0, 1, 2, 3, 4]));
+        let (recorded, rest) = draw(10_000, 1000, 7);
+        assert_eq!((recorded.len(), rest.len()), (7, 993));
+        let mut all: Vec<usize> = recorded.into_iter().chain(rest).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..1000).map(|place| place * 10).collect::<Vec<_>>());
+    }
 }

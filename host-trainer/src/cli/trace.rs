@@ -13,10 +13,10 @@ use std::process::ExitCode;
 pub struct TraceCommand {
     #[command(flatten)]
     input: Input,
-    /// Number of images, from the start of the split, whose logits are recorded at every step.
+    /// Number of images, evenly spaced over the split, whose logits are recorded at every step.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     images: usize,
-    /// Number of these, from the first, for which every value of every step is recorded.
+    /// Number of these for which every value of every step is recorded; they come first in the file.
     #[arg(long, value_name = "K", default_value_t = 4)]
     record: usize,
     /// File to write (.safetensors).

@@ -130,6 +130,11 @@ impl Trainer {
         &self.training
     }
 
+    /// The weights, in the graph's order.
+    pub fn parameters(&self) -> &[Tensor] {
+        &self.parameters
+    }
+
     /// Where the run stands.
     pub fn state(&self) -> &RunState {
         &self.state

@@ -1,0 +1,135 @@
+//! The pictures of a run: loss, accuracy, accuracy by time step, logits over time, sample images.
+
+mod chart;
+
+pub use chart::Chart;
+
+use crate::data::{BatchPlan, Batches, SharedDataset, Subset, write_contact_sheet};
+use crate::error::{Result, TrainerError};
+use crate::evaluation::{evaluate, frames};
+use crate::executor::{Ablation, RunOptions};
+use crate::metrics::EpochMetrics;
+use crate::parameters::to_f32;
+use crate::run_folder::PLOTS;
+use crate::settings::parse_device;
+use crate::training::Trainer;
+use crate::workers::Workers;
+use convrnn_graph::Wanted;
+use std::path::Path;
+use std::sync::Arc;
+use tch::Kind;
+
+/// Images whose logits are drawn over time.
+const DRAWN_IMAGES: usize = 4;
+/// Images on the contact sheet.
+const SHEET_IMAGES: usize = 40;
+/// Images for accuracy by time step with and without recurrence; the whole test set where it is smaller.
+const MEASURED_IMAGES: usize = 10_000;
+
+/// Draws everything about a run that has ended into its `plots` folder.
+pub fn training(trainer: &Trainer) -> Result<()> {
+    let folder = trainer.folder().join(PLOTS);
+    curves(&folder, trainer.metrics())?;
+    let settings = &trainer.training().settings;
+    let mut workers = Workers::new(trainer.graph(), Kind::Float, parse_device(&settings.device)?, settings.threads)?;
+    let description = &trainer.training().description;
+    let mut test = Arc::clone(trainer.test_images());
+    if test.len() > MEASURED_IMAGES {
+        test = Arc::new(Subset::sample(test, MEASURED_IMAGES, 0)?);
+    }
+    let mut lines = Vec::new();
+    for (name, ablation) in [("whole network", Ablation::None), ("without recurrence", Ablation::Recurrence)] {
+        let (preprocessing, presentation) = (&description.preprocessing, &description.presentation);
+        let found = evaluate(&mut workers, trainer.parameters(), &test, preprocessing, presentation, ablation)?;
+        lines.push((name, found.accuracy()));
+    }
+    accuracy_by_step(&folder, &lines)?;
+    logits(&folder, trainer, &workers)?;
+    samples(&folder, trainer.train_images())
+}
+
+/// Loss and accuracy by epoch.
+pub fn curves(folder: &Path, metrics: &[EpochMetrics]) -> Result<()> {
+    create(folder)?;
+    let line = |name: &str, value: fn(&EpochMetrics) -> f64| (name.to_owned(), metrics.iter().map(value).collect::<Vec<f64>>());
+    let loss = Chart {
+        title: "Loss at the last time step".into(),
+        horizontal: "epoch",
+        first: 1,
+        vertical: "cross-entropy [nats]",
+        range: None,
+        lines: vec![line("training", |epoch| epoch.train_loss), line("test", |epoch| epoch.test_loss)],
+    };
+    let accuracy = Chart {
+        title: "Accuracy at the last time step".into(),
+        vertical: "accuracy [%]",
+        lines: vec![
+            line("training", |epoch| 100.0 * epoch.train_accuracy),
+            line("test", |epoch| 100.0 * epoch.test_accuracy),
+        ],
+        ..loss.clone()
+    };
+    chart::write(&[loss, accuracy], folder, "training")
+}
+
+/// Accuracy (0 to 1) by time step, one line a network.
+pub fn accuracy_by_step(folder: &Path, lines: &[(&str, Vec<f64>)]) -> Result<()> {
+    create(folder)?;
+    let percent = |values: &[f64]| values.iter().map(|value| 100.0 * value).collect();
+    let chart = Chart {
+        title: "Test accuracy by time step".into(),
+        horizontal: "time step [10 ms]",
+        first: 1,
+        vertical: "accuracy [%]",
+        range: Some((0.0, 100.0)),
+        lines: lines.iter().map(|(name, values)| ((*name).to_owned(), percent(values))).collect(),
+    };
+    chart::write(&[chart], folder, "accuracy-by-step")
+}
+
+/// Every class's logit over time, for the first test images of different classes.
+fn logits(folder: &Path, trainer: &Trainer, workers: &Workers) -> Result<()> {
+    let description = &trainer.training().description;
+    let names = &description.class_names;
+    let test = trainer.test_images();
+    let first_of = |class: usize| (0..test.len()).find(|&index| test.label(index) == class);
+    let chosen: Vec<usize> = (0..names.len()).filter_map(first_of).take(DRAWN_IMAGES).collect();
+    let images: SharedDataset = Arc::new(Subset::new(Arc::clone(test), chosen.clone())?);
+    let options = RunOptions::new(Wanted::EveryLogits);
+    let mut charts = Vec::new();
+    for batch in Batches::new(images, BatchPlan::evaluate(1))? {
+        let batch = batch?;
+        let number = batch.number;
+        let frames = frames(&batch, &description.preprocessing, workers.executor())?;
+        let run = || workers.executor().run(trainer.parameters(), &frames, &description.presentation, options);
+        let values = to_f32(&tch::no_grad(run)?.every_logits(1)?)?;
+        let line = |(class, name): (usize, &String)| {
+            let over_time = values.iter().skip(class).step_by(names.len()).map(|&value| f64::from(value));
+            (name.clone(), over_time.collect())
+        };
+        let chart = Chart {
+            title: format!("Logits of test image {}, class {}", chosen[number], names[test.label(chosen[number])]),
+            horizontal: "time step [10 ms]",
+            first: 1,
+            vertical: "logit",
+            range: None,
+            // More classes than colours would not be told apart.
+            lines: names.iter().enumerate().take(10).map(line).collect(),
+        };
+        charts.push(chart);
+    }
+    chart::write(&charts, folder, "logits")
+}
+
+fn samples(folder: &Path, images: &SharedDataset) -> Result<()> {
+    let count = SHEET_IMAGES.min(images.len());
+    let chosen = Subset::sample(Arc::clone(images), count, 0)?;
+    let chosen: &dyn crate::data::Dataset = &chosen;
+    let pictures = (0..count).map(|index| chosen.image(index)).collect::<Result<Vec<_>, _>>()?;
+    let labels: Vec<usize> = (0..count).map(|index| chosen.label(index)).collect();
+    Ok(write_contact_sheet(&folder.join("samples.png"), &pictures, &labels, images.class_names())?)
+}
+
+fn create(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(TrainerError::io("create", folder))
+}

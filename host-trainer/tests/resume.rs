@@ -1,0 +1,131 @@
+//! A run that is interrupted and resumed ends with the bits of a run left alone.
+
+use convrnn_graph::{Parameters, Presentation};
+use convrnn_models::catalogue;
+use convrnn_trainer::checkpoint::TrainingCheckpoint;
+use convrnn_trainer::schedule::Schedule;
+use convrnn_trainer::settings::{AugmentationSettings, Settings};
+use convrnn_trainer::training::{Event, Flow, Job, Outcome, Trainer};
+use std::path::Path;
+
+const EPOCHS: usize = 3;
+
+fn settings(threads: usize) -> Settings {
+    Settings {
+        data: "rendered:size=28,train=256,test=64".into(),
+        epochs: EPOCHS,
+        batch: 32,
+        learning_rate: 0.05,
+        seed: 9,
+        threads,
+        schedule: Schedule::Plateau { patience: 1 },
+        augmentation: AugmentationSettings { pad: 2, ..Default::default() },
+        ..Settings::default()
+    }
+}
+
+fn start(folder: &Path, threads: usize) -> Trainer {
+    let architecture = catalogue::find("rgc-28-m4").unwrap();
+    let presentation = Presentation::held(6);
+    Job { architecture, presentation, settings: settings(threads), folder: Some(folder.to_path_buf()) }.start().unwrap()
+}
+
+fn last(folder: &Path) -> TrainingCheckpoint {
+    TrainingCheckpoint::read(&folder.join("last")).unwrap().0
+}
+
+fn bits(parameters: &Parameters<f32>) -> Vec<Vec<u32>> {
+    parameters.values.iter().map(|tensor| tensor.iter().map(|value| value.to_bits()).collect()).collect()
+}
+
+/// Stops after the given number of batches or at the end of an epoch.
+fn stop_after(trainer: &mut Trainer, batches: usize, at_epoch: bool) -> Outcome {
+    let mut seen = 0;
+    trainer
+        .run(&mut |event| match event {
+            Event::Batch { .. } => {
+                seen += 1;
+                if seen == batches { Flow::Stop } else { Flow::Continue }
+            }
+            Event::Epoch(_) if at_epoch => Flow::Stop,
+            Event::Epoch(_) => Flow::Continue,
+        })
+        .unwrap()
+}
+
+#[test]
+fn an_interrupted_run_ends_with_the_same_bits() {
+    for threads in [1, 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let alone = folder.path().join("alone");
+        assert_eq!(start(&alone, threads).run(&mut |_| Flow::Continue).unwrap(), Outcome::Finished);
+
+        let stopped = folder.path().join("stopped");
+        let mut trainer = start(&stopped, threads);
+        assert_eq!(stop_after(&mut trainer, 3, false), Outcome::Interrupted { epoch: 0, batch: 3 });
+        drop(trainer);
+        // 5 batches finish epoch 1, 8 are epoch 2: the next stop is in the middle of epoch 2.
+        let mut trainer = Trainer::resume(&stopped).unwrap();
+        assert_eq!(stop_after(&mut trainer, 9, false), Outcome::Interrupted { epoch: 1, batch: 4 });
+        drop(trainer);
+        let mut trainer = Trainer::resume(&stopped).unwrap();
+        assert_eq!(stop_after(&mut trainer, usize::MAX, true), Outcome::Interrupted { epoch: 2, batch: 0 });
+        drop(trainer);
+        let mut trainer = Trainer::resume(&stopped).unwrap();
+        assert_eq!(trainer.run(&mut |_| Flow::Continue).unwrap(), Outcome::Finished);
+
+        let (alone, stopped) = (last(&alone), last(&stopped));
+        assert_eq!(bits(&alone.parameters), bits(&stopped.parameters), "weights, {threads} threads");
+        assert_eq!(bits(&alone.velocity), bits(&stopped.velocity), "momentum, {threads} threads");
+        assert_eq!(alone.state.schedule, stopped.state.schedule);
+        assert_eq!(alone.metrics.len(), EPOCHS);
+        for (alone, stopped) in alone.metrics.iter().zip(&stopped.metrics) {
+            assert_eq!(alone.train_loss.to_bits(), stopped.train_loss.to_bits(), "epoch {}", alone.epoch);
+            assert_eq!(alone.test_accuracy_by_step, stopped.test_accuracy_by_step);
+        }
+        assert!(alone.metrics[2].train_loss < alone.metrics[0].train_loss, "it learns");
+        assert_ne!(alone.velocity.values[0], vec![0.0; alone.velocity.values[0].len()]);
+    }
+}
+
+#[test]
+fn a_checkpoint_left_half_written_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut trainer = start(&run, 1);
+    stop_after(&mut trainer, 2, false);
+    let before = last(&run);
+    // What a crash leaves: a partial directory, and (where directories cannot be exchanged) the
+    // previous checkpoint put aside.
+    std::fs::create_dir(run.join(".last.partial-1")).unwrap();
+    std::fs::write(run.join(".last.partial-1/weights.safetensors"), b"torn").unwrap();
+    std::fs::rename(run.join("last"), run.join(".last.previous")).unwrap();
+    let trainer = Trainer::resume(&run).unwrap();
+    assert_eq!(trainer.state().step, 2);
+    assert_eq!(bits(&last(&run).parameters), bits(&before.parameters));
+}
+
+#[test]
+fn a_run_folder_that_exists_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let architecture = catalogue::find("rgc-28-m4").unwrap();
+    let job = Job { presentation: architecture.presentation, architecture, settings: settings(1), folder: Some(folder.path().into()) };
+    let error = job.start().err().unwrap().to_string();
+    assert!(error.contains("exists already"), "{error}");
+}
+
+#[test]
+fn an_exploding_run_names_step_and_layer_and_keeps_the_last_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut settings = settings(1);
+    settings.learning_rate = 900.0;
+    settings.optimizer.clip = 0.0;
+    let architecture = catalogue::find("rgc-28-m4").unwrap();
+    let mut trainer =
+        Job { presentation: Presentation::held(6), architecture, settings, folder: Some(run.clone()) }.start().unwrap();
+    let error = trainer.run(&mut |_| Flow::Continue).unwrap_err().to_string();
+    assert!(error.contains("exploded at step ") && error.contains(" of layer"), "{error}");
+    assert!(error.contains("lower --learning-rate"), "{error}");
+    assert_eq!(last(&run).state.step, 0, "the checkpoint from before is whole");
+}
