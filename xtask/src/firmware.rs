@@ -2,16 +2,30 @@
 
 mod build;
 mod echo;
+mod image;
 mod qemu;
+mod stream;
 mod toolchain;
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
 use clap::Subcommand;
 
+use build::{Firmware, WRONG};
+use image::Image;
+use stream::Stream;
 pub use toolchain::Toolchain;
 
 /// The example that set-up, demo and tests use.
 const EXAMPLE: &str = "mps2-an386";
+
+/// Images that the check streams over a good and over a damaged line.
+const IMAGES: u32 = 20;
+const DAMAGED_IMAGES: u32 = 3;
+
+/// The damaged line's share of bytes: one in so many.
+const DAMAGE: u32 = 100;
 
 #[derive(Subcommand)]
 pub enum FirmwareTask {
@@ -25,7 +39,21 @@ pub enum FirmwareTask {
         #[arg(long)]
         port: Option<u16>,
     },
-    /// Check in QEMU that the serial line, the tick and the stack gauge work, and that a panic path fails the link
+    /// Stream images through a network on the Cortex-M4 in QEMU and compare every step with the host
+    Stream {
+        /// Device program, int8 (.crnn)
+        program: PathBuf,
+        /// Images, as `convrnn-train trace` wrote them; random pixels when left out
+        #[arg(long)]
+        trace: Option<PathBuf>,
+        /// Number of images
+        #[arg(long, default_value_t = IMAGES)]
+        images: u32,
+        /// Damage one byte in so many, in both directions
+        #[arg(long)]
+        damage: Option<u32>,
+    },
+    /// Check in QEMU: line, tick, stack gauge, the network's bits; panics, a heap and too large a network are refused
     Check,
 }
 
@@ -37,23 +65,50 @@ pub struct Choice {
     /// Folder in `firmware-examples`
     #[arg(long, default_value = EXAMPLE)]
     example: String,
+    /// The device program (.crnn) that the firmware `stream` includes
+    #[arg(long, value_name = "FILE")]
+    network: Option<PathBuf>,
+}
+
+impl Choice {
+    fn release(&self) -> Result<PathBuf> {
+        Firmware {
+            example: &self.example,
+            program: &self.program,
+            network: self.network.as_deref(),
+        }
+        .release()
+    }
 }
 
 pub fn run(task: &FirmwareTask) -> Result<()> {
     match task {
         FirmwareTask::Build(choice) => {
-            let image = build::release(&choice.example, &choice.program, &[])?;
+            let image = choice.release()?;
             println!("{}", image.display());
-            println!("{}", build::size(&image)?);
+            println!("{}", Image::read(&image)?.size()?);
             Ok(())
         }
         FirmwareTask::Run { choice, port } => {
-            let image = build::release(&choice.example, &choice.program, &[])?;
+            let image = choice.release()?;
             let port = port.map_or_else(qemu::free_port, Ok)?;
             eprintln!(
                 "the serial line is at 127.0.0.1:{port}; QEMU starts the program when something connects"
             );
             crate::process::run(&mut qemu::command(&image, port))
+        }
+        FirmwareTask::Stream {
+            program,
+            trace,
+            images,
+            damage,
+        } => {
+            crate::process::run_on_stderr(&mut stream::host_build(&["--bin", "convrnn-export"]))?;
+            print!(
+                "{}",
+                run_stream(program, trace.as_deref(), *images, *damage)?
+            );
+            Ok(())
         }
         FirmwareTask::Check => check(),
     }
@@ -70,12 +125,99 @@ pub fn missing() -> Option<&'static str> {
     }
 }
 
+/// Streams images of a trace through a program on the Cortex-M4 in QEMU, with the `convrnn-export` of the last build at
+/// the other end; returns its text. With `damage`, one byte in so many is damaged on the line.
+pub fn stream(program: &Path, trace: &Path, images: u32, damage: Option<u32>) -> Result<String> {
+    run_stream(program, Some(trace), images, damage)
+}
+
+fn run_stream(
+    program: &Path,
+    trace: Option<&Path>,
+    images: u32,
+    damage: Option<u32>,
+) -> Result<String> {
+    let image = Stream::build(program)?;
+    let stream = Stream {
+        program,
+        trace,
+        images,
+        damage,
+    };
+    stream.run(&image)
+}
+
 /// The tests of the firmware that need no network.
 pub fn check() -> Result<()> {
-    build::refuses_panics(EXAMPLE)?;
-    println!("firmware: a panic path fails the link");
-    let image = build::release(EXAMPLE, "echo", &[])?;
-    println!("firmware: {}", build::size(&image)?);
-    println!("firmware: {}", echo::check(&image)?);
+    check_refusals()?;
+    let echo = named("echo").release()?;
+    say(&Image::read(&echo)?.size()?);
+    Image::read(&echo)?.refuse_forbidden()?;
+    say(&echo::check(&echo)?);
+    check_stream()
+}
+
+/// What must not come into firmware does not, and the checks that say so can fail.
+fn check_refusals() -> Result<()> {
+    for (program, symbol) in WRONG {
+        named(program).refused(symbol)?;
+        let image = Image::read(&named(program).debug()?)?;
+        let found = image.forbidden()?;
+        ensure!(
+            !found.is_empty(),
+            "the check of the image finds nothing wrong in {program}"
+        );
+        say(&format!(
+            "{program}: the release build is refused ({symbol}); in the debug image {} functions are found, such as {}",
+            found.len(),
+            found[0]
+        ));
+    }
     Ok(())
+}
+
+/// The network on the Cortex-M4 gives the host's bits, on a good line and on a damaged one.
+fn check_stream() -> Result<()> {
+    let program = stream::untrained_program()?;
+    named("stream").refused("set CONVRNN_PROGRAM")?;
+    let oversized = stream::oversized(&program)?;
+    let refused = Firmware {
+        network: Some(&oversized),
+        ..named("stream")
+    };
+    refused.refused("the program does not fit: its working memory is larger than the arena")?;
+    say("a network that needs 180 KB of the part's 192 KB is refused while compiling");
+
+    let image = Stream::build(&program)?;
+    say(&Image::read(&image)?.size()?);
+    say("no panic and no heap in the image");
+    for (images, damage) in [(IMAGES, None), (DAMAGED_IMAGES, Some(DAMAGE))] {
+        let stream = Stream {
+            program: &program,
+            trace: None,
+            images,
+            damage,
+        };
+        let line = damage.map_or("a good line".into(), |damage| {
+            format!("a line that damages one byte in {damage}")
+        });
+        say(&format!("{images} images of random pixels over {line}:"));
+        let answer = stream.run(&image)?;
+        for summary in answer.lines().filter(|line| !line.starts_with("image ")) {
+            println!("    {summary}");
+        }
+    }
+    Ok(())
+}
+
+fn named(program: &str) -> Firmware<'_> {
+    Firmware {
+        example: EXAMPLE,
+        program,
+        network: None,
+    }
+}
+
+fn say(text: &str) {
+    println!("firmware: {text}");
 }

@@ -1,9 +1,8 @@
-//! Building firmware, and the check that no panic path is in it.
+//! Building firmware, well-formed and deliberately wrong.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
 };
 
 use anyhow::{Context, Result, bail};
@@ -11,97 +10,117 @@ use anyhow::{Context, Result, bail};
 use super::Toolchain;
 use crate::{checkout, process};
 
-/// The name that the release panic handler refers to and nothing defines.
+/// The names that the release panic handler and the absent heap refer to and nothing defines.
 const PANIC_SYMBOL: &str = "convrnn_firmware_has_a_panic_path";
+const HEAP_SYMBOL: &str = "convrnn_firmware_has_an_allocation";
 
-/// Builds one program of an example and returns its image.
-pub fn release(example: &str, program: &str, environment: &[(&str, &Path)]) -> Result<PathBuf> {
-    let mut command = command(example, program)?;
-    command.envs(environment.iter().copied());
-    process::run_on_stderr(&mut command)
-        .with_context(|| format!("the firmware was not built (a linker that misses `{PANIC_SYMBOL}` means that code which can panic came in)"))?;
-    let image = checkout::firmware_target(example)
-        .join(Toolchain::TARGET)
-        .join("release")
-        .join(program);
-    if !image.is_file() {
-        bail!("cargo reported success but left no {}", image.display());
-    }
-    Ok(image)
+/// The variable that names the network's program while the firmware that includes it is built.
+const PROGRAM_VARIABLE: &str = "CONVRNN_PROGRAM";
+
+/// Programs of an example whose release build must not link, with the name that the linker must miss.
+pub const WRONG: [(&str, &str); 2] = [("panicking", PANIC_SYMBOL), ("allocating", HEAP_SYMBOL)];
+
+/// One program of an example.
+pub struct Firmware<'a> {
+    /// Folder in `firmware-examples`.
+    pub example: &'a str,
+    /// File of `src/bin`.
+    pub program: &'a str,
+    /// The network's program, for firmware that includes one.
+    pub network: Option<&'a Path>,
 }
 
-/// Builds the program that can panic, and fails unless its link fails for that reason.
-pub fn refuses_panics(example: &str) -> Result<()> {
-    let mut command = command(example, "panicking")?;
-    command.args(["--features", "panicking-example"]);
-    let output = process::output(&mut command)?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() {
-        bail!("firmware with a panic path linked: the check for panic paths does not work");
+impl Firmware<'_> {
+    /// Builds the release image.
+    pub fn release(&self) -> Result<PathBuf> {
+        let mut command = self.command()?;
+        command.arg("--release");
+        process::run_on_stderr(&mut command).with_context(|| {
+            format!(
+                "the firmware was not built (a linker that misses `{PANIC_SYMBOL}` or `{HEAP_SYMBOL}` means that \
+                 code which can panic or allocate came in)"
+            )
+        })?;
+        self.image("release")
     }
-    if !errors.contains(PANIC_SYMBOL) {
-        bail!("firmware with a panic path failed to build for another reason:\n{errors}");
-    }
-    Ok(())
-}
 
-fn command(example: &str, program: &str) -> Result<Command> {
-    let folder = checkout::firmware(example);
-    if !folder.join("Cargo.toml").is_file() {
-        bail!(
-            "no firmware example {example} in {}",
-            checkout::root().join("firmware-examples").display()
+    /// Builds an image that can say why it panics, of a program that the release build refuses.
+    pub fn debug(&self) -> Result<PathBuf> {
+        let mut command = self.command()?;
+        command.args(["--features", &self.feature()]);
+        process::run_on_stderr(&mut command)?;
+        self.image("debug")
+    }
+
+    /// Fails unless the release build fails with `expected` in its messages.
+    pub fn refused(&self, expected: &str) -> Result<()> {
+        let mut command = self.command()?;
+        command.arg("--release");
+        if WRONG.iter().any(|(program, _)| *program == self.program) {
+            command.args(["--features", &self.feature()]);
+        }
+        let Output { status, stderr, .. } = process::output(&mut command)?;
+        let errors = String::from_utf8_lossy(&stderr);
+        let program = self.program;
+        if status.success() {
+            bail!(
+                "{program} was built, but must be refused with `{expected}`: the check does not work"
+            );
+        }
+        if !errors.contains(expected) {
+            bail!("{program} was refused for another reason than `{expected}`:\n{errors}");
+        }
+        Ok(())
+    }
+
+    fn feature(&self) -> String {
+        format!("{}-example", self.program)
+    }
+
+    fn image(&self, profile: &str) -> Result<PathBuf> {
+        let image = checkout::firmware_target(self.example)
+            .join(Toolchain::TARGET)
+            .join(profile)
+            .join(self.program);
+        if !image.is_file() {
+            bail!("cargo reported success but left no {}", image.display());
+        }
+        Ok(image)
+    }
+
+    fn command(&self) -> Result<Command> {
+        let folder = checkout::firmware(self.example);
+        if !folder.join("Cargo.toml").is_file() {
+            bail!(
+                "no firmware example {} in {}",
+                self.example,
+                checkout::root().join("firmware-examples").display()
+            );
+        }
+        let toolchain = Toolchain::find().with_context(|| {
+            format!(
+                "no compiler for {}: run `cargo xtask setup`, which says how to get one",
+                Toolchain::TARGET
+            )
+        })?;
+        eprintln!(
+            "building {}/{} with {toolchain}",
+            self.example, self.program
         );
-    }
-    let toolchain = Toolchain::find().with_context(|| {
-        format!(
-            "no compiler for {}: run `cargo xtask setup`, which says how to get one",
-            Toolchain::TARGET
-        )
-    })?;
-    eprintln!("building {example}/{program} with {toolchain}");
-    let mut command = toolchain.cargo(&folder, "build");
-    command
-        .args(["--quiet", "--locked", "--release", "--bin", program])
-        .arg("--target-dir");
-    command.arg(checkout::firmware_target(example));
-    Ok(command)
-}
-
-/// One line on the flash and static RAM that an image takes.
-pub fn size(image: &Path) -> Result<String> {
-    let bytes = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
-    let (flash, ram) =
-        loaded(&bytes).with_context(|| format!("{} is not a 32-bit ELF image", image.display()))?;
-    let name = image.file_name().unwrap_or_default().to_string_lossy();
-    Ok(format!(
-        "{name} takes {flash} bytes of flash and {ram} bytes of static RAM"
-    ))
-}
-
-/// Bytes of the sections that are loaded (flash) and that are writable (RAM), from the section headers (ELF32 LE).
-fn loaded(elf: &[u8]) -> Option<(u32, u32)> {
-    const NO_BITS: u32 = 8;
-    const WRITABLE: u32 = 1;
-    const ALLOCATED: u32 = 2;
-    if !elf.starts_with(b"\x7fELF\x01\x01") {
-        return None;
-    }
-    let word = |at: usize| Some(u32::from_le_bytes(elf.get(at..at + 4)?.try_into().ok()?));
-    let half = |at: usize| Some(u16::from_le_bytes(elf.get(at..at + 2)?.try_into().ok()?));
-    let (table, stride, count) = (word(32)? as usize, half(46)? as usize, half(48)? as usize);
-    let (mut flash, mut ram) = (0, 0);
-    for header in (0..count).map(|index| table + index * stride) {
-        let (kind, flags, size) = (word(header + 4)?, word(header + 8)?, word(header + 20)?);
-        if flags & ALLOCATED == 0 {
-            continue;
+        let mut command = toolchain.cargo(&folder, "build");
+        command
+            .args(["--quiet", "--locked", "--bin", self.program])
+            .arg("--target-dir")
+            .arg(checkout::firmware_target(self.example))
+            .env_remove(PROGRAM_VARIABLE);
+        if let Some(network) = self.network {
+            let path = std::path::absolute(network)
+                .with_context(|| format!("no path to {}", network.display()))?;
+            if !path.is_file() {
+                bail!("no device program at {}", path.display());
+            }
+            command.env(PROGRAM_VARIABLE, path);
         }
-        if kind != NO_BITS {
-            flash += size;
-        }
-        if flags & WRITABLE != 0 {
-            ram += size;
-        }
+        Ok(command)
     }
-    Some((flash, ram))
 }

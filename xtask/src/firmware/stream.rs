@@ -1,0 +1,123 @@
+//! The streaming firmware with the host's `convrnn-export stream` at the other end of the line.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::{EXAMPLE, build::Firmware, image::Image, qemu};
+use crate::{
+    checkout,
+    process::{self, Guarded},
+};
+
+/// Streams images to a program in QEMU and returns what the host prints: class scores, and how the device's bits
+/// compare with the host's.
+pub struct Stream<'a> {
+    /// Device program, int8.
+    pub program: &'a Path,
+    /// Frames; random pixels without.
+    pub trace: Option<&'a Path>,
+    /// Number of images.
+    pub images: u32,
+    /// One byte in so many is damaged, in both directions.
+    pub damage: Option<u32>,
+}
+
+impl Stream<'_> {
+    /// Builds the firmware around the program, checks its image and returns it.
+    pub fn build(program: &Path) -> Result<PathBuf> {
+        let image = Firmware {
+            example: EXAMPLE,
+            program: "stream",
+            network: Some(program),
+        }
+        .release()?;
+        Image::read(&image)?.refuse_forbidden()?;
+        Ok(image)
+    }
+
+    /// Runs an image; fails when the host found anything wrong. `convrnn-export` is there, as just built.
+    pub fn run(&self, image: &Path) -> Result<String> {
+        let port = qemu::free_port()?;
+        let machine = Guarded::start(qemu::command(image, port).stderr(Stdio::null())).context(
+            "QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it",
+        )?;
+        let mut command = Command::new(checkout::built("convrnn-export"));
+        command
+            .current_dir(checkout::root())
+            .arg("stream")
+            .arg(self.program)
+            .args(["--connect", &format!("tcp:127.0.0.1:{port}")])
+            .args(["--images", &self.images.to_string()]);
+        if let Some(trace) = self.trace {
+            command.arg("--trace").arg(trace);
+        }
+        if let Some(damage) = self.damage {
+            command.args(["--damage", &damage.to_string()]);
+        }
+        let output = process::output(&mut command)?;
+        drop(machine);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            bail!(
+                "`{}` failed ({})\n{text}{}",
+                process::describe(&command),
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(text)
+    }
+}
+
+/// Builds what the checks of the stream need on the host, and writes an int8 program with random weights.
+pub fn untrained_program() -> Result<PathBuf> {
+    const ARCHITECTURE: &str = "rgc-28-m4";
+    process::run_on_stderr(&mut host_build(&[
+        "--bin",
+        "convrnn-export",
+        "--example",
+        "untrained_program",
+    ]))?;
+    let folder = checkout::firmware_target("programs");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(format!("{ARCHITECTURE}.crnn"));
+    let example = checkout::built("examples").join("untrained_program");
+    process::run_on_stderr(Command::new(example).arg(ARCHITECTURE).arg(&path))?;
+    Ok(path)
+}
+
+/// A copy of a program that says it needs more working memory than the part has.
+pub fn oversized(program: &Path) -> Result<PathBuf> {
+    /// Where a program says how many bytes of working memory it needs.
+    const ARENA_LENGTH_AT: usize = 16;
+    let mut bytes =
+        fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let field = bytes
+        .get_mut(ARENA_LENGTH_AT..ARENA_LENGTH_AT + 4)
+        .with_context(|| format!("{} is cut short", program.display()))?;
+    field.copy_from_slice(&(180_u32 * 1024).to_le_bytes());
+    let path = program.with_extension("oversized.crnn");
+    fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// Builds parts of `convrnn-export` for the host.
+pub fn host_build(parts: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(checkout::root())
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            "convrnn-export",
+        ])
+        .args(parts);
+    command
+}
