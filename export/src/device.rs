@@ -2,7 +2,9 @@
 
 use crate::program::{AlignedBytes, ProgramDescription, ProgramError, ProgramOptions, write_integer, write_real};
 use convrnn_graph::Tensor;
-use convrnn_graph::quantize::{Calibration, PixelScale, Quantized, QuantizeError, QuantizeOptions, quantize};
+use convrnn_graph::quantize::{
+    Calibration, PixelScale, QuantizationReport, QuantizeError, QuantizeOptions, Quantized, presented, quantize,
+};
 use convrnn_models::checkpoint::{names, read_calibration};
 use convrnn_models::{Checkpoint, FileError};
 use convrnn_runtime::Numerics;
@@ -33,21 +35,37 @@ pub fn calibration_path(checkpoint: &Path) -> PathBuf {
 /// Quantises a checkpoint with raw training frames `[N, height, width, channels]`, over all steps of
 /// its presentation.
 pub fn quantized(checkpoint: &Checkpoint, calibration: &Path) -> Result<Quantized, DeviceError> {
+    let graph = &checkpoint.graph;
+    let images = calibration_images(checkpoint, calibration)?;
+    let presentation = &checkpoint.description.presentation;
+    let calibration = Calibration::of_images(graph, &checkpoint.parameters, presentation, &images)?;
+    let preprocessing = &checkpoint.description.preprocessing;
+    let pixels = PixelScale { mean: &preprocessing.mean, standard_deviation: &preprocessing.standard_deviation };
+    Ok(quantize(graph, &checkpoint.parameters, &calibration, pixels, &QuantizeOptions::default())?)
+}
+
+/// What quantisation costs at every node, on the calibration frames.
+pub fn quantization_report(checkpoint: &Checkpoint, calibration: &Path) -> Result<QuantizationReport, DeviceError> {
+    let quantized = quantized(checkpoint, calibration)?;
+    let images = calibration_images(checkpoint, calibration)?;
+    let presentation = &checkpoint.description.presentation;
+    let blank = Tensor::full(checkpoint.graph.frame, presentation.blank);
+    let sequences: Vec<Vec<&Tensor>> = images.iter().map(|image| presented(image, &blank, presentation)).collect();
+    Ok(QuantizationReport::new(&checkpoint.graph, &checkpoint.parameters, &quantized.graph, &sequences))
+}
+
+/// Calibration frames as the network sees them.
+fn calibration_images(checkpoint: &Checkpoint, calibration: &Path) -> Result<Vec<Tensor>, DeviceError> {
     let preprocessing = &checkpoint.description.preprocessing;
     if !calibration.is_file() {
         let (height, width, channels) = (preprocessing.height, preprocessing.width, preprocessing.channels);
         return Err(DeviceError::NoCalibration { path: calibration.into(), height, width, channels });
     }
-    let graph = &checkpoint.graph;
     let normalized = |pixels: &Vec<u8>| {
         let values = preprocessing.normalize(pixels).into_iter().map(f64::from).collect();
-        Tensor::new(graph.frame, values)
+        Tensor::new(checkpoint.graph.frame, values)
     };
-    let images: Vec<Tensor> = read_calibration(calibration, preprocessing)?.iter().map(normalized).collect();
-    let presentation = &checkpoint.description.presentation;
-    let calibration = Calibration::of_images(graph, &checkpoint.parameters, presentation, &images)?;
-    let pixels = PixelScale { mean: &preprocessing.mean, standard_deviation: &preprocessing.standard_deviation };
-    Ok(quantize(graph, &checkpoint.parameters, &calibration, pixels, &QuantizeOptions::default())?)
+    Ok(read_calibration(calibration, preprocessing)?.iter().map(normalized).collect())
 }
 
 /// Writes the program of a checkpoint. The calibration frames are read for int8 only.

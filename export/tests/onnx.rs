@@ -84,10 +84,16 @@ fn unrolled_random_networks_agree_with_the_reference() {
             let logits = engine.run(Image { pixels: &[], values: &values }).unwrap();
             for (step, (found, expected)) in logits.iter().zip(&expected).enumerate() {
                 let difference = difference(found, expected);
-                assert!(difference < TOLERANCE, "seed {seed}, step {}: {} differs by {difference}", step + 1, kind.name());
+                assert!(
+                    difference < TOLERANCE,
+                    "seed {seed}, step {}: {} differs by {difference}",
+                    step + 1,
+                    kind.name()
+                );
             }
         }
-        let last = onnx::unrolled_model(&network.source, Frames::Presented(presentation), Logits::Last, Values::Named, &[]);
+        let last =
+            onnx::unrolled_model(&network.source, Frames::Presented(presentation), Logits::Last, Values::Named, &[]);
         let runtime = OnnxRuntimeUnrolled::from_model(&network, &last).unwrap().logits(&values).unwrap();
         let tract = TractUnrolled::from_model(&network, &last).unwrap().logits(&values).unwrap();
         assert!(difference(&runtime, &expected[6]) < TOLERANCE, "seed {seed}: last logits in ONNX Runtime");

@@ -74,11 +74,16 @@ fn program_text(report: &ProgramReport) -> String {
         entry("RAM (arena)", bytes(report.arena as u64)),
         entry("  states", bytes(report.states as u64)),
         entry("  frame", bytes(report.frame_bytes as u64)),
-        entry("  transients", format!("{} (most in use at once {})", bytes(report.transients as u64), bytes(report.largest_live as u64))),
+        entry(
+            "  transients",
+            format!("{} (most in use at once {})", bytes(report.transients as u64), bytes(report.largest_live as u64)),
+        ),
         entry("copied when a step ends", bytes(report.committed as u64)),
         entry("flash", bytes(report.flash as u64)),
     ];
-    lines.extend(report.sections.iter().map(|section| entry(&format!("  {}", section.name), bytes(section.bytes as u64))));
+    lines.extend(
+        report.sections.iter().map(|section| entry(&format!("  {}", section.name), bytes(section.bytes as u64))),
+    );
     lines.push(String::new());
     lines.push(format!("{:<26} {:<15} {:>12} {:>12}", "operation", "kind", "output", "MACs"));
     for layer in &report.layers {
@@ -93,7 +98,13 @@ fn program_text(report: &ProgramReport) -> String {
     lines.push(format!("{:<26} {:<15} {:>12} {:>12}", "state", "element", "shape", "RAM"));
     lines.extend(report.state_list.iter().map(|state| {
         let copied = if state.is_committed { "  copied when the step ends" } else { "" };
-        format!("{:<26} {:<15} {:>12} {:>12}{copied}", state.name, state.element, sides(state.shape), bytes(state.bytes as u64))
+        format!(
+            "{:<26} {:<15} {:>12} {:>12}{copied}",
+            state.name,
+            state.element,
+            sides(state.shape),
+            bytes(state.bytes as u64)
+        )
     }));
     lines.join("\n")
 }

@@ -1,7 +1,7 @@
 //! `convrnn-export program`
 
 use super::{Outcome, bytes, grouped, say};
-use convrnn_export::device::{calibration_path, program};
+use convrnn_export::device::{calibration_path, program, quantization_report};
 use convrnn_export::program::{PackingChoice, ProgramOptions, ProgramReport};
 use convrnn_models::Checkpoint;
 use convrnn_models::safetensors_file::write_whole;
@@ -33,6 +33,9 @@ pub struct Arguments {
     /// checkpoint if not given.
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
+    /// Print how far each int8 node lies from the float network on the calibration frames.
+    #[arg(long)]
+    report: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -84,5 +87,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     say(format!("  flash  {}", bytes(report.flash as u64)))?;
     say(format!("  RAM    {} (states {})", bytes(report.arena as u64), bytes(report.states as u64)))?;
     say(format!("  MACs   {} a step", grouped(report.multiply_accumulates)))?;
+    if arguments.report && numerics == Numerics::Integer {
+        say(quantization_report(&checkpoint, &calibration)?)?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -98,7 +98,9 @@ fn address(text: &str) -> Result<(&str, u32), String> {
         None => Ok((text, DEFAULT_BAUD)),
         Some((path, baud)) => match baud.parse() {
             Ok(baud) if baud > 0 => Ok((path, baud)),
-            Ok(_) | Err(_) => Err(format!("{text} ends with the speed \"{baud}\", expected bits a second, for instance :115200")),
+            Ok(_) | Err(_) => {
+                Err(format!("{text} ends with the speed \"{baud}\", expected bits a second, for instance :115200"))
+            }
         },
     }
 }
@@ -173,14 +175,21 @@ fn text(summary: &Summary) -> String {
         let tick = f64::from(summary.tick_microseconds) / 1000.0;
         lines.push(entry("longest step", format!("{:.1} % of the tick of {tick} ms", 100.0 * part)));
     }
-    lines.push(entry("stack at most", format!("{} of {}", bytes(device.peak_stack.into()), bytes(device.stack.into()))));
+    lines
+        .push(entry("stack at most", format!("{} of {}", bytes(device.peak_stack.into()), bytes(device.stack.into()))));
     lines.push(entry("arena", bytes(device.arena.into())));
     lines.push(entry("static memory", bytes(device.static_memory.into())));
     lines.push(entry("flash", bytes(device.flash.into())));
-    let refused = format!("{} accepted, {} refused, {} overruns, {} dropped", device.accepted, device.refused, device.overruns, device.dropped);
+    let refused = format!(
+        "{} accepted, {} refused, {} overruns, {} dropped",
+        device.accepted, device.refused, device.overruns, device.dropped
+    );
     lines.push(entry("device's line", refused));
     let refused = line.damaged + line.overlong + line.unknown;
-    lines.push(entry("host's line", format!("{} accepted, {refused} refused, {} lost, {} asked again", line.accepted, line.lost, summary.resent)));
+    lines.push(entry(
+        "host's line",
+        format!("{} accepted, {refused} refused, {} lost, {} asked again", line.accepted, line.lost, summary.resent),
+    ));
     if line.damaged_bytes > 0 {
         lines.push(entry("damaged on purpose", format!("{} bytes", line.damaged_bytes)));
     }

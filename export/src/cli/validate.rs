@@ -89,7 +89,8 @@ fn programs(
     let fresh = |numerics: Numerics, kind: EngineKind, calibration: &Path| {
         // What prevents a program is this engine's failure, not that of the others.
         kinds.contains(&kind).then(|| {
-            device::program(checkpoint, numerics, &ProgramOptions::default(), calibration).map_err(|error| error.to_string())
+            device::program(checkpoint, numerics, &ProgramOptions::default(), calibration)
+                .map_err(|error| error.to_string())
         })
     };
     let mut given = [None, None];

@@ -59,7 +59,11 @@ impl<'a> Runtime<'a> {
     }
 
     /// Runs the presentation and lets `each` look at the session after every step.
-    fn steps(&mut self, frame: Frame<'_>, mut each: impl FnMut(&Session<'_, '_>)) -> Result<Vec<Vec<f32>>, EngineError> {
+    fn steps(
+        &mut self,
+        frame: Frame<'_>,
+        mut each: impl FnMut(&Session<'_, '_>),
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
         let name = self.name;
         let mut session = Session::new(self.program, &mut self.arena).map_err(|error| failed(name, &error))?;
         let presentation = self.network.presentation;
@@ -97,7 +101,8 @@ fn failed(engine: &'static str, error: &dyn std::fmt::Display) -> EngineError {
 fn planar(tensor: &convrnn_runtime::Tensor<'_>) -> Vec<f32> {
     let shape = &tensor.buffer;
     let (channels, height, width) = (shape.channels as usize, shape.height as usize, shape.width as usize);
-    let positions = (0..channels).flat_map(|c| (0..height).flat_map(move |r| (0..width).map(move |column| (c, r, column))));
+    let positions =
+        (0..channels).flat_map(|c| (0..height).flat_map(move |r| (0..width).map(move |column| (c, r, column))));
     positions.filter_map(|(channel, row, column)| tensor.real(tensor.index(channel, row, column))).collect()
 }
 

@@ -118,7 +118,12 @@ impl Engine for TractStep<'_> {
         for step in 1..=presentation.steps {
             let outputs = diagnostic.outputs(frame_at(&presentation, step, image.values, &blank))?;
             record.logits.push(values(STEP, &outputs[0])?);
-            record.values.push(by_name(STEP, &diagnostic.names, &outputs, graph.nodes.iter().map(|node| node.name.clone()))?);
+            record.values.push(by_name(
+                STEP,
+                &diagnostic.names,
+                &outputs,
+                graph.nodes.iter().map(|node| node.name.clone()),
+            )?);
         }
         Ok(record)
     }

@@ -66,7 +66,10 @@ pub fn metadata(checkpoint: &Checkpoint, presentation: &Presentation) -> Vec<(St
 pub fn interface(model: &ModelProto) -> (Vec<String>, Vec<String>) {
     let graph = model.graph.as_ref();
     let describe = |values: &[ValueInfoProto]| values.iter().map(proto::describe).collect();
-    (graph.map_or(Vec::new(), |graph| describe(&graph.input)), graph.map_or(Vec::new(), |graph| describe(&graph.output)))
+    (
+        graph.map_or(Vec::new(), |graph| describe(&graph.input)),
+        graph.map_or(Vec::new(), |graph| describe(&graph.output)),
+    )
 }
 
 /// Writes a model under a temporary name, then renames it.

@@ -1,7 +1,9 @@
 //! One operation of the step graph as ONNX nodes.
 
 use super::proto::{ModelWriter, integer, integers};
-use convrnn_graph::{Activation, Node, Operation, Padding, ParameterId, Parameters, Resize, ResizeMode, Shape, StepGraph};
+use convrnn_graph::{
+    Activation, Node, Operation, Padding, ParameterId, Parameters, Resize, ResizeMode, Shape, StepGraph,
+};
 
 /// Writes graph operations. Helper values are named `<path>/<what>`; graph paths have no slash.
 pub(super) struct OperationWriter<'a> {
@@ -40,11 +42,8 @@ impl OperationWriter<'_> {
             Operation::Affine { scale, offset } => affine(model, *scale, *offset, inputs[0], output),
             Operation::Activation(activation) => model.node(activation_kind(*activation), output, inputs, vec![]),
             Operation::MaxPool(pool) => {
-                let attributes = vec![
-                    integers("kernel_shape", &pool.kernel),
-                    integers("strides", &pool.stride),
-                    pads(pool.padding),
-                ];
+                let attributes =
+                    vec![integers("kernel_shape", &pool.kernel), integers("strides", &pool.stride), pads(pool.padding)];
                 model.node("MaxPool", output, inputs, attributes);
             }
             Operation::GlobalAverage => model.node("GlobalAveragePool", output, inputs, vec![]),

@@ -146,7 +146,8 @@ pub(super) fn describe(value: &ValueInfoProto) -> String {
 
 /// The declared sizes of a value.
 pub(crate) fn dimensions(value: &ValueInfoProto) -> impl Iterator<Item = Option<&dimension::Value>> {
-    let tensor = value.r#type.as_ref().and_then(|kind| kind.value.as_ref()).map(|type_proto::Value::TensorType(tensor)| tensor);
+    let tensor =
+        value.r#type.as_ref().and_then(|kind| kind.value.as_ref()).map(|type_proto::Value::TensorType(tensor)| tensor);
     let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
     shape.into_iter().flat_map(|shape| &shape.dim).map(|dimension| dimension.value.as_ref())
 }
@@ -170,5 +171,10 @@ pub(super) fn one_real(name: &str, value: f32) -> AttributeProto {
         raw_data: value.to_le_bytes().to_vec(),
         ..TensorProto::default()
     };
-    AttributeProto { name: name.into(), r#type: AttributeType::Tensor as i32, t: Some(tensor), ..AttributeProto::default() }
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Tensor as i32,
+        t: Some(tensor),
+        ..AttributeProto::default()
+    }
 }

@@ -60,14 +60,8 @@ pub fn unrolled_model(
     };
     let presentation = frames.presentation();
     let plan = UnrollPlan::new(source.graph, &presentation, wanted);
-    let mut unroller = Unroller {
-        source,
-        frames,
-        presentation,
-        plan,
-        model: ModelWriter::default(),
-        emitted: HashSet::new(),
-    };
+    let mut unroller =
+        Unroller { source, frames, presentation, plan, model: ModelWriter::default(), emitted: HashSet::new() };
     unroller.run(logits, values);
     unroller.model.finish(&source.graph.name, metadata)
 }

@@ -21,7 +21,8 @@ impl HostStep {
     /// What differs on the device, if anything.
     pub fn difference(&self, device: &StepScores) -> Option<&'static str> {
         let same_bits = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
-        let same_scores = self.scores.len() == device.scores.len() && self.scores.iter().zip(&device.scores).all(same_bits);
+        let same_scores =
+            self.scores.len() == device.scores.len() && self.scores.iter().zip(&device.scores).all(same_bits);
         match (same_scores, self.logits_crc == device.logits_crc, self.states_crc == device.states_crc) {
             (false, _, _) => Some("class scores"),
             (true, false, _) => Some("CRC of the logits"),

@@ -27,7 +27,10 @@ pub enum StreamError {
     Closed,
     #[error("no answer from the device to {request} after {attempts} attempts: is it running, at this speed?")]
     Silent { request: &'static str, attempts: u32 },
-    #[error("the device speaks protocol version {0}, expected {PROTOCOL_VERSION}: build firmware and convrnn-export from one version")]
+    #[error(
+        "the device speaks protocol version {0}, expected {PROTOCOL_VERSION}: build firmware and convrnn-export from \
+         one version"
+    )]
     Protocol(u16),
     #[error("the device answers {kind:?} (detail {detail})")]
     Refused { kind: ErrorKind, detail: u32 },

@@ -120,7 +120,14 @@ pub fn replay(
                 differing += 1;
                 first_difference.get_or_insert(Difference { image, step: scores.step, what });
             }
-            observe(Observed { image, images: images.pixels.len(), label, steps: presentation.steps, scores, difference });
+            observe(Observed {
+                image,
+                images: images.pixels.len(),
+                label,
+                steps: presentation.steps,
+                scores,
+                difference,
+            });
         })?;
         resent += shown.resent;
         let mut seen: Vec<u32> = shown.steps.iter().map(|step| step.step).collect();

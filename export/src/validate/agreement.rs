@@ -49,7 +49,8 @@ impl Tally {
     pub(super) fn new(trace: &Trace) -> Self {
         let steps = trace.description.presentation.steps;
         let bounds = (f64::INFINITY, f64::NEG_INFINITY);
-        let (low, high) = trace.logits.iter().fold(bounds, |(low, high), &x| (low.min(f64::from(x)), high.max(f64::from(x))));
+        let (low, high) =
+            trace.logits.iter().fold(bounds, |(low, high), &x| (low.min(f64::from(x)), high.max(f64::from(x))));
         let range = if high > low { high - low } else { 1.0 };
         Self { range, images: 0, largest: vec![(0.0, 0); steps], agreeing: vec![0; steps], right: 0, trace_right: 0 }
     }

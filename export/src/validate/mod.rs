@@ -41,9 +41,15 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ValidateError {
-    #[error("the trace is of architecture \"{trace}\", the checkpoint of \"{checkpoint}\": trace this checkpoint with `convrnn-train trace`")]
+    #[error(
+        "the trace is of architecture \"{trace}\", the checkpoint of \"{checkpoint}\": trace this checkpoint with \
+         `convrnn-train trace`"
+    )]
     Architecture { trace: String, checkpoint: String },
-    #[error("the trace and the checkpoint have the same architecture's name, but not the same {what}: trace this checkpoint with `convrnn-train trace`")]
+    #[error(
+        "the trace and the checkpoint have the same architecture's name, but not the same {what}: trace this \
+         checkpoint with `convrnn-train trace`"
+    )]
     Description { what: &'static str },
     #[error("the trace holds no images")]
     Empty,

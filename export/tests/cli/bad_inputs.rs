@@ -44,16 +44,23 @@ fn checkpoints_that_cannot_be_used() {
     let onnx = |name: &str, expected: &str| {
         check(&fixture, &["onnx", &format!("$/{name}"), "--output", "$/out"], 1, expected);
     };
-    onnx("nowhere", "$/nowhere is not a checkpoint: architecture.toml is missing; a checkpoint is a directory that convrnn-train wrote");
+    onnx(
+        "nowhere",
+        "$/nowhere is not a checkpoint: architecture.toml is missing; a checkpoint is a directory that convrnn-train wrote",
+    );
 
     spoilt(&fixture, "a", names::WEIGHTS, |path| std::fs::remove_file(path).expect("removed"));
-    onnx("a", "$/a is not a checkpoint: weights.safetensors is missing; a checkpoint is a directory that convrnn-train wrote");
+    onnx(
+        "a",
+        "$/a is not a checkpoint: weights.safetensors is missing; a checkpoint is a directory that convrnn-train wrote",
+    );
 
     spoilt(&fixture, "b", names::WEIGHTS, |path| {
         let bytes = std::fs::read(path).expect("read");
         std::fs::write(path, &bytes[..bytes.len() - 100]).expect("written");
     });
-    let error = "is not a whole safetensors file (incomplete metadata, file not fully covered); it is truncated or damaged";
+    let error =
+        "is not a whole safetensors file (incomplete metadata, file not fully covered); it is truncated or damaged";
     onnx("b", &format!("$/b/weights.safetensors: {error}"));
 
     spoilt(&fixture, "c", names::WEIGHTS, |path| {
@@ -71,8 +78,11 @@ fn checkpoints_that_cannot_be_used() {
     let error = "parameter layer1.conv.weight has shape [12, 1, 5, 5], expected [8, 1, 5, 5]; the weights belong to another architecture";
     onnx("d", &format!("$/d/weights.safetensors: {error}"));
 
-    spoilt(&fixture, "e", names::WEIGHTS, |path| rewrite_weights(path, |tensors| tensors[0].name = "layer9.conv.weight".into()));
-    let run = export(&["onnx"], &[&fixture.path("e")]).arg("--output").arg(fixture.path("out")).output().expect("starts");
+    spoilt(&fixture, "e", names::WEIGHTS, |path| {
+        rewrite_weights(path, |tensors| tensors[0].name = "layer9.conv.weight".into())
+    });
+    let run =
+        export(&["onnx"], &[&fixture.path("e")]).arg("--output").arg(fixture.path("out")).output().expect("starts");
     let error = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(error.ends_with("is missing; the weights belong to another architecture\n"), "{error}");
 
@@ -94,7 +104,8 @@ fn checkpoints_that_cannot_be_used() {
         let text = std::fs::read_to_string(path).expect("read");
         std::fs::write(path, text.replacen("kernel =", "kernal =", 1)).expect("written");
     });
-    let run = export(&["onnx"], &[&fixture.path("h")]).arg("--output").arg(fixture.path("out")).output().expect("starts");
+    let run =
+        export(&["onnx"], &[&fixture.path("h")]).arg("--output").arg(fixture.path("out")).output().expect("starts");
     let error = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(error.contains("unknown key \"kernal\"; did you mean \"kernel\"?"), "{error}");
 }
@@ -115,7 +126,8 @@ fn programs_that_cannot_be_written_or_read() {
     check(&fixture, &arguments, 1, "cannot write $/no/net.crnn: No such file or directory (os error 2)");
 
     let output = fixture.path("net.crnn");
-    let run = export(&["program"], &[&fixture.path("checkpoint")]).arg("--output").arg(&output).output().expect("starts");
+    let run =
+        export(&["program"], &[&fixture.path("checkpoint")]).arg("--output").arg(&output).output().expect("starts");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let bytes = std::fs::read(&output).expect("a program");
     std::fs::write(fixture.path("short.crnn"), &bytes[..bytes.len() / 2]).expect("written");
@@ -177,7 +189,12 @@ fn usage_errors_end_with_code_two() {
     check(&fixture, &["onnx", "$/checkpoint"], 2, "--output <DIR>");
     check(&fixture, &["onnx", "$/checkpoint", "-o", "$/out", "--steps", "0"], 2, "0 is not in 1..=1000");
     check(&fixture, &["validat"], 2, "a similar subcommand exists: 'validate'");
-    check(&fixture, &["program", "$/checkpoint", "-o", "$/out.crnn", "--numerics", "int4"], 2, "[possible values: f32, int8]");
+    check(
+        &fixture,
+        &["program", "$/checkpoint", "-o", "$/out.crnn", "--numerics", "int4"],
+        2,
+        "[possible values: f32, int8]",
+    );
     check(&fixture, &["validate", "$/checkpoint", "--trace", "t", "--tolerance", "0"], 2, "expected a number above 0");
 }
 
@@ -191,7 +208,10 @@ fn addresses_that_lead_nowhere() {
         check(&fixture, &["stream", "$/net.crnn", "--wait", "0", "--connect", address], 1, expected);
     };
     stream("tcp:localhost", "tcp:localhost is not an address: expected tcp:HOST:PORT or the path of a serial device");
-    stream("/dev/ttyX:fast", "/dev/ttyX:fast ends with the speed \"fast\", expected bits a second, for instance :115200");
+    stream(
+        "/dev/ttyX:fast",
+        "/dev/ttyX:fast ends with the speed \"fast\", expected bits a second, for instance :115200",
+    );
     let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     stream(&format!("tcp:{closed}"), &format!("cannot open tcp:{closed}: Connection refused (os error 111)"));
 }

@@ -97,7 +97,8 @@ impl Fixture {
                 last = nodes[self.graph.logits.0].values.clone();
                 trace.logits.extend(last.iter().map(|&x| x as f32));
                 if image < recorded {
-                    let keep = |all: &mut Vec<f32>, tensor: &Tensor| all.extend(tensor.values.iter().map(|&x| x as f32));
+                    let keep =
+                        |all: &mut Vec<f32>, tensor: &Tensor| all.extend(tensor.values.iter().map(|&x| x as f32));
                     trace.values.iter_mut().zip(&nodes).for_each(|(all, tensor)| keep(all, tensor));
                     trace.states.iter_mut().zip(interpreter.states()).for_each(|(all, tensor)| keep(all, tensor));
                 }

@@ -17,7 +17,8 @@ fn onnx_files_say_what_they_are() {
     let text = output(command.arg("--output").arg(&folder), 0);
     assert!(text.contains("inputs   image [batch, 1, 28, 28], past_layer1.output [batch, 8, 7, 7]"), "{text}");
     assert!(text.contains("outputs  logits [batch, 6, 10]"), "{text}");
-    let mut files: Vec<_> = std::fs::read_dir(&folder).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(&folder).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
     files.sort();
     assert_eq!(files, ["step.onnx", "unrolled.onnx"]);
     for file in files {
@@ -28,7 +29,8 @@ fn onnx_files_say_what_they_are() {
         assert_eq!(metadata["architecture"], fixture.architecture.to_toml());
         let presentation: convrnn_graph::Presentation = serde_json::from_str(&metadata["presentation"]).expect("JSON");
         assert_eq!((presentation.steps, presentation.image_steps), (6, 2));
-        let preprocessing: convrnn_models::Preprocessing = serde_json::from_str(&metadata["preprocessing"]).expect("JSON");
+        let preprocessing: convrnn_models::Preprocessing =
+            serde_json::from_str(&metadata["preprocessing"]).expect("JSON");
         assert_eq!(preprocessing, fixture.description.preprocessing);
         let class_names: Vec<String> = serde_json::from_str(&metadata["class_names"]).expect("JSON");
         assert_eq!(class_names, fixture.description.class_names);
@@ -46,7 +48,11 @@ fn nodes_of_a_step_are_named_by_path_and_a_trimmed_run_holds_less() {
     };
     let (step, every) = write("every", &[]);
     for node in &fixture.graph.nodes {
-        assert!(step.node.iter().any(|found| found.name == node.name && found.output == [node.name.clone()]), "{}", node.name);
+        assert!(
+            step.node.iter().any(|found| found.name == node.name && found.output == [node.name.clone()]),
+            "{}",
+            node.name
+        );
     }
     let (_, last) = write("last", &["--logits", "last"]);
     assert!(last.node.len() < every.node.len(), "{} nodes, {} in all", last.node.len(), every.node.len());

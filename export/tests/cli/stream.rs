@@ -4,7 +4,9 @@ use crate::common::{Fixture, export, output};
 use convrnn_export::device::{calibration_path, program};
 use convrnn_export::program::{AlignedBytes, ProgramOptions};
 use convrnn_models::Checkpoint;
-use convrnn_runtime::protocol::{Answer, Decoder, Envelope, ErrorKind, ProgramInfo, Report, Request, Scores, StepResult, encode};
+use convrnn_runtime::protocol::{
+    Answer, Decoder, Envelope, ErrorKind, ProgramInfo, Report, Request, Scores, StepResult, encode,
+};
 use convrnn_runtime::{Frame, Numerics, Session, arena_length};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -60,7 +62,9 @@ fn serve(mut stream: TcpStream, program: &AlignedBytes, fault: Option<u32>) {
                             part.copy_from_slice(pixels);
                             answer(&mut stream, Answer::Received { id, offset });
                         }
-                        None => answer(&mut stream, Answer::Error { kind: ErrorKind::ChunkBounds, detail: size as u32 }),
+                        None => {
+                            answer(&mut stream, Answer::Error { kind: ErrorKind::ChunkBounds, detail: size as u32 })
+                        }
                     }
                 }
                 Request::Present { id, steps, image_steps, reset, pixels } => {
@@ -89,7 +93,9 @@ fn serve(mut stream: TcpStream, program: &AlignedBytes, fault: Option<u32>) {
                         answer(&mut stream, Answer::Step(result));
                     }
                 }
-                Request::Report => answer(&mut stream, Answer::Report(Report { steps: steps_done, ..Report::default() })),
+                Request::Report => {
+                    answer(&mut stream, Answer::Report(Report { steps: steps_done, ..Report::default() }))
+                }
             }
         }
     }
@@ -121,7 +127,10 @@ fn a_device_with_the_hosts_bits_passes_in_both_arithmetics() {
     for numerics in [Numerics::Integer, Numerics::Real] {
         let (fixture, path, bytes) = prepared(numerics);
         let summary = stream(&fixture, &path, Device::start(bytes, None), &[], 0);
-        assert_eq!((&summary["steps"], &summary["answered"], &summary["differing"]), (&40.into(), &40.into(), &0.into()));
+        assert_eq!(
+            (&summary["steps"], &summary["answered"], &summary["differing"]),
+            (&40.into(), &40.into(), &0.into())
+        );
         assert_eq!((&summary["resent"], &summary["line"]["damaged"]), (&0.into(), &0.into()), "{summary}");
         // The trace's labels are the float network's own answers.
         assert!(numerics == Numerics::Integer || summary["right"] == serde_json::json!([5, 5]), "{summary}");

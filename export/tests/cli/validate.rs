@@ -65,7 +65,12 @@ fn without_recorded_values_the_weights_are_said_to_be_others() {
     let mut command = export(&["validate", "--engine", "tract step"], &[&checkpoint]);
     let text = output(command.arg("--trace").arg(fixture.path("trace.safetensors")), 1);
     assert!(text.contains("FAILED"), "{text}");
-    assert!(text.contains("agrees with the f64 reference on the checkpoint's weights: these are not the weights that were traced"), "{text}");
+    assert!(
+        text.contains(
+            "agrees with the f64 reference on the checkpoint's weights: these are not the weights that were traced"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
