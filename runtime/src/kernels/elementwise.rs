@@ -1,6 +1,6 @@
 //! Sums and products of two tensors.
 
-use crate::kernels::integer::{Integer, rescale, with_integer};
+use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
 use crate::task::{Operand, Task, elements, elements_mut};
 use convrnn_format::Numerics;
 
@@ -51,6 +51,7 @@ fn combine_integers<A: Integer, B: Integer, Y: Integer>(
     let (left_zero, right_zero) = (left.buffer.zero_point, right.buffer.zero_point);
     let operands = elements::<A>(left.bytes).iter().zip(elements::<B>(right.bytes));
     for (y, (&a, &b)) in elements_mut::<Y>(output).iter_mut().zip(operands) {
+        keep_rolled();
         let value = integer(a.widen().wrapping_sub(left_zero), b.widen().wrapping_sub(right_zero));
         *y = Y::saturate(zero.wrapping_add(value));
     }

@@ -1,6 +1,6 @@
 //! Functions by table.
 
-use crate::kernels::integer::{Integer, with_integer};
+use crate::kernels::integer::{Integer, keep_rolled, with_integer};
 use crate::task::{Task, elements, elements_mut};
 use convrnn_format::TableKind;
 
@@ -22,6 +22,7 @@ pub fn run(task: &mut Task<'_>) {
 fn direct<Y: Integer>(input: &[i8], table: &[i16], output: &mut [Y]) {
     let Some(table) = table.first_chunk::<256>() else { return };
     for (y, &x) in output.iter_mut().zip(input) {
+        keep_rolled();
         *y = Y::saturate(table[usize::from(x as u8 ^ 0x80)].into());
     }
 }
@@ -30,8 +31,9 @@ fn direct<Y: Integer>(input: &[i8], table: &[i16], output: &mut [Y]) {
 fn interpolated<Y: Integer>(input: &[i16], table: &[i16], output: &mut [Y]) {
     let Some(table) = table.first_chunk::<513>() else { return };
     for (y, &x) in output.iter_mut().zip(input) {
-        let position = usize::from(x as u16 ^ 0x8000);
-        let (index, fraction) = (position >> 7, (position & 127) as i32);
+        keep_rolled();
+        let position = i32::from(x).wrapping_add(32768);
+        let (index, fraction) = ((position >> 7) as usize & 511, position & 127);
         let (low, high) = (i32::from(table[index]), i32::from(table[index + 1]));
         *y = Y::saturate(low + (((high - low) * fraction + 64) >> 7));
     }

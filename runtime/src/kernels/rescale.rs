@@ -1,6 +1,6 @@
 //! Another scale or width.
 
-use crate::kernels::integer::{rescale, with_integer, Integer};
+use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
 use crate::task::{Task, elements, elements_mut};
 
 /// `saturate(z_out + first(x - z))`
@@ -10,6 +10,7 @@ pub fn run(task: &mut Task<'_>) {
     let (zero, input_zero) = (task.target.zero_point, input.buffer.zero_point);
     with_integer!(input.buffer.element, X => with_integer!(task.target.element, Y => {
         for (y, &x) in elements_mut::<Y>(task.output).iter_mut().zip(elements::<X>(input.bytes)) {
+            keep_rolled();
             let value = rescale(x.widen().wrapping_sub(input_zero), multiplier, shift);
             *y = Y::saturate(zero.wrapping_add(value));
         }

@@ -1,51 +1,67 @@
 //! Integer convolution over gathered windows: weights `[tile][row][column][input][2]`, one group.
 //!
-//! The windows of two neighbouring outputs are copied once to the stack, widened to 16 bits with the
+//! The windows of neighbouring outputs are copied once to the stack, widened to 16 bits with the
 //! zero points taken off and real zeros for the padding, and then serve every output channel. So
 //! all windows are alike, the inner loop is one run over all operands' rows, and a pair of values
 //! fills one 32-bit word, as the 16-bit multipliers of small processors want it.
 
-use super::pair::{TILE, accumulate};
+use super::block::{LARGE, SMALL, TILE, WINDOWS, Windows, accumulate};
 use super::widen::widen;
 use super::{Finish, Geometry, Input};
 
-/// Most values of one window; larger ones go the direct way. Two windows take 4 bytes a value of stack.
-const LIMIT: usize = 1024;
-
-/// Whether a window fits the stack buffer.
+/// Whether a window fits the stack buffer; larger ones go the direct way.
 pub(super) fn fits(geometry: &Geometry, inputs: &[Input<'_, i8>]) -> bool {
+    geometry.groups == 1 && words(geometry, inputs) <= LARGE
+}
+
+/// Words of a window.
+fn words(geometry: &Geometry, inputs: &[Input<'_, i8>]) -> usize {
     let area = geometry.rows.kernel.saturating_mul(geometry.columns.kernel);
-    let length = |input: &Input<'_, i8>| area.saturating_mul(input.channels).saturating_add(1);
-    let whole = inputs.iter().fold(0_usize, |sum, input| sum.saturating_add(length(input)));
-    geometry.groups == 1 && whole <= LIMIT
+    inputs.iter().fold(0, |sum: usize, input| sum.saturating_add(area.saturating_mul(input.channels).div_ceil(2)))
 }
 
 /// Output channels whose sums are kept before they are finished together.
 const BLOCK: usize = 64;
 
-/// Two windows at a time; an odd last one is computed beside the one before it.
+/// Sums of a block of output channels at each window.
+type BlockSums = [[i32; BLOCK]; WINDOWS];
+
+/// Several windows at a time; where the positions end, the last ones repeat what is there.
+///
+/// There are two sizes of the buffer, since clearing it takes time, and one code for all kinds of
+/// output.
 pub(super) fn convolve(geometry: &Geometry, inputs: &[Input<'_, i8>], mut finish: impl Finish<i32>) {
+    let finish: &mut dyn FnMut(usize, usize, &[i32]) = &mut finish;
+    if words(geometry, inputs) <= SMALL {
+        convolve_within::<SMALL>(geometry, inputs, finish);
+    } else {
+        convolve_within::<LARGE>(geometry, inputs, finish);
+    }
+}
+
+#[inline(never)]
+fn convolve_within<const WORDS: usize>(
+    geometry: &Geometry,
+    inputs: &[Input<'_, i8>],
+    finish: &mut dyn FnMut(usize, usize, &[i32]),
+) {
     let positions = geometry.height.wrapping_mul(geometry.width);
-    let mut windows = [[0_u32; LIMIT / 2]; 2];
-    let mut sums = [[0_i32; BLOCK]; 2];
+    let mut windows: Windows<WORDS> = [[0; WORDS]; WINDOWS];
+    let mut sums: BlockSums = [[0; BLOCK]; WINDOWS];
     let (mut row, mut column) = (0, 0);
-    for position in (0..positions).step_by(2) {
-        for (index, window) in windows.iter_mut().enumerate() {
-            if position.wrapping_add(index) < positions {
-                gather(geometry, inputs, row, column, bytemuck::cast_slice_mut(window));
-            }
+    for position in (0..positions).step_by(WINDOWS) {
+        for window in windows.iter_mut().take(positions.wrapping_sub(position)) {
+            gather(geometry, inputs, row, column, window);
             column = column.wrapping_add(1);
             if column == geometry.width {
                 (row, column) = (row.wrapping_add(1), 0);
             }
         }
-        let has_second = position.wrapping_add(1) < positions;
         for first in (0..geometry.outputs).step_by(BLOCK) {
-            let used = geometry.outputs.wrapping_sub(first).min(BLOCK);
-            sum(geometry, inputs, &windows, first, used, &mut sums);
-            finish(position, first, sums[0].get(..used).unwrap_or(&[]));
-            if has_second {
-                finish(position.wrapping_add(1), first, sums[1].get(..used).unwrap_or(&[]));
+            let count = geometry.outputs.wrapping_sub(first).min(BLOCK);
+            sum(geometry, inputs, &windows, first, count, &mut sums);
+            for (index, sums) in sums.iter().take(positions.wrapping_sub(position)).enumerate() {
+                finish(position.wrapping_add(index), first, sums.get(..count).unwrap_or(&[]));
             }
         }
     }
@@ -53,20 +69,22 @@ pub(super) fn convolve(geometry: &Geometry, inputs: &[Input<'_, i8>], mut finish
 
 /// Copies one window: operand by operand, row by row; an odd operand is filled up with a zero.
 #[inline(never)]
-fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], row: usize, column: usize, window: &mut [i16]) {
+fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], row: usize, column: usize, window: &mut [u32]) {
     let (down, along) = (geometry.rows.span(row), geometry.columns.span(column));
     let is_whole = (down.length, along.length) == (geometry.rows.kernel, geometry.columns.kernel);
     let mut rest = window;
     for input in inputs {
         let line = geometry.columns.kernel.wrapping_mul(input.channels);
         let whole = line.wrapping_mul(geometry.rows.kernel);
-        let Some((own, after)) = rest.split_at_mut_checked(whole.wrapping_add(whole & 1)) else { return };
+        let Some((own, after)) = rest.split_at_mut_checked(whole.div_ceil(2)) else { return };
         rest = after;
         if !is_whole {
             own.fill(0);
-        } else if let (1, Some(last)) = (whole & 1, own.last_mut()) {
+        } else if let Some(last) = own.last_mut() {
+            // The half that an odd length leaves over.
             *last = 0;
         }
+        let own: &mut [i16] = bytemuck::try_cast_slice_mut(own).unwrap_or(&mut []);
         let zero = input.zero_point as i16;
         let length = along.length.wrapping_mul(input.channels);
         let step = geometry.columns.size.wrapping_mul(input.channels);
@@ -82,33 +100,29 @@ fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], row: usize, column: usi
     }
 }
 
-/// Sums of `count` output channels from `first` on, at two positions.
+/// Sums of `count` output channels from `first` on.
 #[inline(always)]
-fn sum(
+fn sum<const WORDS: usize>(
     geometry: &Geometry,
     inputs: &[Input<'_, i8>],
-    windows: &[[u32; LIMIT / 2]; 2],
+    windows: &Windows<WORDS>,
     first: usize,
     count: usize,
-    sums: &mut [[i32; BLOCK]; 2],
+    sums: &mut BlockSums,
 ) {
     let area = geometry.rows.kernel.wrapping_mul(geometry.columns.kernel);
-    let [left_sums, right_sums] = sums;
     let mut word = 0_usize;
     for (index, input) in inputs.iter().enumerate() {
         let length = area.wrapping_mul(input.channels);
-        let words = word..word.wrapping_add(length.div_ceil(2));
-        word = words.end;
-        let left = windows[0].get(words.clone()).unwrap_or(&[]);
-        let right = windows[1].get(words).unwrap_or(&[]);
         // `first` is a multiple of the tile, so its weights start at a tile.
         let weights = input.weights.get(first.wrapping_mul(length)..).unwrap_or(&[]);
         let tiles = weights.chunks_exact(length.wrapping_mul(TILE).max(1));
-        let ((left_tiles, _), (right_tiles, _)) = (left_sums.as_chunks_mut::<TILE>(), right_sums.as_chunks_mut::<TILE>());
-        let targets = left_tiles.iter_mut().zip(right_tiles).take(count.div_ceil(TILE));
-        for ((left_tile, right_tile), weights) in targets.zip(tiles) {
-            let before = if index == 0 { [[0; TILE]; 2] } else { [*left_tile, *right_tile] };
-            [*left_tile, *right_tile] = accumulate(before, left, right, weights);
+        let [left, middle, right] = sums.each_mut().map(|sums| sums.as_chunks_mut::<TILE>().0);
+        let targets = left.iter_mut().zip(middle).zip(right).take(count.div_ceil(TILE));
+        for (((left, middle), right), weights) in targets.zip(tiles) {
+            let before = if index == 0 { [[0; TILE]; WINDOWS] } else { [*left, *middle, *right] };
+            [*left, *middle, *right] = accumulate(before, windows, word, weights);
         }
+        word = word.wrapping_add(length.div_ceil(2));
     }
 }

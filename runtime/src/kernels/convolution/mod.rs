@@ -4,14 +4,14 @@
 //! a few output channels side by side (the fast one: four for f32, two for i8, whose windows go through
 //! [`gathered`] where one fits the stack), [`depthwise`], and [`general`] for any packing there is.
 
+mod block;
 mod depthwise;
 mod gathered;
 mod general;
 mod interleaved;
-mod pair;
 mod widen;
 
-use crate::kernels::integer::{Integer, rescale, with_integer};
+use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
 use crate::kernels::window::Axis;
 use crate::task::{Task, elements, elements_mut};
 use bytemuck::Pod;
@@ -147,16 +147,25 @@ pub fn run(task: &mut Task<'_>) {
             let (shift, zero) = (record.first_shift, task.target.zero_point);
             with_integer!(task.target.element, Y => {
                 let finish = |output: &mut [u8], position: usize, first: usize, sums: &[i32]| {
-                    let constants = bias.get(first..).unwrap_or(&[]).iter().zip(multipliers.get(first..).unwrap_or(&[]));
                     let targets = pixel::<Y>(output, position, channels, first);
-                    for ((y, &sum), (&bias, &multiplier)) in targets.iter_mut().zip(sums).zip(constants) {
-                        let value = rescale(sum.wrapping_add(bias), multiplier, shift);
-                        *y = Y::saturate(zero.wrapping_add(value));
-                    }
+                    let (bias, multipliers) = (bias.get(first..).unwrap_or(&[]), multipliers.get(first..).unwrap_or(&[]));
+                    scale(targets, sums, bias, multipliers, shift, zero);
                 };
                 convolve::<Whole>(task, finish)
             });
         }
+    }
+}
+
+/// `y = saturate(zero + rescale(sum + bias))`
+#[inline(never)]
+fn scale<Y: Integer>(targets: &mut [Y], sums: &[i32], bias: &[i32], multipliers: &[i32], shift: u8, zero: i32) {
+    // Verified to be below 32, so this is the left shift of the rescale.
+    let factor = 1_i32.wrapping_shl(shift.into());
+    for ((y, &sum), (&bias, &multiplier)) in targets.iter_mut().zip(sums).zip(bias.iter().zip(multipliers)) {
+        keep_rolled();
+        let value = rescale(sum.wrapping_add(bias).wrapping_mul(factor), multiplier, 0);
+        *y = Y::saturate(zero.wrapping_add(value));
     }
 }
 
