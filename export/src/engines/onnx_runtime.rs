@@ -9,24 +9,39 @@ use ort::value::Tensor;
 use prost::Message;
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use tract_onnx::pb::ModelProto;
 
 const STEP: &str = "ONNX Runtime step";
 const UNROLLED: &str = "ONNX Runtime unrolled";
 
+/// Where set-up puts the library.
+const IN_CHECKOUT: &str = ".onnxruntime/libonnxruntime.so";
+
 /// The library, loaded once a process.
 fn environment() -> Result<&'static Environment, EngineError> {
     static ENVIRONMENT: OnceLock<Result<Environment, String>> = OnceLock::new();
     let loaded = ENVIRONMENT.get_or_init(|| {
-        let path = std::env::var_os("ORT_DYLIB_PATH").ok_or("ORT_DYLIB_PATH is not set")?;
-        if !std::path::Path::new(&path).is_file() {
-            return Err(format!("ORT_DYLIB_PATH names {}, which is not a file", path.display()));
-        }
+        let path = library()?;
         let builder = ort::init_from(&path).map_err(|error| error.to_string())?;
         builder.with_telemetry(false).build().map_err(|error| error.to_string())
     });
     loaded.as_ref().map_err(|reason| EngineError::OnnxRuntimeMissing { reason: reason.clone() })
+}
+
+/// The library that `ORT_DYLIB_PATH` names, or else the one that set-up put into the checkout this
+/// program was built in.
+fn library() -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from) {
+        return match path.is_file() {
+            true => Ok(path),
+            false => Err(format!("ORT_DYLIB_PATH names {}, which is not a file", path.display())),
+        };
+    }
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let found = program.ancestors().map(|folder| folder.join(IN_CHECKOUT)).find(|path| path.is_file());
+    found.ok_or_else(|| "ORT_DYLIB_PATH is not set".into())
 }
 
 /// One thread a session: images are spread over threads outside.
