@@ -117,6 +117,8 @@ pub struct StepScores {
     pub logits_crc: u32,
     /// CRC of all states.
     pub states_crc: u32,
+    /// Ticks of the device's clock when the step began.
+    pub tick: u32,
     /// Time of the step in the device's units.
     pub elapsed: u32,
     /// Deadlines missed since the device started.
@@ -219,9 +221,9 @@ fn owned(answer: Answer<'_>, scale: f32) -> Answered {
         Answer::Received { id, offset } => Answered::Received { id, offset },
         Answer::Step(step) => {
             let scores = real(&step.scores, scale);
-            let (id, number, elapsed, missed) = (step.id, step.step, step.elapsed, step.missed);
+            let (id, number, tick, elapsed, missed) = (step.id, step.step, step.tick, step.elapsed, step.missed);
             let (logits_crc, states_crc) = (step.logits_crc, step.states_crc);
-            Answered::Step(StepScores { id, step: number, scores, logits_crc, states_crc, elapsed, missed })
+            Answered::Step(StepScores { id, step: number, scores, logits_crc, states_crc, tick, elapsed, missed })
         }
         Answer::Report(report) => Answered::Report(report),
         Answer::Error { kind, detail } => Answered::Error { kind, detail },
