@@ -1,0 +1,54 @@
+//! Writes device programs of random networks, small ones, in both arithmetics, plans and packings: a
+//! start for fuzzing.
+//!
+//! `cargo run -p convrnn-export --example random_programs -- FOLDER`
+
+use convrnn_export::program::{PackingChoice, ProgramDescription, ProgramOptions, write_integer, write_real};
+use convrnn_format::Plan;
+use convrnn_graph::quantize::{Calibration, PixelScale, QuantizeOptions, quantize};
+use convrnn_graph::{Presentation, testing};
+use convrnn_models::Preprocessing;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// Networks; each gives one program of either arithmetic.
+const NETWORKS: u64 = 12;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder: PathBuf = std::env::args().nth(1).ok_or("usage: random_programs FOLDER")?.into();
+    std::fs::create_dir_all(&folder)?;
+    for seed in 0..NETWORKS {
+        write(seed, &folder)?;
+    }
+    println!("{}: {} programs", folder.display(), 2 * NETWORKS);
+    Ok(())
+}
+
+fn write(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let network = testing::random_network(seed);
+    let frame = network.graph.frame;
+    let preprocessing = Preprocessing {
+        channels: frame.channels,
+        height: frame.height,
+        width: frame.width,
+        mean: vec![0.5; frame.channels],
+        standard_deviation: vec![0.25; frame.channels],
+    };
+    let presentation = Presentation { steps: 8, image_steps: 6, blank: 0.0 };
+    let description = ProgramDescription { class_names: &[], preprocessing: Some(&preprocessing), presentation };
+    let options = ProgramOptions {
+        plan: if seed % 2 == 0 { Plan::Sequential } else { Plan::Parallel },
+        packing: if seed % 3 == 0 { PackingChoice::Rows } else { PackingChoice::Interleaved },
+        keep_taps: seed % 4 != 0,
+    };
+    let real = write_real(&network.graph, &network.parameters, &description, &options)?;
+    std::fs::write(folder.join(format!("real-{seed}.crnn")), real)?;
+
+    let images = testing::random_frames(frame, 4, seed);
+    let calibration = Calibration::of_images(&network.graph, &network.parameters, &presentation, &images)?;
+    let pixels = PixelScale { mean: &preprocessing.mean, standard_deviation: &preprocessing.standard_deviation };
+    let quantized = quantize(&network.graph, &network.parameters, &calibration, pixels, &QuantizeOptions::default())?;
+    let integer = write_integer(&network.graph, &quantized, &description, &options)?;
+    std::fs::write(folder.join(format!("integer-{seed}.crnn")), integer)?;
+    Ok(())
+}
