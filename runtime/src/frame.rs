@@ -51,7 +51,7 @@ impl core::error::Error for FrameError {}
 impl<B: Backend> Session<'_, '_, B> {
     /// Puts a frame on show, from the next step on, until another one or the blank is presented.
     pub fn present(&mut self, frame: Frame<'_>) -> Result<(), FrameError> {
-        let prelude = *self.program.prelude();
+        let (prelude, numerics) = (*self.program.prelude(), self.numerics());
         let Some(buffer) = self.program.buffer(prelude.frame_buffer) else { return Ok(()) };
         let expected = buffer.elements();
         let found = match frame {
@@ -64,7 +64,7 @@ impl<B: Backend> Session<'_, '_, B> {
         }
         let Some((target, _)) = isolate(self.arena, &buffer) else { return Ok(()) };
         let channels = buffer.channels as usize;
-        match (frame, self.program.numerics()) {
+        match (frame, numerics) {
             (Frame::Bytes(pixels), numerics) => {
                 if prelude.frame_table == NONE {
                     return Err(FrameError::NoTable);
@@ -91,10 +91,10 @@ impl<B: Backend> Session<'_, '_, B> {
 
     /// Puts the blank on show: the mean gray, or what the architecture says.
     pub fn present_blank(&mut self) {
-        let prelude = *self.program.prelude();
+        let (prelude, numerics) = (*self.program.prelude(), self.numerics());
         let Some(buffer) = self.program.buffer(prelude.frame_buffer) else { return };
         let Some((target, _)) = isolate(self.arena, &buffer) else { return };
-        match self.program.numerics() {
+        match numerics {
             Numerics::Integer => target.fill(prelude.blank as u8),
             Numerics::Real => elements_mut::<f32>(target).fill(f32::from_bits(prelude.blank)),
         }

@@ -1,6 +1,6 @@
 //! Steps a ConvRNN in real time: no operating system, no allocator, no panic path.
 //!
-//! ```ignore
+//! ```text
 //! static PROGRAM: &[u8] = convrnn_runtime::include_program!("net.crnn");
 //! static ARENA: Arena<{ convrnn_runtime::arena_length(PROGRAM) }> = Arena::new();
 //!

@@ -141,6 +141,11 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         }
     }
 
+    /// The arithmetic; a constant where only one is built in.
+    pub(crate) fn numerics(&self) -> Numerics {
+        crate::kernels::built(self.program.numerics())
+    }
+
     /// The program.
     pub fn program(&self) -> &Program<'program> {
         &self.program
@@ -219,7 +224,7 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
     pub fn logits_raw(&self) -> Logits<'_> {
         let buffer = self.program.buffer(self.program.prelude().logits_buffer);
         let bytes = buffer.and_then(|buffer| self.arena.get(buffer.range())).unwrap_or(&[]);
-        match self.program.numerics() {
+        match self.numerics() {
             Numerics::Real => Logits::Real(elements(bytes)),
             Numerics::Integer => {
                 Logits::Integer { values: elements(bytes), scale: buffer.map_or(1.0, |buffer| buffer.scale) }

@@ -40,7 +40,7 @@ impl<'a> Task<'a> {
 
     /// Real or integer arithmetic.
     pub fn numerics(&self) -> Numerics {
-        self.program.numerics()
+        crate::kernels::built(self.program.numerics())
     }
 
     /// The packing of a convolution's weights.

@@ -5,6 +5,7 @@ use crate::task::{Operand, Task, elements, elements_mut};
 use convrnn_format::Numerics;
 
 /// `a + b`; integer `saturate(z_out + first(a - z_a) + second(b - z_b))`.
+#[inline(never)]
 pub fn add(task: &mut Task<'_>) {
     let record = task.record;
     let (first, second) = (record.first as i32, record.second as i32);
@@ -14,6 +15,7 @@ pub fn add(task: &mut Task<'_>) {
 }
 
 /// `a * b`; integer `saturate(z_out + first((a - z_a) * (b - z_b)))`.
+#[inline(never)]
 pub fn multiply(task: &mut Task<'_>) {
     let (multiplier, shift) = (task.record.first as i32, task.record.first_shift);
     combine(task, |a, b| a * b, |a: i32, b| rescale(a.wrapping_mul(b), multiplier, shift));

@@ -5,6 +5,7 @@ use crate::task::{Task, elements, elements_mut};
 use convrnn_format::TableKind;
 
 /// `saturate(table(x))`
+#[inline(never)]
 pub fn run(task: &mut Task<'_>) {
     let Some(kind) = TableKind::from_byte(task.record.variant) else { return };
     let Some(input) = task.operand(0) else { return };

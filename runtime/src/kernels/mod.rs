@@ -15,6 +15,17 @@ pub mod window;
 
 use convrnn_format::{LoadError, LoadErrorKind, Numerics, Program};
 
+/// The arithmetic of a program that [`supports`] has let through: where only one is built in, the
+/// compiler drops the code of the other.
+#[inline(always)]
+pub(crate) const fn built(numerics: Numerics) -> Numerics {
+    match (cfg!(feature = "real"), cfg!(feature = "integer")) {
+        (true, true) | (false, false) => numerics,
+        (true, false) => Numerics::Real,
+        (false, true) => Numerics::Integer,
+    }
+}
+
 /// Whether the kernels were built with the arithmetic of a program (features `real`, `integer`).
 pub fn supports(program: &Program<'_>) -> Result<(), LoadError> {
     let numerics = program.numerics();

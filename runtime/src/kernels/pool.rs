@@ -6,6 +6,7 @@ use crate::task::{Operand, Task, elements, elements_mut};
 use convrnn_format::{BufferRecord, Numerics, OperationRecord};
 
 /// Maximum over the window's positions inside the map.
+#[inline(never)]
 pub fn max(task: &mut Task<'_>) {
     let Some(input) = task.operand(0) else { return };
     match task.numerics() {
@@ -51,6 +52,7 @@ fn maximum<T: bytemuck::Pod>(
 }
 
 /// Mean over positions; integer `saturate(z_out + first(sum of (x - z)))`.
+#[inline(never)]
 pub fn average(task: &mut Task<'_>) {
     let Some(input) = task.operand(0) else { return };
     let channels = (task.target.channels as usize).max(1);

@@ -4,6 +4,7 @@ use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
 use crate::task::{Task, elements, elements_mut};
 
 /// `saturate(z_out + first(x - z))`
+#[inline(never)]
 pub fn run(task: &mut Task<'_>) {
     let Some(input) = task.operand(0) else { return };
     let (multiplier, shift) = (task.record.first as i32, task.record.first_shift);

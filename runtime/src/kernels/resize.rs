@@ -5,6 +5,7 @@ use crate::task::{Operand, Task, elements, elements_mut};
 use convrnn_format::{BufferRecord, Numerics, Record, ResizeEntry};
 
 /// Every output element from four neighbours.
+#[inline(never)]
 pub fn run(task: &mut Task<'_>) {
     let Some(input) = task.operand(0) else { return };
     let (rows, columns) = (task.target.height as usize, task.target.width as usize);

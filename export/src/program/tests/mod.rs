@@ -5,3 +5,4 @@ mod integer;
 mod network;
 mod real;
 mod stepping;
+mod wide;

@@ -10,7 +10,7 @@ const BLOCK: usize = 4;
 pub(super) fn convolve<A: Arithmetic>(
     geometry: &Geometry,
     inputs: &[Input<'_, A::Value>],
-    mut finish: impl Finish<A::Sum>,
+    finish: Finish<'_, A::Sum>,
 ) {
     let [input] = inputs else { return };
     let channels = input.channels;

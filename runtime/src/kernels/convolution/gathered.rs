@@ -28,10 +28,8 @@ type BlockSums = [[i32; BLOCK]; WINDOWS];
 
 /// Several windows at a time; where the positions end, the last ones repeat what is there.
 ///
-/// There are two sizes of the buffer, since clearing it takes time, and one code for all kinds of
-/// output.
-pub(super) fn convolve(geometry: &Geometry, inputs: &[Input<'_, i8>], mut finish: impl Finish<i32>) {
-    let finish: &mut dyn FnMut(usize, usize, &[i32]) = &mut finish;
+/// There are two sizes of the buffer, since clearing it takes time.
+pub(super) fn convolve(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: Finish<'_, i32>) {
     if words(geometry, inputs) <= SMALL {
         convolve_within::<SMALL>(geometry, inputs, finish);
     } else {
@@ -43,7 +41,7 @@ pub(super) fn convolve(geometry: &Geometry, inputs: &[Input<'_, i8>], mut finish
 fn convolve_within<const WORDS: usize>(
     geometry: &Geometry,
     inputs: &[Input<'_, i8>],
-    finish: &mut dyn FnMut(usize, usize, &[i32]),
+    finish: Finish<'_, i32>,
 ) {
     let positions = geometry.height.wrapping_mul(geometry.width);
     let mut windows: Windows<WORDS> = [[0; WORDS]; WINDOWS];

@@ -9,7 +9,7 @@ use convrnn_format::packing::WeightPosition;
 pub(super) fn convolve<A: Arithmetic>(
     geometry: &Geometry,
     inputs: &[Input<'_, A::Value>],
-    mut finish: impl Finish<A::Sum>,
+    finish: Finish<'_, A::Sum>,
 ) {
     let group_outputs = geometry.group_outputs();
     for row in 0..geometry.height {

@@ -12,7 +12,7 @@ use bytemuck::Zeroable;
 pub(super) fn convolve<A: Arithmetic, const TILE: usize>(
     geometry: &Geometry,
     inputs: &[Input<'_, A::Value>],
-    mut finish: impl Finish<A::Sum>,
+    finish: Finish<'_, A::Sum>,
 ) {
     let group_outputs = geometry.group_outputs();
     let tiles = group_outputs.div_ceil(TILE);

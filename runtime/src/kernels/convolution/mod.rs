@@ -32,7 +32,7 @@ pub(crate) trait Arithmetic {
     const TILE: u16;
 
     /// Weights with [`Arithmetic::TILE`] output channels side by side.
-    fn interleaved(geometry: &Geometry, inputs: &[Input<'_, Self::Value>], finish: impl Finish<Self::Sum>);
+    fn interleaved(geometry: &Geometry, inputs: &[Input<'_, Self::Value>], finish: Finish<'_, Self::Sum>);
 }
 
 /// f32 all along; each product is rounded, then each sum.
@@ -49,7 +49,7 @@ impl Arithmetic for Real {
     }
 
     #[inline(always)]
-    fn interleaved(geometry: &Geometry, inputs: &[Input<'_, f32>], finish: impl Finish<f32>) {
+    fn interleaved(geometry: &Geometry, inputs: &[Input<'_, f32>], finish: Finish<'_, f32>) {
         interleaved::convolve::<Self, 4>(geometry, inputs, finish);
     }
 }
@@ -70,7 +70,7 @@ impl Arithmetic for Whole {
     }
 
     #[inline(always)]
-    fn interleaved(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: impl Finish<i32>) {
+    fn interleaved(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: Finish<'_, i32>) {
         if gathered::fits(geometry, inputs) {
             gathered::convolve(geometry, inputs, finish);
         } else {
@@ -121,12 +121,13 @@ impl Geometry {
 
 /// Receives sums: position (row * width + column), first output channel, sums of the channels from
 /// there on. Those past the last channel fill up a tile and are to be ignored.
-pub(crate) trait Finish<S>: FnMut(usize, usize, &[S]) {}
-
-impl<S, F: FnMut(usize, usize, &[S])> Finish<S> for F {}
+///
+/// A reference, so that there is one kernel for all kinds of output.
+pub(crate) type Finish<'f, S> = &'f mut dyn FnMut(usize, usize, &[S]);
 
 /// `y[o] = bias[o] + sum of w * x`; integer
 /// `saturate(z_out + rescale[o](bias[o] + sum of w * (x - z)))`.
+#[inline(never)]
 pub fn run(task: &mut Task<'_>) {
     let record = task.record;
     let channels = task.target.channels as usize;
@@ -139,7 +140,7 @@ pub fn run(task: &mut Task<'_>) {
                     *y = sum + bias.get(first.wrapping_add(index)).copied().unwrap_or(0.0);
                 }
             };
-            convolve::<Real>(task, finish);
+            convolve::<Real>(task, &finish);
         }
         Numerics::Integer => {
             let bias: &[i32] = task.constant(record.bias, channels);
@@ -151,7 +152,7 @@ pub fn run(task: &mut Task<'_>) {
                     let (bias, multipliers) = (bias.get(first..).unwrap_or(&[]), multipliers.get(first..).unwrap_or(&[]));
                     scale(targets, sums, bias, multipliers, shift, zero);
                 };
-                convolve::<Whole>(task, finish)
+                convolve::<Whole>(task, &finish)
             });
         }
     }
@@ -177,8 +178,8 @@ fn pixel<T: Pod>(output: &mut [u8], position: usize, channels: usize, first: usi
     elements_mut::<T>(output).get_mut(range).unwrap_or(&mut [])
 }
 
-#[inline(always)]
-fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: impl Fn(&mut [u8], usize, usize, &[A::Sum])) {
+/// `finish` is given the output, position, first channel and sums.
+fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: &dyn Fn(&mut [u8], usize, usize, &[A::Sum])) {
     let Some(first) = task.operand(0) else { return };
     let record = task.record;
     let geometry = Geometry {
@@ -205,7 +206,7 @@ fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: impl Fn(&mut [u8], usize
     }
     let inputs = inputs.get(..usize::from(record.operand_count)).unwrap_or(&[]);
     let output = &mut *task.output;
-    let finish = |position: usize, first: usize, sums: &[A::Sum]| finish(output, position, first, sums);
+    let finish: Finish<'_, A::Sum> = &mut |position, first, sums| finish(output, position, first, sums);
     let packing = geometry.packing;
     match PackingKind::from_byte(packing.kind) {
         Some(PackingKind::Tiled) if (packing.output_tile, packing.channel_tile) == (A::TILE, 1) => {
