@@ -25,22 +25,36 @@ pub enum TrainerError {
     Invalid { what: &'static str, expected: String, found: String, hint: String },
     #[error("{path}: {message}")]
     Content { path: PathBuf, message: String },
-    #[error(
-        "training exploded at step {step} (epoch {epoch}): {symptom}; the largest state is {state} of {layer}, \
-         {magnitude:e} at time step {time_step}; lower --learning-rate. The last good checkpoint is {checkpoint}"
-    )]
-    Exploded {
-        step: u64,
-        epoch: usize,
-        symptom: String,
-        state: String,
-        layer: String,
-        magnitude: f64,
-        time_step: usize,
-        checkpoint: String,
-    },
+    #[error(transparent)]
+    Exploded(Box<Explosion>),
     #[error("cannot draw {path}: {message}")]
     Plot { path: PathBuf, message: String },
+}
+
+/// A loss that is no longer a sensible number.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "training exploded at step {step} (epoch {epoch}): the loss is {loss}; the largest state is {state} of {layer}, \
+     {magnitude:e} at time step {time_step}; lower --learning-rate or --clip, or raise --warm-up. \
+     The last good checkpoint is {checkpoint}"
+)]
+pub struct Explosion {
+    /// Training step, from 1.
+    pub step: u64,
+    /// From 1.
+    pub epoch: usize,
+    /// Mean cross-entropy of the batch.
+    pub loss: f64,
+    /// Path of the first state that is not finite, or else of the largest.
+    pub state: String,
+    /// The layer that writes it.
+    pub layer: String,
+    /// Its largest absolute value.
+    pub magnitude: f64,
+    /// Time step at which it has that value.
+    pub time_step: usize,
+    /// The last checkpoint.
+    pub checkpoint: String,
 }
 
 impl TrainerError {

@@ -1,7 +1,7 @@
 //! Which state blew up, when the loss is no longer a sensible number.
 
 use super::Trainer;
-use crate::error::{Result, TrainerError};
+use crate::error::{Explosion, Result, TrainerError};
 use crate::executor::{Executor, RunOptions};
 use crate::run_folder::LAST;
 use convrnn_graph::Wanted;
@@ -33,15 +33,15 @@ impl Trainer {
             Some(state) => (state.name.clone(), self.graph.layers[state.layer].clone()),
             None => ("none".into(), "a network without states".into()),
         };
-        Ok(TrainerError::Exploded {
+        Ok(TrainerError::Exploded(Box::new(Explosion {
             step: self.state.step + 1,
             epoch: self.state.epoch + 1,
-            symptom: format!("the loss is {loss}"),
+            loss,
             state,
             layer,
             magnitude,
             time_step,
             checkpoint: self.folder.join(LAST).display().to_string(),
-        })
+        })))
     }
 }

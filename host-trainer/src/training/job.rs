@@ -3,7 +3,7 @@
 use super::{Trainer, load};
 use crate::checkpoint::TrainingCheckpoint;
 use crate::data::{Dataset, Subset, channel_statistics};
-use crate::error::Result;
+use crate::error::{Result, TrainerError};
 use crate::evaluation::check_fit;
 use crate::metrics::{RunState, STATE_FORMAT};
 use crate::parameters::initialize;
@@ -40,7 +40,15 @@ impl Job {
         let (train, test) = load(&settings)?;
         check_fit(&graph, &train)?;
         check_fit(&graph, &test)?;
-        // The plan is verified before anything is written.
+        // Everything is verified before anything is written.
+        if settings.batch > train.len() {
+            return Err(TrainerError::Invalid {
+                what: "--batch",
+                expected: format!("at most the {} training images", train.len()),
+                found: settings.batch.to_string(),
+                hint: "give a smaller --batch".into(),
+            });
+        }
         let statistics = channel_statistics(&*train)?;
         settings.augmentation.resolve(&*train, &statistics.mean)?;
         let shape = graph.frame;
