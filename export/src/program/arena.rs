@@ -17,6 +17,9 @@ pub(super) struct Buffer {
     pub layer: Option<usize>,
 }
 
+/// What transients are sorted by before they are placed, largest first.
+type Key = fn(&Buffer) -> (usize, usize);
+
 /// The arena of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ArenaPlan {
@@ -121,7 +124,7 @@ impl ArenaPlan {
         }
         let transients: Vec<usize> =
             (0..self.buffers.len()).filter(|&index| self.buffers[index].role == Role::Transient).collect();
-        let keys: [fn(&Buffer) -> (usize, usize); 4] = [
+        let keys: [Key; 4] = [
             |buffer| (buffer.value.bytes(), buffer.last_use - buffer.first_use),
             |buffer| (buffer.last_use - buffer.first_use, buffer.value.bytes()),
             |buffer| (buffer.value.bytes() * (buffer.last_use - buffer.first_use + 1), 0),

@@ -16,6 +16,7 @@ mod integer;
 mod order;
 mod pack;
 mod real;
+mod records;
 mod report;
 mod run;
 mod step;

@@ -1,7 +1,7 @@
 //! Running programs on the host, the very files that devices run.
 
 use super::aligned::AlignedBytes;
-use convrnn_runtime::{Frame, FrameError, LoadError, Session, arena_length};
+use convrnn_runtime::{Frame, FrameError, LoadError, Program, Session, arena_length};
 
 /// A program that could not be run.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -21,7 +21,8 @@ pub fn run_presentation(
     steps: usize,
     image_steps: usize,
 ) -> Result<Vec<Vec<f32>>, RunError> {
-    // Any length allocates safely: the bytes are verified before a session uses the arena.
+    // The length is believed only after the whole program has been verified.
+    Program::new_checked(program)?;
     let mut arena = AlignedBytes::zeroed(arena_length(program));
     let mut session = Session::new(program, &mut arena)?;
     session.present(frame)?;

@@ -146,7 +146,7 @@ proptest! {
         }
         let mut bytes = PROGRAMS.with(|programs| programs[which].clone());
         for (place, value, width) in damage {
-            let offset = place as usize % (bytes.len() - 4) & !3;
+            let offset = (place as usize % (bytes.len() - 4)) & !3;
             match width {
                 0 => bytes[offset] = value as u8,
                 1 => bytes[offset..offset + 2].copy_from_slice(&(value as u16).to_le_bytes()),

@@ -125,6 +125,9 @@ impl Geometry {
 /// A reference, so that there is one kernel for all kinds of output.
 pub(crate) type Finish<'f, S> = &'f mut dyn FnMut(usize, usize, &[S]);
 
+/// The same with the output's bytes first.
+type FinishInto<'f, S> = &'f dyn Fn(&mut [u8], usize, usize, &[S]);
+
 /// `y[o] = bias[o] + sum of w * x`; integer
 /// `saturate(z_out + rescale[o](bias[o] + sum of w * (x - z)))`.
 #[inline(never)]
@@ -179,7 +182,7 @@ fn pixel<T: Pod>(output: &mut [u8], position: usize, channels: usize, first: usi
 }
 
 /// `finish` is given the output, position, first channel and sums.
-fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: &dyn Fn(&mut [u8], usize, usize, &[A::Sum])) {
+fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: FinishInto<'_, A::Sum>) {
     let Some(first) = task.operand(0) else { return };
     let record = task.record;
     let geometry = Geometry {
