@@ -44,6 +44,9 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 /// Width and height of one chart, in pixels.
 const SIZE: (u32, u32) = (640, 400);
 
+/// Room for the legend, as a share of the horizontal axis.
+const LEGEND_SHARE: f64 = 0.35;
+
 /// Writes charts side by side, two in a row, as `<name>.svg`, and their numbers as `<name>.csv`.
 pub fn write(charts: &[Chart], folder: &Path, name: &str) -> Result<()> {
     let path = folder.join(format!("{name}.svg"));
@@ -95,18 +98,23 @@ impl Chart<'_> {
         let points = self.lines.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
         let (low, high) = self.range();
         let last = (self.first + points.max(2) - 1) as f64;
+        // The legend stands right of the last value, where it hides nothing.
+        let room = LEGEND_SHARE * (last - self.first as f64);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d(self.first as f64..last, low..high)?;
+            .build_cartesian_2d(self.first as f64..last + room, low..high)?;
         chart
             .configure_mesh()
             .x_desc(self.horizontal)
             .y_desc(self.vertical)
             .x_labels(points.clamp(2, 16))
-            .x_label_formatter(&|value| if (value - value.round()).abs() < 1e-6 { format!("{value:.0}") } else { String::new() })
+            .x_label_formatter(&|value| {
+                let shown = (value - value.round()).abs() < 1e-6 && *value <= last;
+                if shown { format!("{value:.0}") } else { String::new() }
+            })
             .light_line_style(WHITE)
             .bold_line_style(RGBColor(225, 225, 225))
             .draw()?;
@@ -114,7 +122,7 @@ impl Chart<'_> {
             let colour = COLOURS[number % COLOURS.len()];
             let point = |(index, &value): (usize, &f64)| ((self.first + index) as f64, value);
             let finite = || values.iter().enumerate().filter(|(_, value)| value.is_finite()).map(point);
-            let series = LineSeries::new(finite(), colour.stroke_width(2)).point_size(3);
+            let series = LineSeries::new(finite(), colour.filled().stroke_width(2)).point_size(3);
             let drawn = chart.draw_series(series)?;
             drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
         }
@@ -122,7 +130,7 @@ impl Chart<'_> {
             .configure_series_labels()
             .background_style(WHITE.mix(0.8))
             .border_style(RGBColor(200, 200, 200))
-            .position(SeriesLabelPosition::LowerRight)
+            .position(SeriesLabelPosition::MiddleRight)
             .draw()
     }
 }
