@@ -37,7 +37,8 @@ pub fn receive(buffer: &mut [u8]) -> usize {
             *slot = byte;
             count += 1;
         }
-        registers::uart_receive_interrupt(true);
+        // A byte that came while its interrupt was off will never raise it, and holds up all that follow.
+        fill(&mut queue);
         count
     })
 }
@@ -57,20 +58,27 @@ pub fn overruns() -> u32 {
 /// Takes bytes off the UART; the receive interrupt calls it.
 pub(crate) fn take_waiting() {
     critical_section::with(|token| {
-        let Ok(mut queue) = QUEUE.borrow(token).try_borrow_mut() else {
+        if let Ok(mut queue) = QUEUE.borrow(token).try_borrow_mut() {
+            registers::uart_acknowledge_receive();
+            fill(&mut queue);
+        }
+    });
+}
+
+/// Takes bytes off the UART as long as there is room, and has the next one announced if there still is.
+fn fill(queue: &mut Deque<u8, QUEUE_BYTES>) {
+    if registers::uart_overrun() {
+        OVERRUNS.fetch_add(1, Ordering::Relaxed);
+    }
+    let mut has_room = !queue.is_full();
+    registers::uart_receive_interrupt(has_room);
+    while has_room {
+        let Some(byte) = registers::uart_take() else {
             return;
         };
-        registers::uart_acknowledge_receive();
-        if registers::uart_overrun() {
-            OVERRUNS.fetch_add(1, Ordering::Relaxed);
-        }
-        while !queue.is_full() {
-            let Some(byte) = registers::uart_take() else {
-                return;
-            };
-            // Cannot fail: there is room.
-            let _ = queue.push_back(byte);
-        }
-        registers::uart_receive_interrupt(false);
-    });
+        // Cannot fail: there is room.
+        let _ = queue.push_back(byte);
+        has_room = !queue.is_full();
+    }
+    registers::uart_receive_interrupt(false);
 }

@@ -6,8 +6,9 @@
 //! fills one 32-bit word, as the 16-bit multipliers of small processors want it.
 
 use super::block::{LARGE, SMALL, TILE, WINDOWS, Windows, accumulate};
-use super::widen::widen;
+use super::widen::{Rows, widen};
 use super::{Finish, Geometry, Input};
+use crate::kernels::window::Span;
 
 /// Whether a window fits the stack buffer; larger ones go the direct way.
 pub(super) fn fits(geometry: &Geometry, inputs: &[Input<'_, i8>]) -> bool {
@@ -47,12 +48,14 @@ fn convolve_within<const WORDS: usize>(
     let mut windows: Windows<WORDS> = [[0; WORDS]; WINDOWS];
     let mut sums: BlockSums = [[0; BLOCK]; WINDOWS];
     let (mut row, mut column) = (0, 0);
+    let mut down = geometry.rows.span(row);
     for position in (0..positions).step_by(WINDOWS) {
         for window in windows.iter_mut().take(positions.wrapping_sub(position)) {
-            gather(geometry, inputs, row, column, window);
+            gather(geometry, inputs, down, geometry.columns.span(column), window);
             column = column.wrapping_add(1);
             if column == geometry.width {
                 (row, column) = (row.wrapping_add(1), 0);
+                down = geometry.rows.span(row);
             }
         }
         for first in (0..geometry.outputs).step_by(BLOCK) {
@@ -67,8 +70,7 @@ fn convolve_within<const WORDS: usize>(
 
 /// Copies one window: operand by operand, row by row; an odd operand is filled up with a zero.
 #[inline(never)]
-fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], row: usize, column: usize, window: &mut [u32]) {
-    let (down, along) = (geometry.rows.span(row), geometry.columns.span(column));
+fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], down: Span, along: Span, window: &mut [u32]) {
     let is_whole = (down.length, along.length) == (geometry.rows.kernel, geometry.columns.kernel);
     let mut rest = window;
     for input in inputs {
@@ -83,18 +85,14 @@ fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], row: usize, column: usi
             *last = 0;
         }
         let own: &mut [i16] = bytemuck::try_cast_slice_mut(own).unwrap_or(&mut []);
-        let zero = input.zero_point as i16;
+        let value_step = geometry.columns.size.wrapping_mul(input.channels);
+        let start = down.source.wrapping_mul(value_step).wrapping_add(along.source.wrapping_mul(input.channels));
+        let target_start = down.start.wrapping_mul(line).wrapping_add(along.start.wrapping_mul(input.channels));
         let length = along.length.wrapping_mul(input.channels);
-        let step = geometry.columns.size.wrapping_mul(input.channels);
-        let mut start = down.source.wrapping_mul(step).wrapping_add(along.source.wrapping_mul(input.channels));
-        let mut target_start = down.start.wrapping_mul(line).wrapping_add(along.start.wrapping_mul(input.channels));
-        for _ in 0..down.length {
-            let values = input.values.get(start..start.wrapping_add(length)).unwrap_or(&[]);
-            let targets = own.get_mut(target_start..).unwrap_or(&mut []);
-            widen(targets, values, zero);
-            start = start.wrapping_add(step);
-            target_start = target_start.wrapping_add(line);
-        }
+        let rows = Rows { count: down.length, length, target_step: line, value_step };
+        let values = input.values.get(start..).unwrap_or(&[]);
+        let targets = own.get_mut(target_start..).unwrap_or(&mut []);
+        widen(targets, values, rows, input.zero_point as i16);
     }
 }
 
