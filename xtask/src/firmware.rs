@@ -207,6 +207,7 @@ fn check_stream() -> Result<()> {
             println!("    {summary}");
         }
     }
+    say(stream::camera(&program, &image)?.trim_end());
     Ok(())
 }
 

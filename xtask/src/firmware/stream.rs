@@ -42,16 +42,12 @@ impl Stream<'_> {
 
     /// Runs an image; fails when the host found anything wrong. `convrnn-export` is there, as just built.
     pub fn run(&self, image: &Path) -> Result<String> {
-        let port = qemu::free_port()?;
-        let machine = Guarded::start(qemu::command(image, port).stderr(Stdio::null())).context(
-            "QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it",
-        )?;
+        let line = Line::open(image)?;
         let mut command = Command::new(checkout::built("convrnn-export"));
         command
-            .current_dir(checkout::root())
             .arg("stream")
             .arg(self.program)
-            .args(["--connect", &format!("tcp:127.0.0.1:{port}")])
+            .args(["--connect", &line.address])
             .args(["--images", &self.images.to_string()]);
         if let Some(trace) = self.trace {
             command.arg("--trace").arg(trace);
@@ -59,13 +55,44 @@ impl Stream<'_> {
         if let Some(damage) = self.damage {
             command.args(["--damage", &damage.to_string()]);
         }
-        let output = process::output(&mut command)?;
-        drop(machine);
+        line.talk(&mut command)
+    }
+}
+
+/// Shows an image's network new frames while it steps, and returns what the host says; fails when it found anything
+/// wrong.
+pub fn camera(program: &Path, image: &Path) -> Result<String> {
+    let line = Line::open(image)?;
+    let mut command = Command::new(checkout::built("examples").join("camera_stream"));
+    command.arg(program).arg(&line.address);
+    line.talk(&mut command)
+}
+
+/// A machine in QEMU with the address of its serial line.
+struct Line {
+    machine: Guarded,
+    address: String,
+}
+
+impl Line {
+    fn open(image: &Path) -> Result<Self> {
+        let port = qemu::free_port()?;
+        let machine = Guarded::start(qemu::command(image, port).stderr(Stdio::null())).context(
+            "QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it",
+        )?;
+        let address = format!("tcp:127.0.0.1:{port}");
+        Ok(Self { machine, address })
+    }
+
+    /// Runs the host's end to its end and returns its output.
+    fn talk(self, command: &mut Command) -> Result<String> {
+        let output = process::output(command.current_dir(checkout::root()))?;
+        drop(self.machine);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             bail!(
                 "`{}` failed ({})\n{text}{}",
-                process::describe(&command),
+                process::describe(command),
                 output.status,
                 String::from_utf8_lossy(&output.stderr)
             );
