@@ -1,6 +1,7 @@
 //! `cargo xtask firmware`: bare-metal programs, with whatever compiler for the target is there.
 
 mod build;
+mod count;
 mod echo;
 mod image;
 mod qemu;
@@ -52,6 +53,11 @@ pub enum FirmwareTask {
         /// Damage one byte in so many, in both directions
         #[arg(long)]
         damage: Option<u32>,
+    },
+    /// Count the instructions of a step on the Cortex-M4, by function
+    Count {
+        /// Device program, int8 (.crnn)
+        program: PathBuf,
     },
     /// Check in QEMU: line, tick, stack gauge, the network's bits; panics, a heap and too large a network are refused
     Check,
@@ -108,6 +114,11 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
                 "{}",
                 run_stream(program, trace.as_deref(), *images, *damage)?
             );
+            Ok(())
+        }
+        FirmwareTask::Count { program } => {
+            crate::process::run_on_stderr(&mut stream::host_build(&["--bin", "convrnn-export"]))?;
+            print!("{}", count::run(program)?);
             Ok(())
         }
         FirmwareTask::Check => check(),

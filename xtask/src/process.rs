@@ -89,6 +89,20 @@ impl Guarded {
         }
     }
 
+    /// Asks the child to end, and waits until it has; what it leaves behind is then complete.
+    pub fn end(mut self, limit: Duration) -> Result<()> {
+        let id = self.0.id().to_string();
+        run(Command::new("kill").args(["-TERM", &id]))?;
+        let end = Instant::now() + limit;
+        while self.0.try_wait()?.is_none() {
+            if Instant::now() > end {
+                bail!("it had not ended {} s after it was asked to", limit.as_secs());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// Waits until the child has ended by itself with success, at most for `limit`.
     pub fn finish(mut self, limit: Duration) -> Result<()> {
         let end = Instant::now() + limit;

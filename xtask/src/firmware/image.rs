@@ -57,6 +57,27 @@ impl Image {
         ))
     }
 
+    /// Code of the image by function: address, bytes, name; by address.
+    pub fn functions(&self) -> Result<Vec<Function>> {
+        let mut functions: Vec<Function> = self
+            .parse()?
+            .symbols()
+            .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+            .filter_map(|symbol| {
+                let name = format!("{:#}", rustc_demangle::demangle(symbol.name().ok()?));
+                // The lowest bit says that the code is Thumb.
+                let address = symbol.address() & !1;
+                Some(Function {
+                    address,
+                    length: symbol.size(),
+                    name,
+                })
+            })
+            .collect();
+        functions.sort_by_key(|function| function.address);
+        Ok(functions)
+    }
+
     /// Functions of the image that panic or allocate, demangled.
     pub fn forbidden(&self) -> Result<Vec<String>> {
         let image = self.parse()?;
@@ -89,6 +110,16 @@ impl Image {
         );
         Ok(())
     }
+}
+
+/// A function of an image.
+pub struct Function {
+    /// Of its first instruction.
+    pub address: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Demangled.
+    pub name: String,
 }
 
 /// Whether a function is part of the panic machinery or of the heap.

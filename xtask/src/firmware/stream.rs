@@ -42,7 +42,12 @@ impl Stream<'_> {
 
     /// Runs an image; fails when the host found anything wrong. `convrnn-export` is there, as just built.
     pub fn run(&self, image: &Path) -> Result<String> {
-        let line = Line::open(image)?;
+        self.run_with(image, &[])
+    }
+
+    /// As [`Stream::run`], with further arguments for QEMU, which ends well before this returns.
+    pub fn run_with(&self, image: &Path, arguments: &[String]) -> Result<String> {
+        let line = Line::open(image, arguments)?;
         let mut command = Command::new(checkout::built("convrnn-export"));
         command
             .arg("stream")
@@ -62,7 +67,7 @@ impl Stream<'_> {
 /// Shows an image's network new frames while it steps, and returns what the host says; fails when it found anything
 /// wrong.
 pub fn camera(program: &Path, image: &Path) -> Result<String> {
-    let line = Line::open(image)?;
+    let line = Line::open(image, &[])?;
     let mut command = Command::new(checkout::built("examples").join("camera_stream"));
     command.arg(program).arg(&line.address);
     line.talk(&mut command)
@@ -75,9 +80,10 @@ struct Line {
 }
 
 impl Line {
-    fn open(image: &Path) -> Result<Self> {
+    fn open(image: &Path, arguments: &[String]) -> Result<Self> {
         let port = qemu::free_port()?;
-        let machine = Guarded::start(qemu::command(image, port).stderr(Stdio::null())).context(
+        let mut command = qemu::command(image, port);
+        let machine = Guarded::start(command.args(arguments).stderr(Stdio::null())).context(
             "QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it",
         )?;
         let address = format!("tcp:127.0.0.1:{port}");
@@ -87,7 +93,9 @@ impl Line {
     /// Runs the host's end to its end and returns its output.
     fn talk(self, command: &mut Command) -> Result<String> {
         let output = process::output(command.current_dir(checkout::root()))?;
-        drop(self.machine);
+        self.machine
+            .end(qemu::PATIENCE)
+            .context("QEMU did not run to the end")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             bail!(
