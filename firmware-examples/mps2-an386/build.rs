@@ -3,7 +3,6 @@
 use std::{env, fs, path::Path};
 
 #[path = "src/memory.rs"]
-#[allow(dead_code)] // The arena's share concerns the firmware alone.
 mod memory;
 
 fn main() {

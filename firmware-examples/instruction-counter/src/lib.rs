@@ -43,7 +43,9 @@ pub unsafe extern "C" fn qemu_plugin_install(
                 *OUTPUT.lock().unwrap_or_else(|error| error.into_inner()) = Some(path.to_owned());
             }
             _ => {
-                eprintln!("error: instruction counter: unknown argument {argument:?}, expected output=FILE");
+                eprintln!(
+                    "error: instruction counter: unknown argument {argument:?}, expected output=FILE"
+                );
                 return 1;
             }
         }
@@ -65,9 +67,9 @@ extern "C" fn translated(_id: PluginId, block: *mut c_void) {
         for index in 0..plugin::qemu_plugin_tb_n_insns(block) {
             let instruction = plugin::qemu_plugin_tb_get_insn(block, index);
             let address = plugin::qemu_plugin_insn_vaddr(instruction);
-            let counter = *counters
-                .entry(address)
-                .or_insert_with(|| std::ptr::from_mut(Box::leak(Box::new(0_u64))).expose_provenance());
+            let counter = *counters.entry(address).or_insert_with(|| {
+                std::ptr::from_mut(Box::leak(Box::new(0_u64))).expose_provenance()
+            });
             plugin::qemu_plugin_register_vcpu_insn_exec_inline(
                 instruction,
                 ADD_U64,
@@ -81,7 +83,11 @@ extern "C" fn translated(_id: PluginId, block: *mut c_void) {
 /// Writes the counts.
 extern "C" fn ended(_id: PluginId, _data: *mut c_void) {
     let counters = COUNTERS.lock().unwrap_or_else(|error| error.into_inner());
-    let Some(path) = OUTPUT.lock().unwrap_or_else(|error| error.into_inner()).take() else {
+    let Some(path) = OUTPUT
+        .lock()
+        .unwrap_or_else(|error| error.into_inner())
+        .take()
+    else {
         return;
     };
     let mut text = String::new();

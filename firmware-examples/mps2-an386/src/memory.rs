@@ -5,9 +5,3 @@ pub const FLASH_BYTES: usize = 1024 * 1024;
 
 /// RAM, from address 0x2000_0000. The machine offers 4 MB; this is what a common Cortex-M4 part has.
 pub const RAM_BYTES: usize = 192 * 1024;
-
-/// What is kept free of a program's working memory: stack, queues and frames on their way.
-pub const RESERVED_BYTES: usize = 32 * 1024;
-
-/// Largest arena.
-pub const ARENA_ROOM: usize = RAM_BYTES - RESERVED_BYTES;
