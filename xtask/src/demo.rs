@@ -51,7 +51,7 @@ pub fn run(arguments: &DemoArguments) -> Result<()> {
     process::run(
         demo.program("convrnn-train")
             .args(["train", "--architecture", &arguments.architecture, "--data", "rendered", "--epochs", &epochs])
-            .args(["--learning-rate", "0.05", "--schedule", "cosine", "--run"])
+            .args(["--learning-rate", "0.1", "--warm-up", "0.5", "--schedule", "cosine", "--clip", "0.1", "--run"])
             .arg(&training),
     )?;
     demo.report.picture("Sample images", &training.join("plots/samples.png"))?;

@@ -52,7 +52,7 @@ fn cases(fixtures: &Fixtures) -> Vec<Case> {
     for (what, program) in fixtures.programs() {
         cases.push(case(what, Export, &["inspect", &program]));
     }
-    cases.push(case("a device that does not answer", Export, &["stream", "DIR/good.crnn", "--device", "tcp:127.0.0.1:9", "--trace", "DIR/absent.safetensors"]));
+    cases.push(case("a device that does not answer", Export, &["stream", "DIR/good.crnn", "--connect", "tcp:127.0.0.1:9", "--wait", "1", "--images", "1"]));
     cases.push(usage("an unknown arithmetic", Export, &["program", "DIR/good", "--numerics", "int7", "--output", "DIR/out.crnn"]));
     cases
 }

@@ -1,0 +1,77 @@
+//! One suite over all executors: every catalogue entry for small images, trained a little by
+//! libtorch on real or rendered images, and libtorch's trace replayed on every engine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn program(name: &str) -> Command {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let status = Command::new(env!("CARGO"))
+            .current_dir(root())
+            .args(["build", "--quiet", "--locked", "-p", "convrnn-trainer", "-p", "convrnn-export", "--bins"])
+            .status();
+        assert!(status.unwrap().success(), "the programs build");
+        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_path_buf()
+    });
+    let mut command = Command::new(folder.join(name));
+    command.current_dir(root());
+    command
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}\n{}{}", text(&output.stdout), text(&output.stderr));
+    output
+}
+
+/// Trains briefly, traces, exports both programs and validates.
+fn agree(architecture: &str, data: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let trace = folder.path().join("trace.safetensors");
+    let train = ["train", "--architecture", architecture, "--data", data, "--epochs", "1", "--learning-rate", "0.05", "--run"];
+    succeed(program("convrnn-train").args(train).arg(&run));
+    let record = ["--images", "60", "--record", "2", "--output"];
+    succeed(program("convrnn-train").arg("trace").arg(&run).args(record).arg(&trace));
+    succeed(program("convrnn-export").arg("onnx").arg(run.join("last")).arg("--output").arg(folder.path().join("onnx")));
+    let mut validate = program("convrnn-export");
+    validate.arg("validate").arg(run.join("last")).arg("--trace").arg(&trace).args(["--images", "20", "--json"]);
+    // int8 is judged by top-1 on far too few images here; the float engines decide, and int8 must answer.
+    let output = validate.output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{architecture}: {error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let engines = answer.as_array().expect("a list of engines");
+    assert_eq!(engines.len(), 7, "{architecture}: {answer}");
+    for engine in engines {
+        let name = engine["engine"].as_str().unwrap();
+        let relative = engine["agreement"]["relative_difference"].as_f64().unwrap_or_else(|| panic!("{architecture}, {name}: {engine}"));
+        let tolerance = if name.contains("int8") { 0.5 } else { 1e-4 };
+        assert!(relative < tolerance, "{architecture}, {name}: {relative}");
+    }
+}
+
+#[test]
+fn every_gray_net_gives_the_same_answers_everywhere() {
+    for architecture in ["ff-28", "vanilla-28", "rgc-28", "rgc-28-m4"] {
+        agree(architecture, "rendered:train=1500,test=60");
+    }
+}
+
+#[test]
+fn every_colour_net_gives_the_same_answers_everywhere() {
+    let archive = root().join("../shared/data/cifar10-jpeg.tar.zst");
+    if !archive.is_file() {
+        println!("left out: colour nets ({} is missing)", archive.display());
+        return;
+    }
+    for architecture in ["ff-32", "rgc-32"] {
+        agree(architecture, &format!("folder:{},train-limit=800,test-limit=60", archive.display()));
+    }
+}
