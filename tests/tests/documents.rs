@@ -65,9 +65,11 @@ fn no_executor_knows_a_cell() {
     for folder in ["models/graph/src", "runtime", "export/src", "host-trainer/src"] {
         let files = sources(folder);
         assert!(!files.is_empty(), "{folder} has sources");
-        for (path, text) in files {
+        // Tests may build recurrences of their own to run them.
+        let is_test = |path: &Path| path.iter().any(|part| part == "tests" || part == "testing");
+        for (path, text) in files.into_iter().filter(|(path, _)| !is_test(path)) {
             let text: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-            for word in ["cells::", "ReciprocalGated", "Vanilla", "w_hh", "w_ch", "w_hc", "w_cc"] {
+            for word in ["cells::", "ReciprocalGated", "Vanilla", "\"w_hh", "\"w_ch", "\"w_hc", "\"w_cc"] {
                 assert!(!text.contains(word), "{} contains {word}", path.display());
             }
         }

@@ -36,7 +36,7 @@ fn agree(architecture: &str, data: &str) {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let trace = folder.path().join("trace.safetensors");
-    let train = ["train", "--architecture", architecture, "--data", data, "--epochs", "1", "--learning-rate", "0.05", "--run"];
+    let train = ["train", "--architecture", architecture, "--data", data, "--epochs", "1", "--clip", "0.1", "--run"];
     succeed(program("convrnn-train").args(train).arg(&run));
     let record = ["--images", "60", "--record", "2", "--output"];
     succeed(program("convrnn-train").arg("trace").arg(&run).args(record).arg(&trace));

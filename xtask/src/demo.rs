@@ -22,8 +22,8 @@ pub struct DemoArguments {
     /// Passes over the training images
     #[arg(long, default_value_t = 8)]
     epochs: u32,
-    /// Images that every engine is compared on
-    #[arg(long, default_value_t = 1000)]
+    /// Images of the trace: int8 is judged on all of them, float engines on 1000
+    #[arg(long, default_value_t = 4000)]
     images: u32,
     /// Images sent to the Cortex-M4 over its serial line
     #[arg(long, default_value_t = 20)]

@@ -40,7 +40,7 @@ fn cases(fixtures: &Fixtures) -> Vec<Case> {
     }
     cases.push(case("a checkpoint that is no directory", Train, &["eval", "DIR/absent", "--data", "rendered:test=20"]));
     cases.push(case("a run to resume that is none", Train, &["train", "--resume", "DIR/absent"]));
-    cases.push(case("a run folder that exists", Train, &["train", "--architecture", "ff-28", "--data", "rendered:train=20,test=20", "--run", "DIR/good"]));
+    cases.push(case("a run folder that exists", Train, &["train", "--architecture", "ff-28", "--data", "rendered:train=200,test=20", "--run", "DIR/good"]));
     cases.push(usage("a misspelt option", Train, &["train", "--epoch", "3"]));
 
     for (what, checkpoint) in fixtures.checkpoints() {
