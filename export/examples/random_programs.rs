@@ -37,9 +37,9 @@ fn write(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
     let presentation = Presentation { steps: 8, image_steps: 6, blank: 0.0 };
     let description = ProgramDescription { class_names: &[], preprocessing: Some(&preprocessing), presentation };
     let options = ProgramOptions {
-        plan: if seed % 2 == 0 { Plan::Sequential } else { Plan::Parallel },
-        packing: if seed % 3 == 0 { PackingChoice::Rows } else { PackingChoice::Interleaved },
-        keep_taps: seed % 4 != 0,
+        plan: if seed.is_multiple_of(2) { Plan::Sequential } else { Plan::Parallel },
+        packing: if seed.is_multiple_of(3) { PackingChoice::Rows } else { PackingChoice::Interleaved },
+        keep_taps: !seed.is_multiple_of(4),
     };
     let real = write_real(&network.graph, &network.parameters, &description, &options)?;
     std::fs::write(folder.join(format!("real-{seed}.crnn")), real)?;

@@ -10,7 +10,7 @@ use convrnn_runtime::protocol::{
 use convrnn_runtime::{Frame, Numerics, Session, arena_length};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 /// A device that serves one connection. With `fault` it flips a bit of a state's CRC at that step of
@@ -114,7 +114,7 @@ fn prepared(numerics: Numerics) -> (Fixture, PathBuf, AlignedBytes) {
     (fixture, path, bytes)
 }
 
-fn stream(fixture: &Fixture, program: &PathBuf, device: Device, extra: &[&str], code: i32) -> serde_json::Value {
+fn stream(fixture: &Fixture, program: &Path, device: Device, extra: &[&str], code: i32) -> serde_json::Value {
     let mut command = export(&["stream", "--json", "--connect", &device.address], &[program]);
     command.arg("--trace").arg(fixture.path("trace.safetensors")).args(extra);
     let summary = serde_json::from_str(&output(&mut command, code)).expect("JSON");

@@ -37,13 +37,13 @@ pub fn infer(graph: &StepGraph, operation: &Operation, inputs: &[Read]) -> Resul
             let weight = graph.parameters.get(convolution.weight.0).ok_or("its weight does not exist")?;
             let channels: usize = shapes.iter().map(|shape| shape.channels).sum();
             let groups = convolution.groups;
-            if groups == 0 || channels % groups != 0 || (groups > 1 && shapes.len() > 1) {
+            if groups == 0 || !channels.is_multiple_of(groups) || (groups > 1 && shapes.len() > 1) {
                 return Err(format!("cannot split {channels} channels of {} inputs into {groups} groups", shapes.len()));
             }
             let [kernel_height, kernel_width] = convolution.kernel;
             let out_channels = weight.shape.first().copied().unwrap_or(0);
             let expected = vec![out_channels, channels / groups, kernel_height, kernel_width];
-            if weight.shape != expected || out_channels == 0 || out_channels % groups != 0 {
+            if weight.shape != expected || out_channels == 0 || !out_channels.is_multiple_of(groups) {
                 return Err(format!("weight {} has shape {:?}, expected {expected:?}", weight.name, weight.shape));
             }
             if let Some(bias) = convolution.bias {
