@@ -53,7 +53,9 @@ impl TrainingCheckpoint {
             std::fs::remove_dir_all(partial).map_err(TrainerError::io("remove", partial))?;
         }
         std::fs::create_dir_all(partial).map_err(TrainerError::io("create", partial))?;
-        let text = |name: &str, text: String| convrnn_models::safetensors_file::write_whole(&partial.join(name), text.as_bytes());
+        let text = |name: &str, text: String| {
+            convrnn_models::safetensors_file::write_whole(&partial.join(name), text.as_bytes())
+        };
         text(names::ARCHITECTURE, self.architecture.to_toml())?;
         text(names::TRAINING, self.training.to_toml())?;
         text(STATE, serde_json::to_string_pretty(&self.state).expect("numbers have a JSON form"))?;
@@ -78,7 +80,8 @@ impl TrainingCheckpoint {
             message: format!("does not say where the run stands: {error}"),
         })?;
         if state.format != STATE_FORMAT {
-            let message = format!("has format {}, expected {STATE_FORMAT}; use the version that wrote it", state.format);
+            let message =
+                format!("has format {}, expected {STATE_FORMAT}; use the version that wrote it", state.format);
             return Err(TrainerError::Content { path, message });
         }
         let metrics = read_json_lines(&directory.join(METRICS))?;

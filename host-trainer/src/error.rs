@@ -19,7 +19,9 @@ pub enum TrainerError {
     Torch(#[from] TchError),
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("{path} exists already; a run is never overwritten: choose another --run, or continue it with --resume {path}")]
+    #[error(
+        "{path} exists already; a run is never overwritten: choose another --run, or continue it with --resume {path}"
+    )]
     RunExists { path: PathBuf },
     #[error("{what}: expected {expected}, found {found}; {hint}")]
     Invalid { what: &'static str, expected: String, found: String, hint: String },

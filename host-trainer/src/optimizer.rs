@@ -106,7 +106,8 @@ mod tests {
         let graph = catalogue::find("rgc-28-m4").unwrap().lower().unwrap();
         let start = initialize(&graph, 3);
         let mut ours = to_tensors(&graph, &start, Device::Cpu).unwrap();
-        let mut optimizer = Optimizer::new(&graph, &ours, OptimizerSettings { weight_decay: 0.0, ..Default::default() }).unwrap();
+        let mut optimizer =
+            Optimizer::new(&graph, &ours, OptimizerSettings { weight_decay: 0.0, ..Default::default() }).unwrap();
         let store = nn::VarStore::new(Device::Cpu);
         let theirs: Vec<Tensor> = to_tensors(&graph, &start, Device::Cpu)
             .unwrap()
@@ -114,7 +115,8 @@ mod tests {
             .enumerate()
             .map(|(index, tensor)| store.root().var_copy(&format!("p{index}"), tensor))
             .collect();
-        let mut reference = nn::Sgd { momentum: 0.9, dampening: 0.0, wd: 0.0, nesterov: true }.build(&store, 0.05).unwrap();
+        let mut reference =
+            nn::Sgd { momentum: 0.9, dampening: 0.0, wd: 0.0, nesterov: true }.build(&store, 0.05).unwrap();
         for _ in 0..20 {
             for tensor in &mut ours {
                 tensor.zero_grad();

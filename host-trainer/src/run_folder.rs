@@ -33,7 +33,9 @@ pub fn create(path: &Path) -> Result<PathBuf> {
     }
     match std::fs::create_dir(path) {
         Ok(()) => Ok(path.to_path_buf()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(TrainerError::RunExists { path: path.into() }),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(TrainerError::RunExists { path: path.into() })
+        }
         Err(error) => Err(TrainerError::io("create", path)(error)),
     }
 }

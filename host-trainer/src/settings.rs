@@ -98,7 +98,7 @@ impl Settings {
         let OptimizerSettings { momentum, weight_decay, clip } = self.optimizer;
         let finite = |value: f64, low: f64, high: f64| value.is_finite() && value >= low && value <= high;
         let rules = [
-            ("--epochs", self.epochs >= 1, "at least 1", self.epochs.to_string()),
+            ("--epochs", (1..=1_000_000).contains(&self.epochs), "1 to 1000000", self.epochs.to_string()),
             ("--batch", self.batch >= 1, "at least 1", self.batch.to_string()),
             ("--threads", self.threads >= 1 && self.threads <= 1024, "1 to 1024", self.threads.to_string()),
             ("--learning-rate", finite(self.learning_rate, 0.0, 1e3), "0 to 1000", self.learning_rate.to_string()),

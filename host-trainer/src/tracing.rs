@@ -26,7 +26,13 @@ pub struct Traced<'a> {
 /// Runs `count` images, evenly spaced over a set,
 /// and records the logits of every step, and for `recorded` of them, spread over the classes, every
 /// state and every node's value. The recorded ones come first.
-pub fn trace(executor: &Executor, traced: &Traced, images: &SharedDataset, count: usize, recorded: usize) -> Result<Trace> {
+pub fn trace(
+    executor: &Executor,
+    traced: &Traced,
+    images: &SharedDataset,
+    count: usize,
+    recorded: usize,
+) -> Result<Trace> {
     let available = images.len();
     if count == 0 || count > available || recorded > count {
         return Err(TrainerError::Invalid {
@@ -73,7 +79,13 @@ fn draw(available: usize, count: usize, recorded: usize) -> (Vec<usize>, Vec<usi
     (indices(chosen), indices(rest))
 }
 
-fn add(trace: &mut Trace, executor: &Executor, traced: &Traced, batch: crate::data::Batch, wanted: Wanted) -> Result<()> {
+fn add(
+    trace: &mut Trace,
+    executor: &Executor,
+    traced: &Traced,
+    batch: crate::data::Batch,
+    wanted: Wanted,
+) -> Result<()> {
     let Description { preprocessing, presentation, .. } = traced.description;
     let frames = frames(&batch, preprocessing, executor)?;
     let count = batch.len() as i64;

@@ -38,8 +38,21 @@ fn text(path: &Path) -> &str {
 fn train(folder: &Path, epochs: &str) -> PathBuf {
     let run = folder.join("run");
     let arguments = [
-        "train", "--architecture", "rgc-28-m4", "--data", DATA, "--epochs", epochs, "--batch", "32", "--learning-rate",
-        "0.02", "--threads", "1", "--run", text(&run),
+        "train",
+        "--architecture",
+        "rgc-28-m4",
+        "--data",
+        DATA,
+        "--epochs",
+        epochs,
+        "--batch",
+        "32",
+        "--learning-rate",
+        "0.02",
+        "--threads",
+        "1",
+        "--run",
+        text(&run),
     ];
     let output = stdout(&arguments);
     assert!(output.contains("epoch 1/") && output.contains("done: "), "{output}");
@@ -50,20 +63,36 @@ fn train(folder: &Path, epochs: &str) -> PathBuf {
 fn train_evaluate_trace() {
     let folder = tempfile::tempdir().unwrap();
     let run = train(folder.path(), "1");
-    for file in ["metrics.jsonl", "plots/training.svg", "plots/training.csv", "plots/accuracy-by-step.svg", "plots/logits.svg", "plots/samples.png"] {
+    for file in [
+        "metrics.jsonl",
+        "plots/training.svg",
+        "plots/training.csv",
+        "plots/accuracy-by-step.svg",
+        "plots/logits.svg",
+        "plots/samples.png",
+    ] {
         assert!(run.join(file).is_file(), "{file}");
     }
     for name in ["last", "best"] {
         for file in [
-            "architecture.toml", "weights.safetensors", "optimizer.safetensors", "training.toml", "state.json",
-            "metrics.jsonl", "calibration.safetensors",
+            "architecture.toml",
+            "weights.safetensors",
+            "optimizer.safetensors",
+            "training.toml",
+            "state.json",
+            "metrics.jsonl",
+            "calibration.safetensors",
         ] {
             assert!(run.join(name).join(file).is_file(), "{name}/{file}");
         }
     }
-    assert!(error(&["train", "--architecture", "rgc-28-m4", "--data", DATA, "--run", text(&run)]).contains("exists already"));
+    assert!(
+        error(&["train", "--architecture", "rgc-28-m4", "--data", DATA, "--run", text(&run)])
+            .contains("exists already")
+    );
 
-    let answer: Value = serde_json::from_str(&stdout(&["eval", text(&run), "--ablate", "recurrence", "--json"])).unwrap();
+    let answer: Value =
+        serde_json::from_str(&stdout(&["eval", text(&run), "--ablate", "recurrence", "--json"])).unwrap();
     assert_eq!(answer["images"], 40);
     assert_eq!(answer["accuracy_by_step"].as_array().unwrap().len(), 8);
     assert_eq!(answer["ablated_accuracy_by_step"].as_array().unwrap().len(), 8);
@@ -157,12 +186,18 @@ fn bad_inputs_are_told_in_one_line() {
     for (arguments, expected) in [
         (vec!["--architecture", "rgc-82", "--data", DATA], "did you mean"),
         (vec!["--architecture", "rgc-32", "--data", DATA], "expected 3x32x32"),
-        (vec!["--architecture", "rgc-28", "--data", "rendered:size=28,classes=4,train=40,test=8"], "classes of the data set: expected 10"),
+        (
+            vec!["--architecture", "rgc-28", "--data", "rendered:size=28,classes=4,train=40,test=8"],
+            "classes of the data set: expected 10",
+        ),
         (vec!["--architecture", "rgc-28", "--data", "mnist:/no/such/folder"], "/no/such/folder"),
         (vec!["--architecture", "rgc-28", "--data", "renderd"], "rendered"),
         (vec!["--architecture", "rgc-28", "--data", DATA, "--device", "cuda:99"], "--device"),
         (vec!["--architecture", "rgc-28", "--data", DATA, "--batch", "0"], "--batch: expected at least 1"),
-        (vec!["--architecture", "rgc-28", "--data", DATA, "--batch", "5000"], "--batch: expected at most the 192 training images"),
+        (
+            vec!["--architecture", "rgc-28", "--data", DATA, "--batch", "5000"],
+            "--batch: expected at most the 192 training images",
+        ),
         (vec!["--architecture", "rgc-28", "--data", DATA, "--steps", "3", "--image-steps", "5"], "image_steps is 5"),
         (vec!["--architecture", "rgc-28", "--data", DATA, "--learning-rate", "NaN"], "--learning-rate"),
         (vec!["--architecture", "rgc-28", "--data", DATA, "--hold-out", "192"], "--hold-out"),

@@ -49,7 +49,10 @@ fn random_architecture(seed: u64) -> Architecture {
         let kernel = 1 + random.below(3);
         let channels = if last { 3 } else { 1 + random.below(2) };
         let stride = if layer == 1 { 1 + random.below(2) } else { 1 };
-        let _ = writeln!(text, "[[layer]]\nconvolution = {{ kernel = {kernel}, channels = {channels}, stride = {stride} }}");
+        let _ = writeln!(
+            text,
+            "[[layer]]\nconvolution = {{ kernel = {kernel}, channels = {channels}, stride = {stride} }}"
+        );
         if has_cell {
             let kind = random.pick(&["reciprocal-gated", "vanilla"]);
             let _ = writeln!(text, "cell = {{ kind = \"{kind}\", kernel = {} }}", 1 + random.below(3));
@@ -126,7 +129,12 @@ fn batch(images: &[Reference]) -> Tensor {
 }
 
 /// A weighted sum of the last logits of all images: its gradient reaches everything that they do.
-fn reference_loss(graph: &StepGraph, parameters: &Parameters<f64>, presentation: &Presentation, images: &[Reference]) -> f64 {
+fn reference_loss(
+    graph: &StepGraph,
+    parameters: &Parameters<f64>,
+    presentation: &Presentation,
+    images: &[Reference],
+) -> f64 {
     let blank = Reference::full(graph.frame, presentation.blank);
     let mut sum = 0.0;
     for (number, image) in images.iter().enumerate() {
@@ -141,14 +149,22 @@ fn coefficient(image: usize, class: usize) -> f64 {
     1.0 + 0.5 * image as f64 - 0.75 * class as f64
 }
 
-fn gradients(graph: &StepGraph, parameters: &Parameters<f64>, presentation: &Presentation, images: &[Reference], trimming: bool) -> Vec<Vec<f64>> {
+fn gradients(
+    graph: &StepGraph,
+    parameters: &Parameters<f64>,
+    presentation: &Presentation,
+    images: &[Reference],
+    trimming: bool,
+) -> Vec<Vec<f64>> {
     let leaves = leaves(graph, parameters);
     let executor = Executor::new(graph, Kind::Double, Device::Cpu).unwrap();
     let options = RunOptions { trimming, ..RunOptions::new(Wanted::LastLogits) };
     let count = images.len();
-    let logits = executor.run(&leaves, &batch(images), presentation, options).unwrap().last_logits(count as i64).unwrap();
+    let logits =
+        executor.run(&leaves, &batch(images), presentation, options).unwrap().last_logits(count as i64).unwrap();
     let classes = graph.classes();
-    let coefficients: Vec<f64> = (0..count * classes).map(|index| coefficient(index / classes, index % classes)).collect();
+    let coefficients: Vec<f64> =
+        (0..count * classes).map(|index| coefficient(index / classes, index % classes)).collect();
     let loss = (logits * Tensor::from_slice(&coefficients).view([count as i64, classes as i64])).sum(Kind::Double);
     if !loss.requires_grad() {
         return parameters.values.iter().map(|values| vec![0.0; values.len()]).collect();
@@ -224,13 +240,18 @@ fn assert_timing(graph: &StepGraph, seed: u64) -> usize {
     let timing = Timing::new(graph);
     let last = timing.parameters.iter().filter_map(|part| part.first_step).max().unwrap();
     for trimming in [true, false] {
-        let by_step: Vec<Vec<Vec<f64>>> =
-            (1..=last).map(|steps| gradients(graph, &parameters, &Presentation::held(steps), &images, trimming)).collect();
+        let by_step: Vec<Vec<Vec<f64>>> = (1..=last)
+            .map(|steps| gradients(graph, &parameters, &Presentation::held(steps), &images, trimming))
+            .collect();
         for part in &timing.parameters {
             let name = format!("{} {:?} trimming {trimming}", graph.parameters[part.parameter.0].name, part.part);
             let first = part.first_step.unwrap_or_else(|| panic!("{name} never takes effect"));
             assert!(!part_is_zero(graph, part, &by_step[first - 1]), "{name}: zero at step {first}");
-            assert!(first == 1 || part_is_zero(graph, part, &by_step[first - 2]), "{name}: not zero at step {}", first - 1);
+            assert!(
+                first == 1 || part_is_zero(graph, part, &by_step[first - 2]),
+                "{name}: not zero at step {}",
+                first - 1
+            );
         }
     }
     timing.parameters.len()

@@ -109,7 +109,12 @@ fn a_checkpoint_left_half_written_does_no_harm() {
 fn a_run_folder_that_exists_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let architecture = catalogue::find("rgc-28-m4").unwrap();
-    let job = Job { presentation: architecture.presentation, architecture, settings: settings(1), folder: Some(folder.path().into()) };
+    let job = Job {
+        presentation: architecture.presentation,
+        architecture,
+        settings: settings(1),
+        folder: Some(folder.path().into()),
+    };
     let error = job.start().err().unwrap().to_string();
     assert!(error.contains("exists already"), "{error}");
 }

@@ -142,9 +142,7 @@ impl From<PaddingText> for LayerPadding {
         match text {
             PaddingText::Name(PaddingName::Same) => LayerPadding::Same,
             PaddingText::Name(PaddingName::Valid) => LayerPadding::Valid,
-            PaddingText::Sides([top, bottom, left, right]) => {
-                LayerPadding::Sides(Padding { top, bottom, left, right })
-            }
+            PaddingText::Sides([top, bottom, left, right]) => LayerPadding::Sides(Padding { top, bottom, left, right }),
         }
     }
 }
@@ -154,14 +152,20 @@ impl From<LayerPadding> for PaddingText {
         match padding {
             LayerPadding::Same => PaddingText::Name(PaddingName::Same),
             LayerPadding::Valid => PaddingText::Name(PaddingName::Valid),
-            LayerPadding::Sides(Padding { top, bottom, left, right }) => {
-                PaddingText::Sides([top, bottom, left, right])
-            }
+            LayerPadding::Sides(Padding { top, bottom, left, right }) => PaddingText::Sides([top, bottom, left, right]),
         }
     }
 }
 
 impl LayerPadding {
+    /// The largest number of rows or columns given by hand.
+    pub(crate) fn widest(self) -> usize {
+        match self {
+            LayerPadding::Same | LayerPadding::Valid => 0,
+            LayerPadding::Sides(Padding { top, bottom, left, right }) => top.max(bottom).max(left).max(right),
+        }
+    }
+
     /// The sides, for a window over a map.
     pub fn resolve(self, map: Shape, kernel: usize, stride: usize) -> Padding {
         match self {
@@ -269,8 +273,7 @@ impl Architecture {
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, ArchitectureError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| FileError::Read { path: path.into(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| FileError::Read { path: path.into(), source })?;
         Self::parse(&text, &path.display().to_string())
     }
 

@@ -12,9 +12,8 @@ macro_rules! entries {
 }
 
 /// Name and text of every entry.
-pub const ENTRIES: &[(&str, &str)] = entries![
-    "ff-6", "rgc-6", "ff-28", "vanilla-28", "rgc-28", "rgc-28-m4", "ff-32", "rgc-32",
-];
+pub const ENTRIES: &[(&str, &str)] =
+    entries!["ff-6", "rgc-6", "ff-28", "vanilla-28", "rgc-28", "rgc-28-m4", "ff-32", "rgc-32",];
 
 /// An entry by name, or an architecture file by path (whatever has a separator or ends in `.toml`).
 pub fn find(name: &str) -> Result<Architecture, ArchitectureError> {

@@ -82,7 +82,10 @@ impl Description {
         self.presentation.check().map_err(|error| error.to_string())?;
         if self.preprocessing.shape() != graph.frame {
             let found = self.preprocessing.shape();
-            return Err(format!("preprocessing gives frames of {found}, expected {} (the architecture's input)", graph.frame));
+            return Err(format!(
+                "preprocessing gives frames of {found}, expected {} (the architecture's input)",
+                graph.frame
+            ));
         }
         if self.class_names.len() != graph.classes() {
             let found = self.class_names.len();
@@ -150,7 +153,8 @@ pub fn read_calibration(path: &Path, preprocessing: &Preprocessing) -> Result<Ve
         }
         found => {
             let found = found.map_or("none".into(), |tensor| format!("{:?} {:?}", tensor.dtype, tensor.shape));
-            let message = format!("has frames {found}, expected U8 [N, {}, {}, {}]", expected[0], expected[1], expected[2]);
+            let message =
+                format!("has frames {found}, expected U8 [N, {}, {}, {}]", expected[0], expected[1], expected[2]);
             Err(FileError::Content { path: path.into(), message })
         }
     }

@@ -3,12 +3,15 @@
 //! With R^l the output and S^l the states of layer l: layer 1 reads the frame of the same step;
 //! every other read of another layer is of that layer's output after the previous step.
 
-use crate::architecture::{Architecture, Average, Entry, Feedback, Layer};
+use crate::architecture::{Architecture, Average, Entry, Feedback, Layer, LayerPadding};
 use crate::error::ArchitectureError;
 use convrnn_graph::builder::ConvolutionSpec;
 use convrnn_graph::{
     GraphBuilder, GraphError, NodeId, Operation, Pool, Read, Resize, Shape, StateId, StateKind, StepGraph,
 };
+
+/// Sides, channels, kernels and strides that are taken for meant.
+const EXTENT: std::ops::RangeInclusive<usize> = 1..=65536;
 
 impl Architecture {
     /// The step graph.
@@ -29,10 +32,18 @@ impl Architecture {
 
     fn check(&self, origin: &str) -> Result<(), ArchitectureError> {
         let origin = origin.to_owned();
-        self.presentation.check().map_err(|source| ArchitectureError::Presentation { origin: origin.clone(), source })?;
-        let input = self.input.shape();
-        if self.layers.is_empty() || input.elements() == 0 {
-            let message = format!("has {} layers and frames of {input}, expected at least one of each", self.layers.len());
+        self.presentation
+            .check()
+            .map_err(|source| ArchitectureError::Presentation { origin: origin.clone(), source })?;
+        let input = self.input;
+        for (name, value) in [("channels", input.channels), ("height", input.height), ("width", input.width)] {
+            if !EXTENT.contains(&value) {
+                let message = format!("input.{name} is {value}, expected {} to {}", EXTENT.start(), EXTENT.end());
+                return Err(ArchitectureError::Syntax { origin, message });
+            }
+        }
+        if self.layers.is_empty() {
+            let message = "has no [[layer]], expected at least one".into();
             return Err(ArchitectureError::Syntax { origin, message });
         }
         for (index, layer) in self.layers.iter().enumerate() {
@@ -44,16 +55,20 @@ impl Architecture {
                 ("pool.kernel", layer.pool.map_or(1, |pool| pool.kernel)),
                 ("pool.stride", layer.pool.and_then(|pool| pool.stride).unwrap_or(1)),
             ];
-            if let Some((name, _)) = named.into_iter().find(|&(_, value)| value == 0 || value > 1 << 16) {
-                let message = format!("{name} must be between 1 and 65536");
+            if let Some((name, value)) = named.into_iter().find(|(_, value)| !EXTENT.contains(value)) {
+                let message = format!("{name} is {value}, expected {} to {}", EXTENT.start(), EXTENT.end());
+                return Err(ArchitectureError::Layer { origin, layer: index + 1, message });
+            }
+            let paddings = [Some(convolution.padding), layer.pool.map(|pool| pool.padding)];
+            let widest = paddings.into_iter().flatten().map(LayerPadding::widest).max().unwrap_or(0);
+            if widest > *EXTENT.end() {
+                let message = format!("padding is {widest}, expected at most {}", EXTENT.end());
                 return Err(ArchitectureError::Layer { origin, layer: index + 1, message });
             }
         }
         let count = self.layers.len();
         for (index, &Feedback { from, to, .. }) in self.feedback.iter().enumerate() {
-            let fail = |message: String| {
-                Err(ArchitectureError::Feedback { origin: origin.clone(), from, to, message })
-            };
+            let fail = |message: String| Err(ArchitectureError::Feedback { origin: origin.clone(), from, to, message });
             if let Some(layer) = [from, to].into_iter().find(|&layer| layer == 0 || layer > count) {
                 return fail(format!("layer {layer} does not exist; the layers are 1 to {count}"));
             }

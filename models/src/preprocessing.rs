@@ -44,8 +44,12 @@ impl Preprocessing {
 
     /// What does not fit, if anything.
     pub fn check(&self) -> Result<(), String> {
+        // Sides first: their product must not overflow.
+        if [self.channels, self.height, self.width].iter().any(|&side| side == 0 || side > 65536) {
+            return Err(format!("preprocessing has frames of {}, expected sides of 1 to 65536", self.shape()));
+        }
         let lengths = (self.mean.len(), self.standard_deviation.len());
-        if lengths != (self.channels, self.channels) || self.shape().elements() == 0 {
+        if lengths != (self.channels, self.channels) {
             return Err(format!(
                 "preprocessing has {} means and {} standard deviations for frames of {}, expected {} of each",
                 lengths.0,

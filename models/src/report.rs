@@ -71,7 +71,8 @@ impl Report {
         let graph = architecture.lower()?;
         let cost = Cost::new(&graph);
         let timing = Timing::new(&graph);
-        let layers = (0..graph.layers.len()).map(|layer| layer_report(architecture, &graph, &cost, &timing, layer)).collect();
+        let layers =
+            (0..graph.layers.len()).map(|layer| layer_report(architecture, &graph, &cost, &timing, layer)).collect();
         let parameter_timing = timing
             .parameters
             .iter()
@@ -105,7 +106,10 @@ impl Report {
                 "the image cannot reach the logits: {} steps, but the first image-driven logits come at step {first}",
                 presentation.steps
             )),
-            Some(first) if presentation.image_steps < presentation.steps && presentation.image_steps + first > presentation.steps => {
+            Some(first)
+                if presentation.image_steps < presentation.steps
+                    && presentation.image_steps + first > presentation.steps =>
+            {
                 warnings.push(format!(
                     "the blank cannot reach the logits: it starts at step {} and needs until step {}, but the run ends at {}",
                     presentation.image_steps + 1,
@@ -126,7 +130,13 @@ impl Report {
     }
 }
 
-fn layer_report(architecture: &Architecture, graph: &StepGraph, cost: &Cost, timing: &Timing, layer: usize) -> LayerReport {
+fn layer_report(
+    architecture: &Architecture,
+    graph: &StepGraph,
+    cost: &Cost,
+    timing: &Timing,
+    layer: usize,
+) -> LayerReport {
     let name = graph.layers[layer].clone();
     let prefix = format!("{name}.");
     let tap = graph.taps.iter().position(|tap| tap.name == format!("{name}.output"));
@@ -135,7 +145,12 @@ fn layer_report(architecture: &Architecture, graph: &StepGraph, cost: &Cost, tim
         cell: architecture.layers[layer].cell.as_ref().map(|cell| cell.kind().to_owned()),
         parameters: graph.parameters.iter().filter(|p| p.name.starts_with(&prefix)).map(|p| p.elements()).sum(),
         multiply_accumulates: cost.layers[layer],
-        state_elements: graph.states.iter().filter(|state| state.layer == layer).map(|state| state.shape.elements()).sum(),
+        state_elements: graph
+            .states
+            .iter()
+            .filter(|state| state.layer == layer)
+            .map(|state| state.shape.elements())
+            .sum(),
         first_image_step: tap.and_then(|tap| timing.first_tap_steps[tap]),
         name,
     }

@@ -102,7 +102,9 @@ impl Trace {
         let file = TensorFile::read(path)?;
         let content = |message: String| FileError::Content { path: path.into(), message };
         let text = |key: &str| {
-            file.metadata.get(key).ok_or_else(|| content(format!("has no {key}; it is not a trace that convrnn-train wrote")))
+            file.metadata
+                .get(key)
+                .ok_or_else(|| content(format!("has no {key}; it is not a trace that convrnn-train wrote")))
         };
         let format = text("format")?;
         if format != FORMAT {
@@ -110,8 +112,8 @@ impl Trace {
         }
         let architecture = Architecture::parse(text("architecture")?, &format!("{} (architecture)", path.display()))?;
         let graph = architecture.lower()?;
-        let description: Description =
-            serde_json::from_str(text("description")?).map_err(|error| content(format!("has a damaged description: {error}")))?;
+        let description: Description = serde_json::from_str(text("description")?)
+            .map_err(|error| content(format!("has a damaged description: {error}")))?;
         description.check(&graph).map_err(content)?;
         let get = |name: &str, shape: &[Option<usize>]| {
             let tensor = file.get(name).ok_or_else(|| content(format!("has no tensor {name}")))?;
@@ -123,7 +125,9 @@ impl Trace {
             }
         };
         let real = |tensor: &NamedTensor| {
-            tensor.to_f32().ok_or_else(|| content(format!("tensor {} is {:?}, expected F32", tensor.name, tensor.dtype)))
+            tensor
+                .to_f32()
+                .ok_or_else(|| content(format!("tensor {} is {:?}, expected F32", tensor.name, tensor.dtype)))
         };
         let labels = get("labels", &[None])?;
         let labels = labels.to_i64().ok_or_else(|| content("labels are not I64".into()))?;
@@ -142,8 +146,10 @@ impl Trace {
             recorded = Some(tensor.shape[0]);
             real(tensor)
         };
-        let states = graph.states.iter().map(|state| record("states", &state.name, state.shape)).collect::<Result<_, _>>()?;
-        let values = graph.nodes.iter().map(|node| record("values", &node.name, node.shape)).collect::<Result<_, _>>()?;
+        let states =
+            graph.states.iter().map(|state| record("states", &state.name, state.shape)).collect::<Result<_, _>>()?;
+        let values =
+            graph.nodes.iter().map(|node| record("values", &node.name, node.shape)).collect::<Result<_, _>>()?;
         let recorded = recorded.unwrap_or(0);
         let frames = frames.bytes.clone();
         Ok((Self { architecture, description, frames, labels, logits, recorded, states, values }, graph))

@@ -80,7 +80,8 @@ fn a_changed_weight_changes_the_logits_at_its_reported_step_and_not_before() {
         let step = part.first_step.unwrap_or_else(|| panic!("{name} never takes effect"));
         let mut changed = parameters.clone();
         changed.values[part.parameter.0][0] += 0.125;
-        let differs = |steps| last_logits(&graph, &parameters, steps, &frame) != last_logits(&graph, &changed, steps, &frame);
+        let differs =
+            |steps| last_logits(&graph, &parameters, steps, &frame) != last_logits(&graph, &changed, steps, &frame);
         assert!(differs(step), "{name} at {step}");
         assert!(step == 1 || !differs(step - 1), "{name} at {}", step - 1);
     }
@@ -97,7 +98,8 @@ fn a_snapshot_of_the_states_continues_to_the_bit() {
     }
     let frames: Vec<Tensor> = (0..6)
         .map(|step| {
-            let values = (0..graph.frame.elements()).map(|i| (((i * 31 + step * 17) % 23) as f64 - 11.0) / 11.0).collect();
+            let values =
+                (0..graph.frame.elements()).map(|i| (((i * 31 + step * 17) % 23) as f64 - 11.0) / 11.0).collect();
             Tensor::new(graph.frame, values)
         })
         .collect();

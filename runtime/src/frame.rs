@@ -1,8 +1,8 @@
 //! From camera to frame buffer.
 
 use crate::arena::isolate;
-use crate::session::Session;
 use crate::backend::Backend;
+use crate::session::Session;
 use crate::task::{elements, elements_mut};
 use convrnn_format::{NONE, Numerics};
 use core::fmt;

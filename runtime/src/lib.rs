@@ -38,7 +38,7 @@ pub use convrnn_format as format;
 pub use convrnn_format::{LoadError, LoadErrorKind, Numerics, Plan, Program, arena_length, assert_fits};
 pub use frame::{Frame, FrameError};
 pub use include::Aligned;
-pub use readout::{Decision, Rule, Readout};
+pub use readout::{Decision, Readout, Rule};
 pub use session::{LayerProgress, Session};
 pub use snapshot::SnapshotError;
 pub use task::Task;

@@ -126,7 +126,8 @@ mod tests {
             let x = f64::from(-(step as f32) / 100.0);
             // e^x by squaring a Taylor sum of x / 1024 in f64.
             let small = x / 1024.0;
-            let mut exact = 1.0 + small * (1.0 + small / 2.0 * (1.0 + small / 3.0 * (1.0 + small / 4.0 * (1.0 + small / 5.0))));
+            let mut exact =
+                1.0 + small * (1.0 + small / 2.0 * (1.0 + small / 3.0 * (1.0 + small / 4.0 * (1.0 + small / 5.0))));
             for _ in 0..10 {
                 exact *= exact;
             }

@@ -1,6 +1,8 @@
 //! The stream protocol over good and bad lines.
 
-use convrnn_runtime::protocol::{Answer, Counters, Decoder, Envelope, MESSAGE_OVERHEAD, Request, Scores, encode, framed_length};
+use convrnn_runtime::protocol::{
+    Answer, Counters, Decoder, Envelope, MESSAGE_OVERHEAD, Request, Scores, encode, framed_length,
+};
 use proptest::prelude::*;
 
 fn frame(sequence: u32, message: &Request<'_>) -> Vec<u8> {
@@ -60,7 +62,10 @@ fn answers_keep_their_scores() {
         .collect();
     assert_eq!(found, [format!("{answer:?}")]);
     let scores = Scores::I16(&bytes);
-    assert_eq!((scores.classes(), scores.real(0, 0.5), scores.real(1, 0.5), scores.real(2, 0.5)), (2, Some(0.5), Some(-1.0), None));
+    assert_eq!(
+        (scores.classes(), scores.real(0, 0.5), scores.real(1, 0.5), scores.real(2, 0.5)),
+        (2, Some(0.5), Some(-1.0), None)
+    );
 }
 
 #[test]
@@ -71,7 +76,10 @@ fn frames_longer_than_the_buffer_are_dropped_and_counted() {
     let (accepted, counters) = decode(&stream, 64);
     assert_eq!(accepted, [(1, "Hello".to_owned())]);
     assert_eq!((counters.overlong, counters.accepted), (1, 1));
-    assert!(encode(&Envelope { sequence: 0, message: Request::Chunk { id: 1, offset: 0, pixels: &pixels } }, &mut [0; 64]).is_err());
+    assert!(
+        encode(&Envelope { sequence: 0, message: Request::Chunk { id: 1, offset: 0, pixels: &pixels } }, &mut [0; 64])
+            .is_err()
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One suite over all executors: every catalogue entry for small images, trained a little by
 //! libtorch on real or rendered images, and libtorch's trace replayed on every engine.
 
+use convrnn_models::catalogue;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -40,7 +41,9 @@ fn agree(architecture: &str, data: &str) {
     succeed(program("convrnn-train").args(train).arg(&run));
     let record = ["--images", "60", "--record", "2", "--output"];
     succeed(program("convrnn-train").arg("trace").arg(&run).args(record).arg(&trace));
-    succeed(program("convrnn-export").arg("onnx").arg(run.join("last")).arg("--output").arg(folder.path().join("onnx")));
+    succeed(
+        program("convrnn-export").arg("onnx").arg(run.join("last")).arg("--output").arg(folder.path().join("onnx")),
+    );
     let mut validate = program("convrnn-export");
     validate.arg("validate").arg(run.join("last")).arg("--trace").arg(&trace).args(["--images", "20", "--json"]);
     // int8 is judged by top-1 on far too few images here; the float engines decide, and int8 must answer.
@@ -51,15 +54,30 @@ fn agree(architecture: &str, data: &str) {
     assert_eq!(engines.len(), 7, "{architecture}: {answer}");
     for engine in engines {
         let name = engine["engine"].as_str().unwrap();
-        let relative = engine["agreement"]["relative_difference"].as_f64().unwrap_or_else(|| panic!("{architecture}, {name}: {engine}"));
-        let tolerance = if name.contains("int8") { 0.5 } else { 1e-4 };
-        assert!(relative < tolerance, "{architecture}, {name}: {relative}");
+        let relative = engine["agreement"]["relative_difference"]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{architecture}, {name}: {engine}"));
+        match name.contains("int8") {
+            true => assert!(relative < 0.2, "{architecture}, {name}: {relative}"),
+            false => assert!(relative < 1e-4 && engine["passed"] == true, "{architecture}, {name}: {engine}"),
+        }
     }
+}
+
+/// Catalogue entries for small images of so many channels.
+fn small(channels: usize) -> Vec<&'static str> {
+    let fits = |name: &&str| {
+        let input = catalogue::find(name).unwrap().input;
+        input.channels == channels && input.height <= 32
+    };
+    catalogue::ENTRIES.iter().map(|(name, _)| *name).filter(fits).collect()
 }
 
 #[test]
 fn every_gray_net_gives_the_same_answers_everywhere() {
-    for architecture in ["ff-28", "vanilla-28", "rgc-28", "rgc-28-m4"] {
+    let entries = small(1);
+    assert!(entries.len() >= 4, "{entries:?}");
+    for architecture in entries {
         agree(architecture, "rendered:train=1500,test=60");
     }
 }
@@ -71,7 +89,9 @@ fn every_colour_net_gives_the_same_answers_everywhere() {
         println!("left out: colour nets ({} is missing)", archive.display());
         return;
     }
-    for architecture in ["ff-32", "rgc-32"] {
+    let entries = small(3);
+    assert!(entries.len() >= 2, "{entries:?}");
+    for architecture in entries {
         agree(architecture, &format!("folder:{},train-limit=800,test-limit=60", archive.display()));
     }
 }

@@ -44,12 +44,8 @@ fn every_command_of_the_readme_succeeds() {
         .collect();
     assert!(commands.len() >= 10, "{} commands", commands.len());
     for command in commands {
-        let output = Command::new("bash")
-            .args(["-c", &command])
-            .current_dir(folder.path())
-            .env("PATH", &path)
-            .output()
-            .unwrap();
+        let output =
+            Command::new("bash").args(["-c", &command]).current_dir(folder.path()).env("PATH", &path).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert!(output.status.success(), "{command}\n{}{}", text(&output.stdout), text(&output.stderr));
         assert!(!output.stdout.is_empty(), "{command} printed nothing");
@@ -60,7 +56,10 @@ fn every_command_of_the_readme_succeeds() {
 fn program() -> AlignedBytes {
     let architecture = catalogue::find("rgc-28-m4").unwrap();
     let graph = architecture.lower().unwrap();
-    let values = graph.parameters.iter().map(|parameter| (0..parameter.elements()).map(|i| (i % 5) as f32 * 0.05 - 0.1).collect());
+    let values = graph
+        .parameters
+        .iter()
+        .map(|parameter| (0..parameter.elements()).map(|i| (i % 5) as f32 * 0.05 - 0.1).collect());
     let parameters = Parameters { values: values.collect() };
     let preprocessing =
         Preprocessing { channels: 1, height: 28, width: 28, mean: vec![0.2], standard_deviation: vec![0.3] };
@@ -76,11 +75,13 @@ fn program() -> AlignedBytes {
 fn the_example_is_the_code_that_runs_here() {
     let source = include_str!("readme.rs");
     let shown = blocks("rust").concat();
-    let body = source.split("// What the README shows.\n").nth(1).unwrap().split("// End of what it shows.").next().unwrap();
+    let body =
+        source.split("// What the README shows.\n").nth(1).unwrap().split("// End of what it shows.").next().unwrap();
     for line in body.lines().map(str::trim).filter(|line| !line.is_empty()) {
         assert!(shown.contains(line), "the README lacks: {line}");
     }
-    let firmware = std::fs::read_to_string(root().join("firmware-examples/mps2-an386/src/device.rs")).unwrap_or_default()
+    let firmware = std::fs::read_to_string(root().join("firmware-examples/mps2-an386/src/device.rs"))
+        .unwrap_or_default()
         + &std::fs::read_to_string(root().join("firmware-examples/mps2-an386/src/bin/stream.rs")).unwrap();
     assert!(firmware.contains("include_program!") && shown.contains("include_program!"));
 }

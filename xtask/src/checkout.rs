@@ -8,12 +8,8 @@ use std::{
 /// Root of the checkout: the folder above this crate. Cargo says at run time where that is, which stays right when
 /// several checkouts share a target folder.
 static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder =
-        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    PathBuf::from(folder)
-        .parent()
-        .unwrap_or(Path::new("."))
-        .to_owned()
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    PathBuf::from(folder).parent().unwrap_or(Path::new(".")).to_owned()
 });
 
 /// Root of the checkout.
@@ -39,8 +35,7 @@ pub fn firmware(example: &str) -> PathBuf {
 /// Where firmware is built: `CARGO_TARGET_DIR` when set, else `target`, in a folder of its own, since its compiler and
 /// target differ from the host's.
 pub fn firmware_target(example: &str) -> PathBuf {
-    let base =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     base.join("firmware").join(example)
 }
 

@@ -40,7 +40,13 @@ pub fn run(arguments: &DemoArguments) -> Result<()> {
     setup::run()?;
     title("build");
     process::run_on_stderr(cargo().args([
-        "build", "--locked", "-p", "convrnn-trainer", "-p", "convrnn-export", "--bins",
+        "build",
+        "--locked",
+        "-p",
+        "convrnn-trainer",
+        "-p",
+        "convrnn-export",
+        "--bins",
     ]))?;
     let folder = new_folder(&checkout::root().join("runs"))?;
     let mut demo = Demo { report: Report::new(), folder };
@@ -60,10 +66,12 @@ pub fn run(arguments: &DemoArguments) -> Result<()> {
     let checkpoint = training.join("best");
     title("accuracy by time step, whole and with recurrence taken away");
     let mut evaluate = demo.program("convrnn-train");
-    demo.show("Accuracy by time step", evaluate.arg("eval").arg(&checkpoint))?;
-    let mut ablate = demo.program("convrnn-train");
-    ablate.arg("eval").arg(&checkpoint).args(["--ablate", "recurrence"]);
-    demo.show("The same with every recurrent state and feedback zero before each step", &mut ablate)?;
+    evaluate.arg("eval").arg(&checkpoint).args(["--ablate", "recurrence"]);
+    demo.show(
+        "Accuracy by time step, whole and with every recurrent state and feedback zero before each step",
+        &mut evaluate,
+    )?;
+    recurrence_works(evaluate.arg("--json"))?;
     demo.report.picture("Accuracy by time step", &training.join("plots/accuracy-by-step.svg"))?;
     demo.report.picture("Logits over time", &training.join("plots/logits.svg"))?;
 
@@ -136,6 +144,23 @@ impl Demo {
         self.report.command(title, &process::describe(command), &text);
         Ok(())
     }
+}
+
+/// Points of accuracy that the demo's task must lose without recurrence.
+const RECURRENCE_IS_WORTH: f64 = 5.0;
+
+/// Fails when the network does as well without its recurrence: then it shows nothing about recurrence.
+fn recurrence_works(evaluate: &mut Command) -> Result<()> {
+    let output = process::output(evaluate)?;
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("`{}` gave no JSON", process::describe(evaluate)))?;
+    let accuracy = |key: &str| answer[key].as_f64().with_context(|| format!("{key} is missing in {answer}"));
+    let lost = 100.0 * (accuracy("last_accuracy")? - accuracy("ablated_last_accuracy")?);
+    println!("without recurrence the last step loses {lost:.1} points");
+    if lost < RECURRENCE_IS_WORTH {
+        bail!("recurrence is worth {lost:.1} points, expected at least {RECURRENCE_IS_WORTH}: train longer (--epochs)");
+    }
+    Ok(())
 }
 
 fn title(text: &str) {

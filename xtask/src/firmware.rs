@@ -78,12 +78,7 @@ pub struct Choice {
 
 impl Choice {
     fn release(&self) -> Result<PathBuf> {
-        Firmware {
-            example: &self.example,
-            program: &self.program,
-            network: self.network.as_deref(),
-        }
-        .release()
+        Firmware { example: &self.example, program: &self.program, network: self.network.as_deref() }.release()
     }
 }
 
@@ -98,22 +93,12 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
         FirmwareTask::Run { choice, port } => {
             let image = choice.release()?;
             let port = port.map_or_else(qemu::free_port, Ok)?;
-            eprintln!(
-                "the serial line is at 127.0.0.1:{port}; QEMU starts the program when something connects"
-            );
+            eprintln!("the serial line is at 127.0.0.1:{port}; QEMU starts the program when something connects");
             crate::process::run(&mut qemu::command(&image, port))
         }
-        FirmwareTask::Stream {
-            program,
-            trace,
-            images,
-            damage,
-        } => {
+        FirmwareTask::Stream { program, trace, images, damage } => {
             crate::process::run_on_stderr(&mut stream::host_build(&["--bin", "convrnn-export"]))?;
-            print!(
-                "{}",
-                run_stream(program, trace.as_deref(), *images, *damage)?
-            );
+            print!("{}", run_stream(program, trace.as_deref(), *images, *damage)?);
             Ok(())
         }
         FirmwareTask::Count { program } => {
@@ -142,19 +127,9 @@ pub fn stream(program: &Path, trace: &Path, images: u32, damage: Option<u32>) ->
     run_stream(program, Some(trace), images, damage)
 }
 
-fn run_stream(
-    program: &Path,
-    trace: Option<&Path>,
-    images: u32,
-    damage: Option<u32>,
-) -> Result<String> {
+fn run_stream(program: &Path, trace: Option<&Path>, images: u32, damage: Option<u32>) -> Result<String> {
     let image = Stream::build(program)?;
-    let stream = Stream {
-        program,
-        trace,
-        images,
-        damage,
-    };
+    let stream = Stream { program, trace, images, damage };
     stream.run(&image)
 }
 
@@ -174,10 +149,7 @@ fn check_refusals() -> Result<()> {
         named(program).refused(symbol)?;
         let image = Image::read(&named(program).debug()?)?;
         let found = image.forbidden()?;
-        ensure!(
-            !found.is_empty(),
-            "the check of the image finds nothing wrong in {program}"
-        );
+        ensure!(!found.is_empty(), "the check of the image finds nothing wrong in {program}");
         say(&format!(
             "{program}: the release build is refused ({symbol}); in the debug image {} functions are found, such as {}",
             found.len(),
@@ -192,10 +164,7 @@ fn check_stream() -> Result<()> {
     let program = stream::untrained_program()?;
     named("stream").refused("set CONVRNN_PROGRAM")?;
     let oversized = stream::oversized(&program)?;
-    let refused = Firmware {
-        network: Some(&oversized),
-        ..named("stream")
-    };
+    let refused = Firmware { network: Some(&oversized), ..named("stream") };
     refused.refused("the program does not fit: its working memory is larger than the arena")?;
     say("a network that needs 180 KB of the part's 192 KB is refused while compiling");
 
@@ -203,15 +172,8 @@ fn check_stream() -> Result<()> {
     say(&Image::read(&image)?.size()?);
     say("no panic and no heap in the image");
     for (images, damage) in [(IMAGES, None), (DAMAGED_IMAGES, Some(DAMAGE))] {
-        let stream = Stream {
-            program: &program,
-            trace: None,
-            images,
-            damage,
-        };
-        let line = damage.map_or("a good line".into(), |damage| {
-            format!("a line that damages one byte in {damage}")
-        });
+        let stream = Stream { program: &program, trace: None, images, damage };
+        let line = damage.map_or("a good line".into(), |damage| format!("a line that damages one byte in {damage}"));
         say(&format!("{images} images of random pixels over {line}:"));
         let answer = stream.run(&image)?;
         for summary in answer.lines().filter(|line| !line.starts_with("image ")) {
@@ -223,11 +185,7 @@ fn check_stream() -> Result<()> {
 }
 
 fn named(program: &str) -> Firmware<'_> {
-    Firmware {
-        example: EXAMPLE,
-        program,
-        network: None,
-    }
+    Firmware { example: EXAMPLE, program, network: None }
 }
 
 fn say(text: &str) {

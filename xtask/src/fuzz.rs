@@ -60,11 +60,13 @@ fn build(folder: &Path) -> Result<()> {
         bail!("fuzzing is set up for {PLATFORM} only");
     }
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(folder)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", FLAGS)
-        .args(["build", "--release", "--locked", "--target", PLATFORM]);
+    command.current_dir(folder).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS).args([
+        "build",
+        "--release",
+        "--locked",
+        "--target",
+        PLATFORM,
+    ]);
     process::run(&mut command)
 }
 
@@ -72,6 +74,9 @@ fn build(folder: &Path) -> Result<()> {
 fn seeds(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(checkout::root()).args(["run", "--quiet", "-p", "convrnn-export", "--example", "random_programs", "--"]).arg(folder);
+    command
+        .current_dir(checkout::root())
+        .args(["run", "--quiet", "-p", "convrnn-export", "--example", "random_programs", "--"])
+        .arg(folder);
     process::run(&mut command)
 }

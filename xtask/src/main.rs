@@ -13,10 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    about = "Set-up, demo, tests and firmware of convrnn"
-)]
+#[command(name = "cargo xtask", about = "Set-up, demo, tests and firmware of convrnn")]
 struct Arguments {
     #[command(subcommand)]
     task: Task,

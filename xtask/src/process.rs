@@ -14,18 +14,13 @@ use anyhow::{Context, Result, bail};
 /// The command as one would type it, for messages.
 pub fn describe(command: &Command) -> String {
     let parts = std::iter::once(command.get_program()).chain(command.get_args());
-    parts
-        .map(|part| part.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    parts.map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs a command to its end; its output goes where this program's goes.
 pub fn run(command: &mut Command) -> Result<()> {
     command.stdin(Stdio::null());
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{}`", describe(command)))?;
+    let status = command.status().with_context(|| format!("cannot start `{}`", describe(command)))?;
     if !status.success() {
         bail!("`{}` failed ({status})", describe(command));
     }
@@ -41,26 +36,19 @@ pub fn run_on_stderr(command: &mut Command) -> Result<()> {
 /// Runs a command to its end and returns status and output, whatever the status is.
 pub fn output(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null());
-    command
-        .output()
-        .with_context(|| format!("cannot start `{}`", describe(command)))
+    command.output().with_context(|| format!("cannot start `{}`", describe(command)))
 }
 
 /// Standard output of a command that succeeds, trimmed; `None` when it is missing or fails.
 pub fn answer(command: &mut Command) -> Option<String> {
     let output = output(command).ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// First file of that name in the folders of `PATH`.
 pub fn find(program: impl AsRef<OsStr>) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program.as_ref()))
-        .find(|file| file.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program.as_ref())).find(|file| file.is_file())
 }
 
 /// True for the user who may install packages.
@@ -75,9 +63,7 @@ impl Guarded {
     /// Starts the command without a standard input.
     pub fn start(command: &mut Command) -> Result<Self> {
         command.stdin(Stdio::null());
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start `{}`", describe(command)))?;
+        let child = command.spawn().with_context(|| format!("cannot start `{}`", describe(command)))?;
         Ok(Self(child))
     }
 

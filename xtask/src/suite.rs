@@ -30,22 +30,12 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
     part("set-up", &setup::run)?;
     if process::answer(Command::new("cargo").args(["clippy", "--version"])).is_some() {
         part("lints", &|| {
-            process::run(cargo().args([
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ]))
+            process::run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
         })?;
     } else {
         eprintln!("left out: lints (no clippy here: rustup component add clippy)");
     }
-    part("tests of the workspace", &|| {
-        process::run(cargo().args(["test", "--workspace", "--locked"]))
-    })?;
+    part("tests of the workspace", &|| process::run(cargo().args(["test", "--workspace", "--locked"])))?;
     if arguments.no_firmware {
         eprintln!("left out: firmware (--no-firmware)");
     } else if let (Some(tool), false) = (firmware::missing(), process::is_root()) {

@@ -9,8 +9,8 @@ use crate::executor::Ablation;
 use crate::parameters::to_tensors;
 use crate::run_folder::checkpoint_of;
 use crate::settings::{TrainingFile, parse_device};
-use clap::{Args, ValueEnum};
 use crate::workers::Workers;
+use clap::{Args, ValueEnum};
 use convrnn_graph::{Presentation, StepGraph};
 use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::names;
@@ -105,7 +105,11 @@ impl Input {
 
 /// A presentation with other numbers of steps. A longer run goes on showing the image where it was
 /// shown to the end.
-pub fn override_steps(presentation: Presentation, steps: Option<usize>, image_steps: Option<usize>) -> Result<Presentation> {
+pub fn override_steps(
+    presentation: Presentation,
+    steps: Option<usize>,
+    image_steps: Option<usize>,
+) -> Result<Presentation> {
     let held = presentation.image_steps == presentation.steps;
     let total = steps.unwrap_or(presentation.steps);
     let shown = image_steps.unwrap_or(if held { total } else { presentation.image_steps.min(total) });
@@ -162,7 +166,14 @@ impl Eval {
         let parameters = to_tensors(&checkpoint.graph, &checkpoint.parameters, device)?;
         let description = &checkpoint.description;
         let mut measure = |ablation| {
-            evaluate(&mut workers, &parameters, &images, &description.preprocessing, &description.presentation, ablation)
+            evaluate(
+                &mut workers,
+                &parameters,
+                &images,
+                &description.preprocessing,
+                &description.presentation,
+                ablation,
+            )
         };
         let whole = measure(Ablation::None)?;
         let ablated = self.ablate.map(|Ablate::Recurrence| measure(Ablation::Recurrence)).transpose()?;
@@ -198,8 +209,12 @@ fn text(whole: &Evaluation, ablated: Option<&Evaluation>, presentation: &Present
     let rows: Vec<Vec<String>> = (0..presentation.steps)
         .map(|index| {
             let on_show = if presentation.shows_image(index + 1) { "image" } else { "blank" };
-            let mut row =
-                vec![(index + 1).to_string(), on_show.into(), format!("{:.4}", whole.loss[index]), percent(accuracy[index])];
+            let mut row = vec![
+                (index + 1).to_string(),
+                on_show.into(),
+                format!("{:.4}", whole.loss[index]),
+                percent(accuracy[index]),
+            ];
             row.extend(without.as_ref().map(|without| percent(without[index])));
             row
         })

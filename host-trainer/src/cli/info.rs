@@ -67,7 +67,8 @@ fn text(description: &str, report: &Report, presentation: &Presentation, warning
             ]
         })
         .collect();
-    text += &format(&["layer", "output", "cell", "parameters", "MACs a step", "state values", "first image step"], &layers);
+    text +=
+        &format(&["layer", "output", "cell", "parameters", "MACs a step", "state values", "first image step"], &layers);
     let _ = write!(
         text,
         "in all: {} parameters, {} MACs a step, {} state values\n\n\

@@ -23,7 +23,17 @@ impl List {
             print(&to_json(&reports))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let header = ["architecture", "frame", "classes", "parameters", "MACs a step", "state values", "first image step", "minimal unroll", "with feedback"];
+        let header = [
+            "architecture",
+            "frame",
+            "classes",
+            "parameters",
+            "MACs a step",
+            "state values",
+            "first image step",
+            "minimal unroll",
+            "with feedback",
+        ];
         let row = |report: &Report| {
             vec![
                 report.name.clone(),

@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_thousands_are_grouped() {
-        let text = format(&["name", "n"], &[vec!["a".into(), grouped(1_234_567)], vec!["long name".into(), grouped(999)]]);
+        let text =
+            format(&["name", "n"], &[vec!["a".into(), grouped(1_234_567)], vec!["long name".into(), grouped(999)]]);
         assert_eq!(text, "name               n\na          1,234,567\nlong name        999\n");
     }
 }

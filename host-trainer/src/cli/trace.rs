@@ -30,8 +30,11 @@ impl TraceCommand {
         let device = self.input.device()?;
         let workers = self.input.workers(&checkpoint.graph)?;
         let parameters = to_tensors(&checkpoint.graph, &checkpoint.parameters, device)?;
-        let traced =
-            Traced { architecture: &checkpoint.architecture, description: &checkpoint.description, parameters: &parameters };
+        let traced = Traced {
+            architecture: &checkpoint.architecture,
+            description: &checkpoint.description,
+            parameters: &parameters,
+        };
         let trace = trace(workers.executor(), &traced, &images, self.images, self.record)?;
         trace.write(&self.output, &checkpoint.graph)?;
         print(&format!(

@@ -36,13 +36,7 @@ impl Augmentation {
     /// # Errors
     /// [`DataError::Invalid`] that names the setting.
     pub fn check(&self, shape: ImageShape) -> Result<()> {
-        let invalid = |what, expected: String, found: String| {
-            Err(DataError::Invalid {
-                what,
-                expected,
-                found,
-            })
-        };
+        let invalid = |what, expected: String, found: String| Err(DataError::Invalid { what, expected, found });
         let longest = shape.height.max(shape.width);
         if let Some((low, high)) = self.short_side
             && (low < longest || high < low || high > 4096)
@@ -54,25 +48,13 @@ impl Augmentation {
             );
         }
         if self.pad > longest {
-            return invalid(
-                "augmentation `pad`",
-                format!("at most {longest} pixels"),
-                self.pad.to_string(),
-            );
+            return invalid("augmentation `pad`", format!("at most {longest} pixels"), self.pad.to_string());
         }
         if self.colours.is_some() && shape.channels != 3 {
-            return invalid(
-                "augmentation `colours`",
-                "images of 3 channels".into(),
-                shape.channels.to_string(),
-            );
+            return invalid("augmentation `colours`", "images of 3 channels".into(), shape.channels.to_string());
         }
         if !self.fill.is_empty() && self.fill.len() != shape.channels {
-            return invalid(
-                "augmentation `fill`",
-                format!("{} values", shape.channels),
-                self.fill.len().to_string(),
-            );
+            return invalid("augmentation `fill`", format!("{} values", shape.channels), self.fill.len().to_string());
         }
         Ok(())
     }
@@ -105,11 +87,7 @@ impl Augmentation {
             let picture = self.scaled(dataset, index, &mut stream)?;
             let top = self.offset(&mut stream, picture.shape.height, shape.height);
             let left = self.offset(&mut stream, picture.shape.width, shape.width);
-            let fill = if self.fill.is_empty() {
-                &[0; 3][..shape.channels]
-            } else {
-                &self.fill
-            };
+            let fill = if self.fill.is_empty() { &[0; 3][..shape.channels] } else { &self.fill };
             crop_into(&picture, top, left, shape, fill, pixels);
         } else {
             dataset.read(index, pixels)?;
@@ -117,10 +95,7 @@ impl Augmentation {
         if self.flip && stream.below(2) == 1 {
             mirror(pixels, shape);
         }
-        Ok(self
-            .colours
-            .as_ref()
-            .map_or([0.0; 3], |colours| colour_shift(colours, &mut stream)))
+        Ok(self.colours.as_ref().map_or([0.0; 3], |colours| colour_shift(colours, &mut stream)))
     }
 
     fn scaled(&self, dataset: &dyn Dataset, index: usize, stream: &mut Stream) -> Result<Picture> {
@@ -146,10 +121,7 @@ fn mirror(pixels: &mut [u8], shape: ImageShape) {
         for left in 0..shape.width / 2 {
             let right = shape.width - 1 - left;
             for channel in 0..shape.channels {
-                row.swap(
-                    left * shape.channels + channel,
-                    right * shape.channels + channel,
-                );
+                row.swap(left * shape.channels + channel, right * shape.channels + channel);
             }
         }
     }

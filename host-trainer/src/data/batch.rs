@@ -39,15 +39,8 @@ impl Batch {
     /// # Panics
     /// If the preprocessing is not for this number of channels.
     pub fn normalized(&self, preprocessing: &Preprocessing) -> Vec<f32> {
-        let ImageShape {
-            channels,
-            height,
-            width,
-        } = self.shape;
-        assert_eq!(
-            preprocessing.channels, channels,
-            "channels of preprocessing and batch"
-        );
+        let ImageShape { channels, height, width } = self.shape;
+        assert_eq!(preprocessing.channels, channels, "channels of preprocessing and batch");
         let plane = height * width;
         // Each channel has only 256 values.
         let tables: Vec<[f32; 256]> = (0..channels)

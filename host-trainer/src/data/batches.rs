@@ -55,20 +55,12 @@ impl BatchPlan {
 
     /// Evaluation: every image once, in the order of the set.
     pub fn evaluate(batch_size: usize) -> Self {
-        BatchPlan {
-            shuffle: false,
-            drop_last: false,
-            ..BatchPlan::train(batch_size, 0, 0)
-        }
+        BatchPlan { shuffle: false, drop_last: false, ..BatchPlan::train(batch_size, 0, 0) }
     }
 
     /// Number of batches in a whole epoch of `images` images.
     pub fn batches(&self, images: usize) -> usize {
-        if self.drop_last {
-            images / self.batch_size
-        } else {
-            images.div_ceil(self.batch_size)
-        }
+        if self.drop_last { images / self.batch_size } else { images.div_ceil(self.batch_size) }
     }
 
     /// The order of the images in this epoch.
@@ -81,34 +73,17 @@ impl BatchPlan {
     }
 
     fn check(&self, dataset: &dyn Dataset) -> Result<()> {
-        let invalid = |what, expected: String, found: usize| {
-            Err(DataError::Invalid {
-                what,
-                expected,
-                found: found.to_string(),
-            })
-        };
-        let most = if self.drop_last {
-            dataset.len()
-        } else {
-            usize::MAX
-        };
+        let invalid =
+            |what, expected: String, found: usize| Err(DataError::Invalid { what, expected, found: found.to_string() });
+        let most = if self.drop_last { dataset.len() } else { usize::MAX };
         if self.batch_size == 0 || self.batch_size > most {
-            return invalid(
-                "batch size",
-                format!("1 to {most} (images in the set)"),
-                self.batch_size,
-            );
+            return invalid("batch size", format!("1 to {most} (images in the set)"), self.batch_size);
         }
         if self.prefetch == 0 {
             return invalid("batches prepared ahead", "at least 1".into(), 0);
         }
         if self.start > self.batches(dataset.len()) {
-            return invalid(
-                "first batch",
-                format!("at most {}", self.batches(dataset.len())),
-                self.start,
-            );
+            return invalid("first batch", format!("at most {}", self.batches(dataset.len())), self.start);
         }
         self.augmentation.check(dataset.shape())
     }
@@ -118,36 +93,17 @@ impl BatchPlan {
         let shape = dataset.shape();
         let mut images = vec![0; indices.len() * shape.bytes()];
         let read = |(&index, pixels): (&usize, &mut [u8])| {
-            self.augmentation
-                .read(dataset, index, self.seed, self.epoch, pixels)
+            self.augmentation.read(dataset, index, self.seed, self.epoch, pixels)
         };
-        let shifts = indices
-            .par_iter()
-            .zip(images.par_chunks_exact_mut(shape.bytes()))
-            .map(read)
-            .collect::<Vec<_>>();
+        let shifts = indices.par_iter().zip(images.par_chunks_exact_mut(shape.bytes())).map(read).collect::<Vec<_>>();
         // In order, so that of several errors the first image's is told.
         let shifts = shifts.into_iter().collect::<Result<Vec<[f32; 3]>>>()?;
         let colour_shift = match self.augmentation.colours {
-            Some(_) => shifts
-                .iter()
-                .flat_map(|shift| &shift[..shape.channels])
-                .copied()
-                .collect(),
+            Some(_) => shifts.iter().flat_map(|shift| &shift[..shape.channels]).copied().collect(),
             None => Vec::new(),
         };
-        let labels = indices
-            .iter()
-            .map(|&index| dataset.label(index) as i64)
-            .collect();
-        Ok(Batch {
-            number,
-            indices,
-            shape,
-            images,
-            labels,
-            colour_shift,
-        })
+        let labels = indices.iter().map(|&index| dataset.label(index) as i64).collect();
+        Ok(Batch { number, indices, shape, images, labels, colour_shift })
     }
 }
 
@@ -172,12 +128,7 @@ impl Batches {
         let (sender, receiver) = sync_channel(plan.prefetch - 1);
         let work = move || {
             let order = plan.order(dataset.len());
-            for (number, indices) in order
-                .chunks(plan.batch_size)
-                .enumerate()
-                .take(total)
-                .skip(start)
-            {
+            for (number, indices) in order.chunks(plan.batch_size).enumerate().take(total).skip(start) {
                 let batch = plan.assemble(&*dataset, number, indices.to_vec());
                 let failed = batch.is_err();
                 // A closed channel means that nobody wants the rest.
@@ -189,16 +140,8 @@ impl Batches {
         let worker = std::thread::Builder::new()
             .name("batches".into())
             .spawn(work)
-            .map_err(|error| DataError::WorkerStopped {
-                batch: start,
-                reason: format!("cannot start: {error}"),
-            })?;
-        Ok(Batches {
-            receiver: Some(receiver),
-            worker: Some(worker),
-            next: start,
-            total,
-        })
+            .map_err(|error| DataError::WorkerStopped { batch: start, reason: format!("cannot start: {error}") })?;
+        Ok(Batches { receiver: Some(receiver), worker: Some(worker), next: start, total })
     }
 
     /// Number of batches in the whole epoch, those before the start included.
@@ -210,9 +153,7 @@ impl Batches {
     fn join(&mut self) -> Option<String> {
         // Closing the channel first frees a worker that waits to send.
         self.receiver = None;
-        let panic = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            self.worker.take().map(JoinHandle::join)
-        }));
+        let panic = std::panic::catch_unwind(AssertUnwindSafe(|| self.worker.take().map(JoinHandle::join)));
         match panic {
             Ok(Some(Err(cause))) => Some(
                 (cause.downcast_ref::<&str>().map(|text| (*text).to_string()))
@@ -245,10 +186,7 @@ impl Iterator for Batches {
                     return None;
                 }
                 let reason = panic.unwrap_or_else(|| "it ended early".into());
-                Some(Err(DataError::WorkerStopped {
-                    batch: self.next,
-                    reason,
-                }))
+                Some(Err(DataError::WorkerStopped { batch: self.next, reason }))
             }
         }
     }

@@ -99,10 +99,7 @@ pub trait Dataset: Send + Sync {
     fn image(&self, index: usize) -> Result<Picture> {
         let mut pixels = vec![0; self.shape().bytes()];
         self.read(index, &mut pixels)?;
-        Ok(Picture {
-            shape: self.shape(),
-            pixels,
-        })
+        Ok(Picture { shape: self.shape(), pixels })
     }
 }
 
@@ -123,12 +120,7 @@ impl MemoryDataset {
     ///
     /// # Errors
     /// [`DataError::Invalid`] when lengths do not fit, a label has no class, or there is no image.
-    pub fn new(
-        shape: ImageShape,
-        class_names: Vec<String>,
-        pixels: Vec<u8>,
-        labels: Vec<u32>,
-    ) -> Result<Self> {
+    pub fn new(shape: ImageShape, class_names: Vec<String>, pixels: Vec<u8>, labels: Vec<u32>) -> Result<Self> {
         if labels.is_empty() || shape.bytes() == 0 {
             return Err(DataError::Invalid {
                 what: "data set in memory",
@@ -148,10 +140,7 @@ impl MemoryDataset {
                 found: format!("{} bytes", pixels.len()),
             });
         }
-        if let Some((index, label)) = labels
-            .iter()
-            .enumerate()
-            .find(|&(_, &label)| label as usize >= class_names.len())
+        if let Some((index, label)) = labels.iter().enumerate().find(|&(_, &label)| label as usize >= class_names.len())
         {
             return Err(DataError::Invalid {
                 what: "label of a data set in memory",
@@ -159,12 +148,7 @@ impl MemoryDataset {
                 found: format!("{label} at image {index}"),
             });
         }
-        Ok(MemoryDataset {
-            shape,
-            class_names,
-            pixels,
-            labels,
-        })
+        Ok(MemoryDataset { shape, class_names, pixels, labels })
     }
 
     /// Reads the whole of another data set, on all threads.
@@ -177,16 +161,12 @@ impl MemoryDataset {
         let failure = pixels
             .par_chunks_exact_mut(shape.bytes())
             .enumerate()
-            .filter_map(|(index, image)| {
-                source.read(index, image).err().map(|error| (index, error))
-            })
+            .filter_map(|(index, image)| source.read(index, image).err().map(|error| (index, error)))
             .min_by_key(|(index, _)| *index);
         if let Some((_, error)) = failure {
             return Err(error);
         }
-        let labels = (0..source.len())
-            .map(|index| source.label(index) as u32)
-            .collect();
+        let labels = (0..source.len()).map(|index| source.label(index) as u32).collect();
         MemoryDataset::new(shape, source.class_names().to_vec(), pixels, labels)
     }
 
@@ -225,38 +205,19 @@ mod tests {
     use super::*;
 
     fn counting(n: usize) -> MemoryDataset {
-        let shape = ImageShape {
-            channels: 1,
-            height: 1,
-            width: 2,
-        };
+        let shape = ImageShape { channels: 1, height: 1, width: 2 };
         let pixels = (0..2 * n).map(|value| value as u8).collect();
         let labels = (0..n as u32).map(|index| index % 3).collect();
-        MemoryDataset::new(
-            shape,
-            vec!["a".into(), "b".into(), "c".into()],
-            pixels,
-            labels,
-        )
-        .unwrap()
+        MemoryDataset::new(shape, vec!["a".into(), "b".into(), "c".into()], pixels, labels).unwrap()
     }
 
     #[test]
     fn memory_set_checks_lengths_and_labels() {
-        let shape = ImageShape {
-            channels: 1,
-            height: 1,
-            width: 2,
-        };
+        let shape = ImageShape { channels: 1, height: 1, width: 2 };
         let names = vec!["a".to_string()];
         assert!(MemoryDataset::new(shape, names.clone(), vec![0; 3], vec![0, 0]).is_err());
-        let error = MemoryDataset::new(shape, names, vec![0; 4], vec![0, 1])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("below 1 classes") && error.contains("1 at image 1"),
-            "{error}"
-        );
+        let error = MemoryDataset::new(shape, names, vec![0; 4], vec![0, 1]).unwrap_err().to_string();
+        assert!(error.contains("below 1 classes") && error.contains("1 at image 1"), "{error}");
     }
 
     #[test]

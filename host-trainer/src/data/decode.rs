@@ -20,17 +20,11 @@ const LONGEST_SIDE: u32 = 1 << 15;
 /// # Errors
 /// [`DataError::CorruptImage`] with the decoder's reason, also for a JPEG cut short.
 pub fn decode(bytes: &[u8], channels: usize, file: &ImageFile) -> Result<Picture> {
-    let decoded = if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
-        decode_jpeg(bytes)
-    } else {
-        decode_other(bytes)
-    };
-    decoded
-        .map(|image| to_picture(image, channels))
-        .map_err(|reason| DataError::CorruptImage {
-            file: file.clone(),
-            reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
-        })
+    let decoded = if bytes.starts_with(&[0xff, 0xd8, 0xff]) { decode_jpeg(bytes) } else { decode_other(bytes) };
+    decoded.map(|image| to_picture(image, channels)).map_err(|reason| DataError::CorruptImage {
+        file: file.clone(),
+        reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+    })
 }
 
 /// The decoder below the image library's, in strict mode: the library's own setting fills what is
@@ -44,21 +38,15 @@ fn decode_jpeg(bytes: &[u8]) -> Result<DynamicImage, String> {
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     let pixels = decoder.decode().map_err(|error| error.to_string())?;
     let (width, height) = decoder.dimensions().ok_or("it has no dimensions")?;
-    let image =
-        RgbImage::from_raw(width as u32, height as u32, pixels).ok_or("its pixels are not RGB")?;
+    let image = RgbImage::from_raw(width as u32, height as u32, pixels).ok_or("its pixels are not RGB")?;
     Ok(DynamicImage::ImageRgb8(image))
 }
 
 fn decode_other(bytes: &[u8]) -> Result<DynamicImage, String> {
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| error.to_string())?;
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     if reader.format().is_none() {
         let start = &bytes[..bytes.len().min(8)];
-        return Err(format!(
-            "neither JPEG nor PNG; it has {} bytes and starts with {start:02x?}",
-            bytes.len()
-        ));
+        return Err(format!("neither JPEG nor PNG; it has {} bytes and starts with {start:02x?}", bytes.len()));
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST_SIDE);
@@ -69,30 +57,15 @@ fn decode_other(bytes: &[u8]) -> Result<DynamicImage, String> {
 
 fn to_picture(image: DynamicImage, channels: usize) -> Picture {
     let (height, width) = (image.height() as usize, image.width() as usize);
-    let pixels = if channels == 1 {
-        image.into_luma8().into_raw()
-    } else {
-        image.into_rgb8().into_raw()
-    };
-    Picture {
-        shape: ImageShape {
-            channels,
-            height,
-            width,
-        },
-        pixels,
-    }
+    let pixels = if channels == 1 { image.into_luma8().into_raw() } else { image.into_rgb8().into_raw() };
+    Picture { shape: ImageShape { channels, height, width }, pixels }
 }
 
 /// Height and width after scaling so that the shorter side has `short` pixels, rounded to the
 /// nearest pixel (half up).
 pub fn scaled_extents(height: usize, width: usize, short: usize) -> (usize, usize) {
     let scale = |long: usize, base: usize| ((2 * long * short + base) / (2 * base)).max(1);
-    if height <= width {
-        (short, scale(width, height))
-    } else {
-        (scale(height, width), short)
-    }
+    if height <= width { (short, scale(width, height)) } else { (scale(height, width), short) }
 }
 
 /// Scales a picture so that its shorter side has `short` pixels, keeping proportions.
@@ -100,33 +73,20 @@ pub fn scaled_extents(height: usize, width: usize, short: usize) -> (usize, usiz
 /// Bilinear with a filter as wide as the reduction (a triangle), so that shrinking does not
 /// alias; the same kind of filter as Pillow's and torchvision's default.
 pub fn scale_short_side(picture: Picture, short: usize) -> Picture {
-    let ImageShape {
-        channels,
-        height,
-        width,
-    } = picture.shape;
+    let ImageShape { channels, height, width } = picture.shape;
     let (new_height, new_width) = scaled_extents(height, width, short);
     if (new_height, new_width) == (height, width) {
         return picture;
     }
-    let (from, to) = (
-        (width as u32, height as u32),
-        (new_width as u32, new_height as u32),
-    );
+    let (from, to) = ((width as u32, height as u32), (new_width as u32, new_height as u32));
     let pixels = if channels == 1 {
-        image::GrayImage::from_raw(from.0, from.1, picture.pixels).map(|source| {
-            image::imageops::resize(&source, to.0, to.1, FilterType::Triangle).into_raw()
-        })
+        image::GrayImage::from_raw(from.0, from.1, picture.pixels)
+            .map(|source| image::imageops::resize(&source, to.0, to.1, FilterType::Triangle).into_raw())
     } else {
-        image::RgbImage::from_raw(from.0, from.1, picture.pixels).map(|source| {
-            image::imageops::resize(&source, to.0, to.1, FilterType::Triangle).into_raw()
-        })
+        image::RgbImage::from_raw(from.0, from.1, picture.pixels)
+            .map(|source| image::imageops::resize(&source, to.0, to.1, FilterType::Triangle).into_raw())
     };
-    let shape = ImageShape {
-        channels,
-        height: new_height,
-        width: new_width,
-    };
+    let shape = ImageShape { channels, height: new_height, width: new_width };
     // `from_raw` refuses only buffers that are too short for their extents.
     let pixels = pixels.expect("a picture holds channels x height x width bytes");
     Picture { shape, pixels }
@@ -134,14 +94,7 @@ pub fn scale_short_side(picture: Picture, short: usize) -> Picture {
 
 /// Copies the window of `target` whose top left corner is (`top`, `left`) out of `source` into
 /// `pixels`. Parts of the window outside the source get `fill` (one value a channel).
-pub fn crop_into(
-    source: &Picture,
-    top: isize,
-    left: isize,
-    target: ImageShape,
-    fill: &[u8],
-    pixels: &mut [u8],
-) {
+pub fn crop_into(source: &Picture, top: isize, left: isize, target: ImageShape, fill: &[u8], pixels: &mut [u8]) {
     let channels = target.channels;
     let width = source.shape.width as isize;
     for (row, line) in pixels.chunks_exact_mut(target.width * channels).enumerate() {
@@ -150,8 +103,7 @@ pub fn crop_into(
         let last = (width - left).clamp(first, target.width as isize);
         let inside = y >= 0 && y < source.shape.height as isize && first < last;
         if !inside || first > 0 || last < target.width as isize {
-            line.chunks_exact_mut(channels)
-                .for_each(|pixel| pixel.copy_from_slice(fill));
+            line.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(fill));
         }
         if inside {
             let start = ((y * width + left + first) as usize) * channels;
@@ -173,52 +125,27 @@ mod tests {
     use super::*;
 
     fn gray(height: usize, width: usize, pixels: Vec<u8>) -> Picture {
-        Picture {
-            shape: ImageShape {
-                channels: 1,
-                height,
-                width,
-            },
-            pixels,
-        }
+        Picture { shape: ImageShape { channels: 1, height, width }, pixels }
     }
 
     #[test]
     fn bytes_that_are_no_image_are_refused_with_the_file() {
-        let file = ImageFile {
-            path: "set.tar".into(),
-            entry: Some("train/cat/7.jpg".into()),
-        };
+        let file = ImageFile { path: "set.tar".into(), entry: Some("train/cat/7.jpg".into()) };
         for bytes in [&b""[..], b"hello, world", &[0xff, 0xd8, 0xff, 0xe0, 0, 16]] {
             let error = decode(bytes, 3, &file).unwrap_err().to_string();
-            assert!(
-                error.starts_with("set.tar: entry `train/cat/7.jpg`: image cannot be decoded"),
-                "{error}"
-            );
+            assert!(error.starts_with("set.tar: entry `train/cat/7.jpg`: image cannot be decoded"), "{error}");
         }
     }
 
     #[test]
     fn a_png_comes_back_exactly_and_as_gray() {
-        let file = ImageFile {
-            path: "x.png".into(),
-            entry: None,
-        };
+        let file = ImageFile { path: "x.png".into(), entry: None };
         let pixels: Vec<u8> = (0..2 * 3 * 3).map(|value| value * 13).collect();
         let image = image::RgbImage::from_raw(3, 2, pixels.clone()).unwrap();
         let mut bytes = Vec::new();
-        image
-            .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png)
-            .unwrap();
+        image.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
         let picture = decode(&bytes, 3, &file).unwrap();
-        assert_eq!(
-            picture.shape,
-            ImageShape {
-                channels: 3,
-                height: 2,
-                width: 3
-            }
-        );
+        assert_eq!(picture.shape, ImageShape { channels: 3, height: 2, width: 3 });
         assert_eq!(picture.pixels, pixels);
         assert_eq!(decode(&bytes, 1, &file).unwrap().pixels.len(), 6);
         bytes.truncate(bytes.len() / 2);
@@ -227,59 +154,28 @@ mod tests {
 
     #[test]
     fn a_truncated_jpeg_is_refused_and_not_filled_with_gray() {
-        let file = ImageFile {
-            path: "x.jpg".into(),
-            entry: None,
-        };
-        let pixels: Vec<u8> = (0..64 * 64 * 3)
-            .map(|value: u32| (value.wrapping_mul(2_654_435_761) >> 24) as u8)
-            .collect();
+        let file = ImageFile { path: "x.jpg".into(), entry: None };
+        let pixels: Vec<u8> =
+            (0..64 * 64 * 3).map(|value: u32| (value.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let image = RgbImage::from_raw(64, 64, pixels).unwrap();
         let mut bytes = Vec::new();
-        image
-            .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg)
-            .unwrap();
+        image.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).unwrap();
         let whole = decode(&bytes, 3, &file).unwrap();
-        assert_eq!(
-            whole.shape,
-            ImageShape {
-                channels: 3,
-                height: 64,
-                width: 64
-            }
-        );
+        assert_eq!(whole.shape, ImageShape { channels: 3, height: 64, width: 64 });
         for length in [bytes.len() / 4, bytes.len() / 2, bytes.len() - 100] {
             let error = decode(&bytes[..length], 3, &file).unwrap_err().to_string();
-            assert!(
-                error.starts_with("x.jpg: image cannot be decoded") && !error.contains('\n'),
-                "{error}"
-            );
+            assert!(error.starts_with("x.jpg: image cannot be decoded") && !error.contains('\n'), "{error}");
         }
     }
 
     #[test]
     fn a_gray_jpeg_has_three_equal_channels_or_one() {
-        let file = ImageFile {
-            path: "x.jpg".into(),
-            entry: None,
-        };
+        let file = ImageFile { path: "x.jpg".into(), entry: None };
         let image = image::GrayImage::from_fn(16, 8, |x, _| image::Luma([x as u8 * 8]));
         let mut bytes = Vec::new();
-        image
-            .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg)
-            .unwrap();
-        let (one, three) = (
-            decode(&bytes, 1, &file).unwrap(),
-            decode(&bytes, 3, &file).unwrap(),
-        );
-        assert_eq!(
-            three.shape,
-            ImageShape {
-                channels: 3,
-                height: 8,
-                width: 16
-            }
-        );
+        image.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).unwrap();
+        let (one, three) = (decode(&bytes, 1, &file).unwrap(), decode(&bytes, 3, &file).unwrap());
+        assert_eq!(three.shape, ImageShape { channels: 3, height: 8, width: 16 });
         for (gray, colour) in one.pixels.iter().zip(three.pixels.chunks_exact(3)) {
             assert_eq!(colour, [*gray; 3]);
         }
@@ -291,14 +187,7 @@ mod tests {
         assert_eq!(scaled_extents(300, 200, 100), (150, 100));
         assert_eq!(scaled_extents(1, 1000, 1), (1, 1000));
         let scaled = scale_short_side(gray(20, 30, vec![77; 600]), 8);
-        assert_eq!(
-            scaled.shape,
-            ImageShape {
-                channels: 1,
-                height: 8,
-                width: 12
-            }
-        );
+        assert_eq!(scaled.shape, ImageShape { channels: 1, height: 8, width: 12 });
         assert!(scaled.pixels.iter().all(|&value| value == 77));
     }
 

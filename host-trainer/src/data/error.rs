@@ -97,9 +97,7 @@ pub enum DataError {
         found: String,
     },
     /// The thread that prepares batches ended without finishing the epoch.
-    #[error(
-        "the thread that prepares batches stopped at batch {batch}: {reason}; this is a bug, please report it"
-    )]
+    #[error("the thread that prepares batches stopped at batch {batch}: {reason}; this is a bug, please report it")]
     WorkerStopped {
         /// The batch that would have come next, counted from the start of the epoch.
         batch: usize,
@@ -130,11 +128,7 @@ impl ImageFile {
 impl DataError {
     /// Wraps an operating system error with what was tried and where.
     pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
-        DataError::Io {
-            action,
-            path: path.to_path_buf(),
-            source,
-        }
+        DataError::Io { action, path: path.to_path_buf(), source }
     }
 }
 

@@ -56,31 +56,23 @@ impl StoredFile {
         match &self.place {
             Place::Memory(bytes) => Ok(bytes.to_vec()),
             Place::File => {
-                let mut file =
-                    File::open(path).map_err(|error| DataError::io("open", path, error))?;
-                let length = file
-                    .metadata()
-                    .map_err(|error| DataError::io("examine", path, error))?
-                    .len();
+                let mut file = File::open(path).map_err(|error| DataError::io("open", path, error))?;
+                let length = file.metadata().map_err(|error| DataError::io("examine", path, error))?.len();
                 if length > LARGEST_FILE {
                     return Err(too_large(length));
                 }
                 let mut bytes = Vec::with_capacity(length as usize);
-                file.read_to_end(&mut bytes)
-                    .map_err(|error| DataError::io("read", path, error))?;
+                file.read_to_end(&mut bytes).map_err(|error| DataError::io("read", path, error))?;
                 Ok(bytes)
             }
             Place::Range { offset, length } => {
                 if *length > LARGEST_FILE {
                     return Err(too_large(*length));
                 }
-                let mut file =
-                    File::open(path).map_err(|error| DataError::io("open", path, error))?;
-                file.seek(SeekFrom::Start(*offset))
-                    .map_err(|error| DataError::io("seek in", path, error))?;
+                let mut file = File::open(path).map_err(|error| DataError::io("open", path, error))?;
+                file.seek(SeekFrom::Start(*offset)).map_err(|error| DataError::io("seek in", path, error))?;
                 let mut bytes = vec![0; *length as usize];
-                file.read_exact(&mut bytes)
-                    .map_err(|error| DataError::io("read", path, error))?;
+                file.read_exact(&mut bytes).map_err(|error| DataError::io("read", path, error))?;
                 Ok(bytes)
             }
         }
@@ -109,21 +101,14 @@ pub fn list(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<StoredFile
     Ok(files)
 }
 
-fn walk(
-    folder: &Path,
-    prefix: &str,
-    wanted: &dyn Fn(&str) -> bool,
-    files: &mut Vec<StoredFile>,
-) -> Result<()> {
-    let entries =
-        std::fs::read_dir(folder).map_err(|error| DataError::io("list", folder, error))?;
+fn walk(folder: &Path, prefix: &str, wanted: &dyn Fn(&str) -> bool, files: &mut Vec<StoredFile>) -> Result<()> {
+    let entries = std::fs::read_dir(folder).map_err(|error| DataError::io("list", folder, error))?;
     for entry in entries {
         let entry = entry.map_err(|error| DataError::io("list", folder, error))?;
         let path = entry.path();
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         // Follows links, as data folders are often made of them.
-        let kind =
-            std::fs::metadata(&path).map_err(|error| DataError::io("examine", &path, error))?;
+        let kind = std::fs::metadata(&path).map_err(|error| DataError::io("examine", &path, error))?;
         if kind.is_dir() {
             if name.split('/').count() > 16 {
                 return Err(DataError::Format {
@@ -136,11 +121,7 @@ fn walk(
             }
             walk(&path, &format!("{name}/"), wanted, files)?;
         } else if kind.is_file() && wanted(&name) {
-            files.push(StoredFile {
-                file: ImageFile { path, entry: None },
-                name,
-                place: Place::File,
-            });
+            files.push(StoredFile { file: ImageFile { path, entry: None }, name, place: Place::File });
         }
     }
     Ok(())
@@ -154,11 +135,7 @@ enum Wrapping {
     Gzip,
 }
 
-fn list_archive(
-    path: &Path,
-    wanted: &dyn Fn(&str) -> bool,
-    files: &mut Vec<StoredFile>,
-) -> Result<()> {
+fn list_archive(path: &Path, wanted: &dyn Fn(&str) -> bool, files: &mut Vec<StoredFile>) -> Result<()> {
     let wrapping = wrapping(path)?;
     let file = File::open(path).map_err(|error| DataError::io("open", path, error))?;
     let buffered = BufReader::with_capacity(1 << 16, file);
@@ -167,15 +144,12 @@ fn list_archive(
             check_end(path)?;
             // Seeking past entries is much faster than reading them.
             let mut archive = tar::Archive::new(buffered);
-            let entries = archive
-                .entries_with_seek()
-                .map_err(|error| damaged(path, &error))?;
+            let entries = archive.entries_with_seek().map_err(|error| damaged(path, &error))?;
             return collect(path, entries, wrapping, wanted, files);
         }
-        Wrapping::Zstd => Box::new(
-            zstd::stream::read::Decoder::with_buffer(buffered)
-                .map_err(|error| damaged(path, &error))?,
-        ),
+        Wrapping::Zstd => {
+            Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(|error| damaged(path, &error))?)
+        }
         Wrapping::Gzip => Box::new(flate2::read::MultiGzDecoder::new(buffered)),
     };
     let mut archive = tar::Archive::new(reader);
@@ -190,9 +164,7 @@ fn collect<R: Read>(
     wanted: &dyn Fn(&str) -> bool,
     files: &mut Vec<StoredFile>,
 ) -> Result<()> {
-    let archive_length = std::fs::metadata(path)
-        .map_err(|error| DataError::io("examine", path, error))?
-        .len();
+    let archive_length = std::fs::metadata(path).map_err(|error| DataError::io("examine", path, error))?.len();
     let mut held = 0u64;
     for entry in entries {
         let mut entry = entry.map_err(|error| damaged(path, &error))?;
@@ -205,20 +177,14 @@ fn collect<R: Read>(
         if !wanted(&name) {
             continue;
         }
-        let file = ImageFile {
-            path: path.to_path_buf(),
-            entry: Some(name.clone()),
-        };
+        let file = ImageFile { path: path.to_path_buf(), entry: Some(name.clone()) };
         let place = if wrapping == Wrapping::None {
             let offset = entry.raw_file_position();
             if offset.saturating_add(length) > archive_length {
                 return Err(DataError::Format {
                     path: path.to_path_buf(),
                     what: "length of the archive",
-                    expected: format!(
-                        "at least {} bytes for entry `{name}`",
-                        offset.saturating_add(length)
-                    ),
+                    expected: format!("at least {} bytes for entry `{name}`", offset.saturating_add(length)),
                     found: format!("{archive_length} bytes"),
                     hint: "the archive is cut short: fetch it again",
                 });
@@ -236,9 +202,7 @@ fn collect<R: Read>(
                 });
             }
             let mut bytes = Vec::with_capacity(length as usize);
-            entry
-                .read_to_end(&mut bytes)
-                .map_err(|error| damaged(path, &error))?;
+            entry.read_to_end(&mut bytes).map_err(|error| damaged(path, &error))?;
             if bytes.len() as u64 != length {
                 return Err(DataError::Format {
                     path: path.to_path_buf(),
@@ -258,10 +222,7 @@ fn collect<R: Read>(
 fn wrapping(path: &Path) -> Result<Wrapping> {
     let mut file = File::open(path).map_err(|error| DataError::io("open", path, error))?;
     let mut start = Vec::new();
-    Read::by_ref(&mut file)
-        .take(262)
-        .read_to_end(&mut start)
-        .map_err(|error| DataError::io("read", path, error))?;
+    Read::by_ref(&mut file).take(262).read_to_end(&mut start).map_err(|error| DataError::io("read", path, error))?;
     if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         Ok(Wrapping::Zstd)
     } else if start.starts_with(&[0x1f, 0x8b]) {
@@ -284,10 +245,7 @@ fn wrapping(path: &Path) -> Result<Wrapping> {
 fn check_end(path: &Path) -> Result<()> {
     const END: usize = 1024;
     let mut file = File::open(path).map_err(|error| DataError::io("open", path, error))?;
-    let length = file
-        .metadata()
-        .map_err(|error| DataError::io("examine", path, error))?
-        .len();
+    let length = file.metadata().map_err(|error| DataError::io("examine", path, error))?.len();
     let mut end = Vec::new();
     file.seek(SeekFrom::Start(length.saturating_sub(END as u64)))
         .and_then(|_| file.read_to_end(&mut end))

@@ -22,11 +22,7 @@ pub struct FolderOptions {
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        FolderOptions {
-            channels: 3,
-            size: None,
-            short: None,
-        }
+        FolderOptions { channels: 3, size: None, short: None }
     }
 }
 
@@ -51,23 +47,15 @@ fn folder_names(split: Split) -> &'static [&'static str] {
 /// Takes `any/train/class/more/file.jpg` apart: the split's folder and the class.
 fn split_and_class(name: &str) -> Option<(&str, &str)> {
     let parts: Vec<&str> = name.split('/').collect();
-    let all = || {
-        folder_names(Split::Train)
-            .iter()
-            .chain(folder_names(Split::Test))
-    };
-    let at = parts
-        .iter()
-        .position(|part| all().any(|known| known == part))?;
+    let all = || folder_names(Split::Train).iter().chain(folder_names(Split::Test));
+    let at = parts.iter().position(|part| all().any(|known| known == part))?;
     (at + 2 < parts.len()).then(|| (parts[at], parts[at + 1]))
 }
 
 /// Whether a file name is that of an image we read; hidden files (`._1.jpg`) are not.
 fn is_image(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
-    let extension = file
-        .rsplit_once('.')
-        .map(|(_, extension)| extension.to_ascii_lowercase());
+    let extension = file.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
     !file.starts_with('.') && matches!(extension.as_deref(), Some("jpg" | "jpeg" | "png"))
 }
 
@@ -90,10 +78,7 @@ impl FolderDataset {
                 return false;
             }
             let Some((folder, class)) = split_and_class(name) else {
-                *seen
-                    .0
-                    .entry(name.split('/').next().unwrap_or(name).to_string())
-                    .or_default() += 1;
+                *seen.0.entry(name.split('/').next().unwrap_or(name).to_string()).or_default() += 1;
                 return false;
             };
             *seen.0.entry(folder.to_string()).or_default() += 1;
@@ -107,20 +92,13 @@ impl FolderDataset {
             return Err(no_split(path, split, &folders));
         }
         let classes = if training_classes.is_empty() {
-            files
-                .iter()
-                .filter_map(|file| split_and_class(&file.name))
-                .map(|(_, class)| class.to_string())
-                .collect()
+            files.iter().filter_map(|file| split_and_class(&file.name)).map(|(_, class)| class.to_string()).collect()
         } else {
             training_classes
         };
         let class_names: Vec<String> = classes.into_iter().collect();
-        let numbers: BTreeMap<&str, u32> = class_names
-            .iter()
-            .enumerate()
-            .map(|(number, name)| (name.as_str(), number as u32))
-            .collect();
+        let numbers: BTreeMap<&str, u32> =
+            class_names.iter().enumerate().map(|(number, name)| (name.as_str(), number as u32)).collect();
         let labels = files
             .iter()
             .map(|file| {
@@ -128,10 +106,7 @@ impl FolderDataset {
                 numbers.get(class).copied().ok_or_else(|| DataError::Split {
                     path: path.to_path_buf(),
                     wanted: split.name(),
-                    expected: format!(
-                        "only classes of the training split ({} of them)",
-                        numbers.len()
-                    ),
+                    expected: format!("only classes of the training split ({} of them)", numbers.len()),
                     found: format!("class `{class}`"),
                     hint: "give both splits the same class folders",
                 })
@@ -139,20 +114,10 @@ impl FolderDataset {
             .collect::<Result<Vec<u32>>>()?;
         let first = decode(&files[0].read()?, options.channels, &files[0].file)?.shape;
         let shape = match options.size {
-            Some(size) => ImageShape {
-                channels: options.channels,
-                height: size,
-                width: size,
-            },
+            Some(size) => ImageShape { channels: options.channels, height: size, width: size },
             None => first,
         };
-        Ok(FolderDataset {
-            options,
-            shape,
-            class_names,
-            files,
-            labels,
-        })
+        Ok(FolderDataset { options, shape, class_names, files, labels })
     }
 
     /// Where image `index` lies.
@@ -174,16 +139,11 @@ fn check(options: FolderOptions) -> Result<()> {
             found: options.channels.to_string(),
         });
     }
-    for (what, value) in [
-        ("option `size` of an image folder", options.size),
-        ("option `short` of an image folder", options.short),
-    ] {
+    for (what, value) in
+        [("option `size` of an image folder", options.size), ("option `short` of an image folder", options.short)]
+    {
         if let Some(value) = value.filter(|value| !(1..=4096).contains(value)) {
-            return Err(DataError::Invalid {
-                what,
-                expected: "1 to 4096 pixels".into(),
-                found: value.to_string(),
-            });
+            return Err(DataError::Invalid { what, expected: "1 to 4096 pixels".into(), found: value.to_string() });
         }
     }
     if let Some(short) = options.short {
@@ -192,10 +152,7 @@ fn check(options: FolderOptions) -> Result<()> {
             return Err(DataError::Invalid {
                 what: "option `short` of an image folder",
                 expected: "a `size` beside it that is not larger, so that the crop fits".into(),
-                found: format!(
-                    "short={short}, size={}",
-                    options.size.map_or("none".into(), |size| size.to_string())
-                ),
+                found: format!("short={short}, size={}", options.size.map_or("none".into(), |size| size.to_string())),
             });
         }
     }
@@ -203,23 +160,13 @@ fn check(options: FolderOptions) -> Result<()> {
 }
 
 fn no_split(path: &Path, split: Split, folders: &BTreeMap<String, usize>) -> DataError {
-    let found: Vec<String> = folders
-        .iter()
-        .take(8)
-        .map(|(folder, count)| format!("`{folder}` with {count} images"))
-        .collect();
+    let found: Vec<String> =
+        folders.iter().take(8).map(|(folder, count)| format!("`{folder}` with {count} images")).collect();
     DataError::Split {
         path: path.to_path_buf(),
         wanted: split.name(),
-        expected: format!(
-            "JPEG or PNG files in `{}/<class>/`",
-            folder_names(split).join("|")
-        ),
-        found: if found.is_empty() {
-            "no images".into()
-        } else {
-            found.join(", ")
-        },
+        expected: format!("JPEG or PNG files in `{}/<class>/`", folder_names(split).join("|")),
+        found: if found.is_empty() { "no images".into() } else { found.join(", ") },
         hint: "name the folders so, or give another data source",
     }
 }
@@ -250,25 +197,12 @@ impl Dataset for FolderDataset {
         if self.options.size.is_none() && picture.shape != self.shape {
             return Err(DataError::ImageSize {
                 file: self.files[index].file.clone(),
-                expected: format!(
-                    "{} x {}, as `{}`",
-                    self.shape.height, self.shape.width, self.files[0].name
-                ),
+                expected: format!("{} x {}, as `{}`", self.shape.height, self.shape.width, self.files[0].name),
                 found: format!("{height} x {width}"),
             });
         }
-        let (top, left) = (
-            centre(height, self.shape.height),
-            centre(width, self.shape.width),
-        );
-        crop_into(
-            &picture,
-            top,
-            left,
-            self.shape,
-            &[0; 3][..self.shape.channels],
-            pixels,
-        );
+        let (top, left) = (centre(height, self.shape.height), centre(width, self.shape.width));
+        crop_into(&picture, top, left, self.shape, &[0; 3][..self.shape.channels], pixels);
         Ok(())
     }
 

@@ -6,9 +6,7 @@ use super::*;
 fn png(height: u32, width: u32, value: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     let image = image::RgbImage::from_pixel(width, height, image::Rgb([value, 10, 20]));
-    image
-        .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png)
-        .unwrap();
+    image.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
     bytes
 }
 
@@ -59,30 +57,12 @@ fn assert_is_the_set(path: &Path) {
     let train = FolderDataset::open(path, Split::Train, FolderOptions::default()).unwrap();
     assert_eq!(train.len(), 3);
     assert_eq!(train.class_names(), ["cat", "dog"]);
-    assert_eq!(
-        train.shape(),
-        ImageShape {
-            channels: 3,
-            height: 4,
-            width: 4
-        }
-    );
-    assert_eq!(
-        (0..3).map(|index| train.label(index)).collect::<Vec<_>>(),
-        [0, 0, 1]
-    );
-    assert_eq!(
-        (0..3)
-            .map(|index| first_value(&train, index))
-            .collect::<Vec<_>>(),
-        [0, 1, 3]
-    );
+    assert_eq!(train.shape(), ImageShape { channels: 3, height: 4, width: 4 });
+    assert_eq!((0..3).map(|index| train.label(index)).collect::<Vec<_>>(), [0, 0, 1]);
+    assert_eq!((0..3).map(|index| first_value(&train, index)).collect::<Vec<_>>(), [0, 1, 3]);
     let test = FolderDataset::open(path, Split::Test, FolderOptions::default()).unwrap();
     // `dog` keeps the number it has in training although `cat` has no test image.
-    assert_eq!(
-        (test.len(), test.label(0), first_value(&test, 0)),
-        (1, 1, 9)
-    );
+    assert_eq!((test.len(), test.label(0), first_value(&test, 0)), (1, 1, 9));
 }
 
 #[test]
@@ -104,10 +84,7 @@ fn a_corrupt_image_is_named_with_its_place_in_the_archive() {
     let set = FolderDataset::open(archive.path(), Split::Train, FolderOptions::default()).unwrap();
     assert!(set.image(0).is_ok());
     let error = MemoryDataset::read_all(&set).unwrap_err().to_string();
-    assert!(
-        error.contains("entry `train/cat/1.png`: image cannot be decoded"),
-        "{error}"
-    );
+    assert!(error.contains("entry `train/cat/1.png`: image cannot be decoded"), "{error}");
 }
 
 #[test]
@@ -118,92 +95,40 @@ fn other_sizes_need_the_size_option() {
     let set = FolderDataset::open(folder.path(), Split::Train, FolderOptions::default()).unwrap();
     let error = set.image(2).unwrap_err().to_string();
     assert!(
-        error.contains("2.png")
-            && error.contains("4 x 4")
-            && error.contains("9 x 6")
-            && error.contains("size=N"),
+        error.contains("2.png") && error.contains("4 x 4") && error.contains("9 x 6") && error.contains("size=N"),
         "{error}"
     );
-    let options = FolderOptions {
-        channels: 1,
-        size: Some(5),
-        short: Some(6),
-    };
+    let options = FolderOptions { channels: 1, size: Some(5), short: Some(6) };
     let set = FolderDataset::open(folder.path(), Split::Train, options).unwrap();
-    assert_eq!(
-        set.image(2).unwrap().shape,
-        ImageShape {
-            channels: 1,
-            height: 5,
-            width: 5
-        }
-    );
-    assert_eq!(
-        set.original(2).unwrap().shape,
-        ImageShape {
-            channels: 1,
-            height: 9,
-            width: 6
-        }
-    );
+    assert_eq!(set.image(2).unwrap().shape, ImageShape { channels: 1, height: 5, width: 5 });
+    assert_eq!(set.original(2).unwrap().shape, ImageShape { channels: 1, height: 9, width: 6 });
 }
 
 #[test]
 fn wrong_layouts_and_archives_say_what_was_found() {
-    let message = |path: &Path, split| {
-        FolderDataset::open(path, split, FolderOptions::default())
-            .unwrap_err()
-            .to_string()
-    };
-    let folder = write_folder(&[
-        ("train/cat/0.png", png(2, 2, 0)),
-        ("other/cat/0.png", png(2, 2, 0)),
-    ]);
+    let message =
+        |path: &Path, split| FolderDataset::open(path, split, FolderOptions::default()).unwrap_err().to_string();
+    let folder = write_folder(&[("train/cat/0.png", png(2, 2, 0)), ("other/cat/0.png", png(2, 2, 0))]);
     let error = message(folder.path(), Split::Test);
-    assert!(
-        error.contains("no `test` split") && error.contains("`other` with 1 images"),
-        "{error}"
-    );
-    let folder = write_folder(&[
-        ("train/cat/0.png", png(2, 2, 0)),
-        ("test/cow/0.png", png(2, 2, 0)),
-    ]);
+    assert!(error.contains("no `test` split") && error.contains("`other` with 1 images"), "{error}");
+    let folder = write_folder(&[("train/cat/0.png", png(2, 2, 0)), ("test/cow/0.png", png(2, 2, 0))]);
     assert!(message(folder.path(), Split::Test).contains("class `cow`"));
-    assert!(
-        message(Path::new("no-such-archive.tar"), Split::Train)
-            .contains("no-such-archive.tar: no such")
-    );
+    assert!(message(Path::new("no-such-archive.tar"), Split::Train).contains("no-such-archive.tar: no such"));
     assert!(message(write_file(b"hello").path(), Split::Train).contains("kind of archive"));
     let tar = tar_bytes(&contents());
     assert!(message(write_file(&tar[..700]).path(), Split::Train).contains("fetch it again"));
     let zstd = zstd::encode_all(&tar[..], 1).unwrap();
-    assert!(
-        message(write_file(&zstd[..zstd.len() / 2]).path(), Split::Train)
-            .contains("fetch it again")
-    );
+    assert!(message(write_file(&zstd[..zstd.len() / 2]).path(), Split::Train).contains("fetch it again"));
 }
 
 #[test]
 fn options_out_of_range_are_refused() {
     let folder = write_folder(&contents());
     for options in [
-        FolderOptions {
-            channels: 2,
-            ..FolderOptions::default()
-        },
-        FolderOptions {
-            size: Some(0),
-            ..FolderOptions::default()
-        },
-        FolderOptions {
-            short: Some(9),
-            ..FolderOptions::default()
-        },
-        FolderOptions {
-            size: Some(9),
-            short: Some(8),
-            ..FolderOptions::default()
-        },
+        FolderOptions { channels: 2, ..FolderOptions::default() },
+        FolderOptions { size: Some(0), ..FolderOptions::default() },
+        FolderOptions { short: Some(9), ..FolderOptions::default() },
+        FolderOptions { size: Some(9), short: Some(8), ..FolderOptions::default() },
     ] {
         let error = FolderDataset::open(folder.path(), Split::Train, options).unwrap_err();
         assert!(matches!(error, DataError::Invalid { .. }), "{error}");
@@ -228,20 +153,8 @@ fn cifar10_test_split_is_read_from_its_compressed_archive() {
     assert_eq!(set.len(), 10_000);
     assert_eq!(set.class_names()[..3], ["airplane", "automobile", "bird"]);
     let set = MemoryDataset::read_all(&set).unwrap();
-    assert_eq!(
-        set.shape(),
-        ImageShape {
-            channels: 3,
-            height: 32,
-            width: 32
-        }
-    );
-    assert!((0..10).all(|class| {
-        (0..set.len())
-            .filter(|&index| set.label(index) == class)
-            .count()
-            == 1000
-    }));
+    assert_eq!(set.shape(), ImageShape { channels: 3, height: 32, width: 32 });
+    assert!((0..10).all(|class| { (0..set.len()).filter(|&index| set.label(index) == class).count() == 1000 }));
 }
 
 #[test]
@@ -249,37 +162,13 @@ fn photographs_are_scaled_and_cropped_to_128() {
     let Some(path) = shared("imagenet500.tar") else {
         return;
     };
-    let options = FolderOptions {
-        size: Some(128),
-        short: Some(146),
-        ..FolderOptions::default()
-    };
+    let options = FolderOptions { size: Some(128), short: Some(146), ..FolderOptions::default() };
     let set = FolderDataset::open(&path, Split::Test, options).unwrap();
     assert_eq!((set.len(), set.class_names().len()), (500, 500));
     let all = MemoryDataset::read_all(&set).unwrap();
-    assert_eq!(
-        all.shape(),
-        ImageShape {
-            channels: 3,
-            height: 128,
-            width: 128
-        }
-    );
-    let mean = all
-        .pixels()
-        .iter()
-        .map(|&value| f64::from(value))
-        .sum::<f64>()
-        / all.pixels().len() as f64;
-    assert!(
-        (90.0..140.0).contains(&mean),
-        "photographs are neither black nor white: mean {mean}"
-    );
-    let error = FolderDataset::open(&path, Split::Train, options)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("no `train` split") && error.contains("`val` with 500 images"),
-        "{error}"
-    );
+    assert_eq!(all.shape(), ImageShape { channels: 3, height: 128, width: 128 });
+    let mean = all.pixels().iter().map(|&value| f64::from(value)).sum::<f64>() / all.pixels().len() as f64;
+    assert!((90.0..140.0).contains(&mean), "photographs are neither black nor white: mean {mean}");
+    let error = FolderDataset::open(&path, Split::Train, options).unwrap_err().to_string();
+    assert!(error.contains("no `train` split") && error.contains("`val` with 500 images"), "{error}");
 }

@@ -36,9 +36,7 @@ pub fn load(folder: &Path, split: Split) -> Result<MemoryDataset> {
         return Err(DataError::Missing {
             what: "folder",
             path: folder.to_path_buf(),
-            hint:
-                "give the folder that holds `train-images-idx3-ubyte.gz` and its three companions"
-                    .into(),
+            hint: "give the folder that holds `train-images-idx3-ubyte.gz` and its three companions".into(),
         });
     }
     let images_path = find(folder, split, "images", &["idx3", "idx4"])?;
@@ -55,12 +53,7 @@ pub fn load(folder: &Path, split: Split) -> Result<MemoryDataset> {
         });
     }
     let class_names = class_names(folder, &labels_path, &labels, split)?;
-    MemoryDataset::new(
-        shape,
-        class_names,
-        pixels,
-        labels.into_iter().map(u32::from).collect(),
-    )
+    MemoryDataset::new(shape, class_names, pixels, labels.into_iter().map(u32::from).collect())
 }
 
 /// Finds the file of one split and kind under one of its usual names.
@@ -73,9 +66,7 @@ fn find(folder: &Path, split: Split, kind: &str, dimensions: &[&str]) -> Result<
         for dimension in dimensions {
             for separator in ["-", "."] {
                 for suffix in ["", ".gz"] {
-                    let path = folder.join(format!(
-                        "{prefix}-{kind}{separator}{dimension}-ubyte{suffix}"
-                    ));
+                    let path = folder.join(format!("{prefix}-{kind}{separator}{dimension}-ubyte{suffix}"));
                     if path.is_file() {
                         return Ok(path);
                     }
@@ -85,12 +76,8 @@ fn find(folder: &Path, split: Split, kind: &str, dimensions: &[&str]) -> Result<
     }
     Err(DataError::Missing {
         what: "file",
-        path: folder.join(format!(
-            "{}-{kind}-{}-ubyte[.gz]",
-            prefixes[0], dimensions[0]
-        )),
-        hint: "put the four IDX files of the data set into this folder under their usual names"
-            .into(),
+        path: folder.join(format!("{}-{kind}-{}-ubyte[.gz]", prefixes[0], dimensions[0])),
+        hint: "put the four IDX files of the data set into this folder under their usual names".into(),
     })
 }
 
@@ -101,11 +88,7 @@ fn open(path: &Path) -> Result<Box<dyn Read>> {
     let compressed = file.read_exact(&mut start).is_ok() && start == [0x1f, 0x8b];
     let file = File::open(path).map_err(|error| DataError::io("open", path, error))?;
     let buffered = BufReader::with_capacity(1 << 16, file);
-    Ok(if compressed {
-        Box::new(MultiGzDecoder::new(buffered))
-    } else {
-        Box::new(buffered)
-    })
+    Ok(if compressed { Box::new(MultiGzDecoder::new(buffered)) } else { Box::new(buffered) })
 }
 
 /// Reads until the buffer is full or the data ends; how much came.
@@ -141,10 +124,7 @@ fn read(path: &Path, magics: &[[u8; 4]], kind: &'static str) -> Result<(Vec<usiz
         return Err(truncated("magic number", magic.len(), got));
     }
     if !magics.contains(&magic) {
-        let known: Vec<String> = magics
-            .iter()
-            .map(|magic| format!("{:#010x}", u32::from_be_bytes(*magic)))
-            .collect();
+        let known: Vec<String> = magics.iter().map(|magic| format!("{:#010x}", u32::from_be_bytes(*magic))).collect();
         return Err(DataError::Format {
             path: path.to_path_buf(),
             what: kind,
@@ -158,13 +138,9 @@ fn read(path: &Path, magics: &[[u8; 4]], kind: &'static str) -> Result<(Vec<usiz
     if got < header.len() {
         return Err(truncated("dimensions", header.len(), got));
     }
-    let dimensions: Vec<u32> = header
-        .chunks_exact(4)
-        .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
-        .collect();
-    let total = dimensions
-        .iter()
-        .try_fold(1u64, |total, &extent| total.checked_mul(u64::from(extent)));
+    let dimensions: Vec<u32> =
+        header.chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]])).collect();
+    let total = dimensions.iter().try_fold(1u64, |total, &extent| total.checked_mul(u64::from(extent)));
     let total = match total {
         Some(total) if total > 0 && total <= LARGEST => total as usize,
         _ => {
@@ -196,22 +172,12 @@ fn read(path: &Path, magics: &[[u8; 4]], kind: &'static str) -> Result<(Vec<usiz
             hint: HINT,
         });
     }
-    Ok((
-        dimensions
-            .into_iter()
-            .map(|extent| extent as usize)
-            .collect(),
-        values,
-    ))
+    Ok((dimensions.into_iter().map(|extent| extent as usize).collect(), values))
 }
 
 /// Reads an image file: the shape of an image, their number, and pixels `[n, height, width, channels]`.
 fn read_images(path: &Path) -> Result<(ImageShape, usize, Vec<u8>)> {
-    let (dimensions, pixels) = read(
-        path,
-        &[IMAGES, COLOUR_IMAGES],
-        "magic number of an image file",
-    )?;
+    let (dimensions, pixels) = read(path, &[IMAGES, COLOUR_IMAGES], "magic number of an image file")?;
     let channels = dimensions.get(3).copied().unwrap_or(1);
     if channels != 1 && channels != 3 {
         return Err(DataError::Format {
@@ -222,15 +188,7 @@ fn read_images(path: &Path) -> Result<(ImageShape, usize, Vec<u8>)> {
             hint: "write colour images as [image, row, column, channel]",
         });
     }
-    Ok((
-        ImageShape {
-            channels,
-            height: dimensions[1],
-            width: dimensions[2],
-        },
-        dimensions[0],
-        pixels,
-    ))
+    Ok((ImageShape { channels, height: dimensions[1], width: dimensions[2] }, dimensions[0], pixels))
 }
 
 fn read_labels(path: &Path) -> Result<Vec<u8>> {
@@ -239,23 +197,13 @@ fn read_labels(path: &Path) -> Result<Vec<u8>> {
 
 /// Names from `classes.txt`, or numbers up to the largest label of both splits, so that both
 /// agree on the number of classes even if one lacks the last.
-fn class_names(
-    folder: &Path,
-    labels_path: &Path,
-    labels: &[u8],
-    split: Split,
-) -> Result<Vec<String>> {
+fn class_names(folder: &Path, labels_path: &Path, labels: &[u8], split: Split) -> Result<Vec<String>> {
     let largest = labels.iter().copied().max().unwrap_or(0);
     let list = folder.join("classes.txt");
     if list.is_file() {
-        let text =
-            std::fs::read_to_string(&list).map_err(|error| DataError::io("read", &list, error))?;
-        let names: Vec<String> = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(String::from)
-            .collect();
+        let text = std::fs::read_to_string(&list).map_err(|error| DataError::io("read", &list, error))?;
+        let names: Vec<String> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
         if names.len() <= usize::from(largest) {
             return Err(DataError::Format {
                 path: list,
@@ -279,9 +227,7 @@ fn class_names(
         Ok(path) => read_labels(&path)?.into_iter().max().unwrap_or(0),
         Err(_) => 0,
     };
-    Ok((0..=largest.max(other_largest))
-        .map(|label| label.to_string())
-        .collect())
+    Ok((0..=largest.max(other_largest)).map(|label| label.to_string()).collect())
 }
 
 #[cfg(test)]

@@ -37,9 +37,7 @@ fn good_labels() -> Vec<u8> {
 }
 
 fn message(images: &[u8], labels: &[u8]) -> String {
-    load(folder(images, labels).path(), Split::Train)
-        .unwrap_err()
-        .to_string()
+    load(folder(images, labels).path(), Split::Train).unwrap_err().to_string()
 }
 
 #[test]
@@ -47,14 +45,7 @@ fn reads_gzipped_and_plain_files() {
     for images in [good_images(), gzip(&good_images())] {
         let set = load(folder(&images, &good_labels()).path(), Split::Train).unwrap();
         assert_eq!(set.len(), 3);
-        assert_eq!(
-            set.shape(),
-            ImageShape {
-                channels: 1,
-                height: 2,
-                width: 2
-            }
-        );
+        assert_eq!(set.shape(), ImageShape { channels: 1, height: 2, width: 2 });
         assert_eq!(set.class_names(), ["0", "1", "2"]);
         assert_eq!((set.label(0), set.label(1), set.label(2)), (2, 0, 1));
         assert_eq!(set.image(1).unwrap().pixels, [4, 5, 6, 7]);
@@ -65,16 +56,10 @@ fn reads_gzipped_and_plain_files() {
 fn class_names_come_from_the_list_where_there_is_one() {
     let folder = folder(&good_images(), &good_labels());
     std::fs::write(folder.path().join("classes.txt"), "shirt\nshoe\nbag\n").unwrap();
-    assert_eq!(
-        load(folder.path(), Split::Train).unwrap().class_names(),
-        ["shirt", "shoe", "bag"]
-    );
+    assert_eq!(load(folder.path(), Split::Train).unwrap().class_names(), ["shirt", "shoe", "bag"]);
     std::fs::write(folder.path().join("classes.txt"), "shirt\nshoe\n").unwrap();
     let error = load(folder.path(), Split::Train).unwrap_err().to_string();
-    assert!(
-        error.contains("at least 3") && error.contains("found 2"),
-        "{error}"
-    );
+    assert!(error.contains("at least 3") && error.contains("found 2"), "{error}");
 }
 
 #[test]
@@ -82,37 +67,23 @@ fn damaged_files_are_named_with_what_was_expected() {
     let mut wrong_magic = good_images();
     wrong_magic[2] = 9;
     let error = message(&wrong_magic, &good_labels());
-    assert!(
-        error.contains("0x00000803")
-            && error.contains("0x00000903")
-            && error.contains("train-images"),
-        "{error}"
-    );
+    assert!(error.contains("0x00000803") && error.contains("0x00000903") && error.contains("train-images"), "{error}");
 
     let error = message(&good_labels(), &good_labels());
     assert!(error.contains("magic number of an image file"), "{error}");
 
     let whole = good_images();
     let error = message(&whole[..whole.len() - 1], &good_labels());
-    assert!(
-        error.contains("expected 12 bytes, found 11 bytes"),
-        "{error}"
-    );
+    assert!(error.contains("expected 12 bytes, found 11 bytes"), "{error}");
 
     let mut longer = good_images();
     longer.push(0);
     assert!(message(&longer, &good_labels()).contains("found more"));
 
     let error = message(&good_images(), &idx(LABELS, &[2], &[0, 1]));
-    assert!(
-        error.contains("number of labels: expected 3") && error.contains("found 2"),
-        "{error}"
-    );
+    assert!(error.contains("number of labels: expected 3") && error.contains("found 2"), "{error}");
 
-    let error = message(
-        &idx(IMAGES, &[u32::MAX, u32::MAX, u32::MAX], &[]),
-        &good_labels(),
-    );
+    let error = message(&idx(IMAGES, &[u32::MAX, u32::MAX, u32::MAX], &[]), &good_labels());
     assert!(error.contains("dimensions: expected 1 to"), "{error}");
 
     let error = message(&idx(IMAGES, &[1 << 20, 64, 64], &[1, 2, 3]), &good_labels());
@@ -128,9 +99,7 @@ fn damaged_files_are_named_with_what_was_expected() {
 
 #[test]
 fn missing_folders_and_files_say_what_to_do() {
-    let error = load(Path::new("no-such-folder"), Split::Train)
-        .unwrap_err()
-        .to_string();
+    let error = load(Path::new("no-such-folder"), Split::Train).unwrap_err().to_string();
     assert!(error.contains("no-such-folder: no such folder"), "{error}");
     let folder = folder(&good_images(), &good_labels());
     let error = load(folder.path(), Split::Test).unwrap_err().to_string();
@@ -159,10 +128,7 @@ proptest! {
 
 #[test]
 fn mnist_has_its_known_counts() {
-    let folder = Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../shared/data/mnist"
-    ));
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/mnist"));
     if !folder.is_dir() {
         eprintln!("skipped: {} is missing", folder.display());
         return;
@@ -170,26 +136,13 @@ fn mnist_has_its_known_counts() {
     let train = load(folder, Split::Train).unwrap();
     let test = load(folder, Split::Test).unwrap();
     assert_eq!((train.len(), test.len()), (60_000, 10_000));
-    assert_eq!(
-        train.shape(),
-        ImageShape {
-            channels: 1,
-            height: 28,
-            width: 28
-        }
-    );
+    assert_eq!(train.shape(), ImageShape { channels: 1, height: 28, width: 28 });
     let count = |set: &MemoryDataset| {
         let mut counts = vec![0; 10];
         (0..set.len()).for_each(|index| counts[set.label(index)] += 1);
         counts
     };
     // The published class counts; they hold in whatever order the files list the images.
-    assert_eq!(
-        count(&train),
-        [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    );
-    assert_eq!(
-        count(&test),
-        [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    );
+    assert_eq!(count(&train), [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
+    assert_eq!(count(&test), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
 }

@@ -33,7 +33,5 @@ pub use folder::{FolderDataset, FolderOptions};
 pub use rendered::RenderedOptions;
 pub use sheet::write_contact_sheet;
 pub use source::Source;
-pub use statistics::{
-    ChannelStatistics, PrincipalColours, channel_statistics, preprocessing, principal_colours,
-};
+pub use statistics::{ChannelStatistics, PrincipalColours, channel_statistics, preprocessing, principal_colours};
 pub use subset::Subset;

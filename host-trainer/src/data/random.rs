@@ -44,10 +44,7 @@ impl Stream {
     /// The stream named by (seed, purpose, first, second).
     pub fn new(seed: u64, purpose: Purpose, first: u64, second: u64) -> Self {
         let mut key = [0u8; 32];
-        for (chunk, word) in key
-            .chunks_exact_mut(8)
-            .zip([seed, purpose.code(), first, second])
-        {
+        for (chunk, word) in key.chunks_exact_mut(8).zip([seed, purpose.code(), first, second]) {
             chunk.copy_from_slice(&word.to_le_bytes());
         }
         Stream(ChaCha8Rng::from_seed(key))

@@ -48,11 +48,7 @@ pub struct Source {
 enum Kind {
     Mnist(PathBuf),
     Idx(PathBuf),
-    Folder {
-        path: PathBuf,
-        options: FolderOptions,
-        lazy: bool,
-    },
+    Folder { path: PathBuf, options: FolderOptions, lazy: bool },
     Rendered(RenderedOptions),
 }
 
@@ -65,17 +61,10 @@ impl Source {
     /// [`DataError::Source`] that quotes the text, says what is wrong and names the nearest known
     /// word; [`DataError::Invalid`] for options out of range.
     pub fn parse(text: &str) -> Result<Source> {
-        let wrong = |reason: String| DataError::Source {
-            text: text.to_string(),
-            reason,
-        };
+        let wrong = |reason: String| DataError::Source { text: text.to_string(), reason };
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
         let mut parts: Vec<&str> = rest.split(',').collect();
-        let mut options = Options {
-            text,
-            known: Vec::new(),
-            given: Vec::new(),
-        };
+        let mut options = Options { text, known: Vec::new(), given: Vec::new() };
         // Options are taken from the end, so that a path may hold commas.
         let takes_path = name != "rendered";
         while let Some(last) = parts.last() {
@@ -109,34 +98,21 @@ impl Source {
                         return Err(wrong(format!("decode=`{other}`: expected `now` or `lazy`")));
                     }
                 };
-                Kind::Folder {
-                    path: need_path()?,
-                    options: folder,
-                    lazy,
-                }
+                Kind::Folder { path: need_path()?, options: folder, lazy }
             }
             "rendered" => {
                 if !path.is_empty() {
-                    return Err(wrong(format!(
-                        "`{path}` is no option; write `rendered:size=28,noise=20`"
-                    )));
+                    return Err(wrong(format!("`{path}` is no option; write `rendered:size=28,noise=20`")));
                 }
                 Kind::Rendered(rendered_options(&mut options)?)
             }
             _ => {
-                let near = nearest(name, &KINDS)
-                    .map(|near| format!(", did you mean `{near}`?"))
-                    .unwrap_or_default();
-                return Err(wrong(format!(
-                    "unknown kind `{name}`{near} Known forms:\n{DATA_HELP}"
-                )));
+                let near = nearest(name, &KINDS).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+                return Err(wrong(format!("unknown kind `{name}`{near} Known forms:\n{DATA_HELP}")));
             }
         };
-        let source = Source {
-            kind,
-            train_limit: options.optional("train-limit")?,
-            test_limit: options.optional("test-limit")?,
-        };
+        let source =
+            Source { kind, train_limit: options.optional("train-limit")?, test_limit: options.optional("test-limit")? };
         options.finish()?;
         Ok(source)
     }
@@ -168,9 +144,7 @@ impl Source {
             Kind::Mnist(folder) => {
                 let set = idx::load(folder, split)?;
                 let shape = set.shape();
-                if (shape.channels, shape.height, shape.width) != (1, 28, 28)
-                    || set.class_names().len() != 10
-                {
+                if (shape.channels, shape.height, shape.width) != (1, 28, 28) || set.class_names().len() != 10 {
                     return Err(DataError::Format {
                         path: folder.clone(),
                         what: "images",
@@ -188,19 +162,14 @@ impl Source {
                 Arc::new(set)
             }
             Kind::Idx(folder) => Arc::new(idx::load(folder, split)?),
-            Kind::Folder { path, options, .. } => {
-                Arc::new(FolderDataset::open(path, split, *options)?)
-            }
+            Kind::Folder { path, options, .. } => Arc::new(FolderDataset::open(path, split, *options)?),
             Kind::Rendered(options) => Arc::new(options.render(split)?),
         })
     }
 }
 
 fn is_key(key: &str) -> bool {
-    !key.is_empty()
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 fn rendered_options(options: &mut Options<'_>) -> Result<RenderedOptions> {
@@ -221,10 +190,7 @@ fn rendered_options(options: &mut Options<'_>) -> Result<RenderedOptions> {
 }
 
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let near = known
-        .iter()
-        .map(|&candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .min()?;
+    let near = known.iter().map(|&candidate| (strsim::damerau_levenshtein(word, candidate), candidate)).min()?;
     (near.0 <= 3).then_some(near.1)
 }
 
@@ -252,11 +218,7 @@ impl<'a> Options<'a> {
         })
     }
 
-    fn number<T: FromStr<Err: fmt::Display>>(
-        &mut self,
-        key: &'static str,
-        default: T,
-    ) -> Result<T> {
+    fn number<T: FromStr<Err: fmt::Display>>(&mut self, key: &'static str, default: T) -> Result<T> {
         Ok(self.optional(key)?.unwrap_or(default))
     }
 
@@ -267,18 +229,10 @@ impl<'a> Options<'a> {
         let reason = if self.known.contains(key) {
             format!("option `{key}` is given twice")
         } else {
-            let near = nearest(key, &self.known)
-                .map(|near| format!(", did you mean `{near}`?"))
-                .unwrap_or_default();
-            format!(
-                "unknown option `{key}`{near} Known here: {}",
-                self.known.join(", ")
-            )
+            let near = nearest(key, &self.known).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+            format!("unknown option `{key}`{near} Known here: {}", self.known.join(", "))
         };
-        Err(DataError::Source {
-            text: self.text.to_string(),
-            reason,
-        })
+        Err(DataError::Source { text: self.text.to_string(), reason })
     }
 }
 

@@ -4,59 +4,26 @@ use super::*;
 
 fn folder(text: &str) -> (PathBuf, FolderOptions, bool) {
     match Source::parse(text).unwrap().kind {
-        Kind::Folder {
-            path,
-            options,
-            lazy,
-        } => (path, options, lazy),
+        Kind::Folder { path, options, lazy } => (path, options, lazy),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn every_form_is_read() {
-    assert_eq!(
-        Source::parse("mnist:a/b").unwrap().kind,
-        Kind::Mnist("a/b".into())
-    );
+    assert_eq!(Source::parse("mnist:a/b").unwrap().kind, Kind::Mnist("a/b".into()));
     assert_eq!(Source::parse("idx:c").unwrap().kind, Kind::Idx("c".into()));
-    assert_eq!(
-        Source::parse("rendered").unwrap().kind,
-        Kind::Rendered(RenderedOptions::default())
-    );
-    let expected = RenderedOptions {
-        size: 32,
-        noise: 30,
-        seed: 9,
-        ..RenderedOptions::default()
-    };
-    assert_eq!(
-        Source::parse("rendered:size=32,noise=30,seed=9")
-            .unwrap()
-            .kind,
-        Kind::Rendered(expected)
-    );
-    assert_eq!(
-        folder("folder:a.tar"),
-        ("a.tar".into(), FolderOptions::default(), false)
-    );
-    let options = FolderOptions {
-        channels: 1,
-        size: Some(128),
-        short: Some(146),
-    };
-    assert_eq!(
-        folder("folder:a.tar,size=128,short=146,channels=1,decode=lazy"),
-        ("a.tar".into(), options, true)
-    );
+    assert_eq!(Source::parse("rendered").unwrap().kind, Kind::Rendered(RenderedOptions::default()));
+    let expected = RenderedOptions { size: 32, noise: 30, seed: 9, ..RenderedOptions::default() };
+    assert_eq!(Source::parse("rendered:size=32,noise=30,seed=9").unwrap().kind, Kind::Rendered(expected));
+    assert_eq!(folder("folder:a.tar"), ("a.tar".into(), FolderOptions::default(), false));
+    let options = FolderOptions { channels: 1, size: Some(128), short: Some(146) };
+    assert_eq!(folder("folder:a.tar,size=128,short=146,channels=1,decode=lazy"), ("a.tar".into(), options, true));
 }
 
 #[test]
 fn paths_may_hold_commas_colons_and_equals_signs() {
-    assert_eq!(
-        folder("folder:C:/my, data/x,size=32").0,
-        Path::new("C:/my, data/x")
-    );
+    assert_eq!(folder("folder:C:/my, data/x,size=32").0, Path::new("C:/my, data/x"));
     assert_eq!(folder("folder:a=b").0, Path::new("a=b"));
     assert_eq!(folder("folder:a=b,size=32").0, Path::new("a=b"));
 }
@@ -86,34 +53,20 @@ fn mistakes_are_told_with_the_nearest_word() {
 #[test]
 fn limits_draw_balanced_parts_and_load_both_splits() {
     let source = Source::parse("rendered:train=300,test=50,train-limit=100").unwrap();
-    let (train, test) = (
-        source.load(Split::Train).unwrap(),
-        source.load(Split::Test).unwrap(),
-    );
+    let (train, test) = (source.load(Split::Train).unwrap(), source.load(Split::Test).unwrap());
     assert_eq!((train.len(), test.len()), (100, 50));
     assert!((0..10).all(|class| (0..100).any(|index| train.label(index) == class)));
-    assert!(
-        Source::parse("rendered:test=50,test-limit=51")
-            .unwrap()
-            .load(Split::Test)
-            .is_err()
-    );
+    assert!(Source::parse("rendered:test=50,test-limit=51").unwrap().load(Split::Test).is_err());
 }
 
 #[test]
 fn a_lazy_folder_keeps_its_originals() {
-    let path = Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../shared/data/imagenet500.tar"
-    ));
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/imagenet500.tar"));
     if !path.is_file() {
         eprintln!("skipped: {} is missing", path.display());
         return;
     }
-    let text = format!(
-        "folder:{},size=128,decode=lazy,test-limit=3",
-        path.display()
-    );
+    let text = format!("folder:{},size=128,decode=lazy,test-limit=3", path.display());
     let set = Source::parse(&text).unwrap().load(Split::Test).unwrap();
     let original = set.original(1).unwrap();
     assert_eq!(original.shape.height.min(original.shape.width), 192);

@@ -93,17 +93,9 @@ pub fn channel_statistics(dataset: &dyn Dataset) -> Result<ChannelStatistics> {
     let sums = sums(dataset)?;
     let channels = 0..dataset.shape().channels;
     Ok(ChannelStatistics {
-        mean: channels
-            .clone()
-            .map(|channel| sums.mean(channel) as f32)
-            .collect(),
+        mean: channels.clone().map(|channel| sums.mean(channel) as f32).collect(),
         standard_deviation: channels
-            .map(|channel| {
-                sums.covariance(channel, channel)
-                    .max(0.0)
-                    .sqrt()
-                    .max(1.0 / 255.0) as f32
-            })
+            .map(|channel| sums.covariance(channel, channel).max(0.0).sqrt().max(1.0 / 255.0) as f32)
             .collect(),
     })
 }
@@ -114,22 +106,9 @@ pub fn channel_statistics(dataset: &dyn Dataset) -> Result<ChannelStatistics> {
 /// # Errors
 /// That of an image that cannot be read.
 pub fn preprocessing(training: &dyn Dataset) -> Result<Preprocessing> {
-    let ImageShape {
-        channels,
-        height,
-        width,
-    } = training.shape();
-    let ChannelStatistics {
-        mean,
-        standard_deviation,
-    } = channel_statistics(training)?;
-    Ok(Preprocessing {
-        channels,
-        height,
-        width,
-        mean,
-        standard_deviation,
-    })
+    let ImageShape { channels, height, width } = training.shape();
+    let ChannelStatistics { mean, standard_deviation } = channel_statistics(training)?;
+    Ok(Preprocessing { channels, height, width, mean, standard_deviation })
 }
 
 /// Principal axes of the colours of all pixels; none for gray images.
@@ -146,13 +125,9 @@ pub fn principal_colours(dataset: &dyn Dataset) -> Result<Option<PrincipalColour
         return Ok(None);
     }
     let sums = sums(dataset)?;
-    let covariance =
-        std::array::from_fn(|row| std::array::from_fn(|column| sums.covariance(row, column)));
+    let covariance = std::array::from_fn(|row| std::array::from_fn(|column| sums.covariance(row, column)));
     let (values, axes) = eigen(covariance);
-    Ok(Some(PrincipalColours {
-        axes,
-        deviations: values.map(|value| value.max(0.0).sqrt()),
-    }))
+    Ok(Some(PrincipalColours { axes, deviations: values.map(|value| value.max(0.0).sqrt()) }))
 }
 
 /// Eigenvalues, largest first, and unit eigenvectors of a symmetric matrix, by Jacobi rotations.
@@ -185,10 +160,7 @@ fn eigen(mut matrix: [[f64; 3]; 3]) -> ([f64; 3], [[f64; 3]; 3]) {
     }
     let mut order = [0, 1, 2];
     order.sort_by(|&left, &right| matrix[right][right].total_cmp(&matrix[left][left]));
-    (
-        order.map(|at| matrix[at][at]),
-        order.map(|at| std::array::from_fn(|row| vectors[row][at])),
-    )
+    (order.map(|at| matrix[at][at]), order.map(|at| std::array::from_fn(|row| vectors[row][at])))
 }
 
 #[cfg(test)]
@@ -199,11 +171,7 @@ mod tests {
     use super::*;
 
     fn set(channels: usize, pixels: Vec<u8>) -> MemoryDataset {
-        let shape = ImageShape {
-            channels,
-            height: 1,
-            width: 2,
-        };
+        let shape = ImageShape { channels, height: 1, width: 2 };
         let labels = vec![0; pixels.len() / shape.bytes()];
         MemoryDataset::new(shape, vec!["x".into()], pixels, labels).unwrap()
     }
@@ -213,12 +181,7 @@ mod tests {
         let statistics = channel_statistics(&set(1, vec![0, 255, 51, 102])).unwrap();
         let values = [0.0, 1.0, 0.2, 0.4];
         let mean = values.iter().sum::<f64>() / 4.0;
-        let deviation = (values
-            .iter()
-            .map(|value| (value - mean) * (value - mean))
-            .sum::<f64>()
-            / 4.0)
-            .sqrt();
+        let deviation = (values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / 4.0).sqrt();
         assert!((f64::from(statistics.mean[0]) - mean).abs() < 1e-7);
         assert!((f64::from(statistics.standard_deviation[0]) - deviation).abs() < 1e-7);
         let flat = channel_statistics(&set(1, vec![9; 4])).unwrap();
@@ -230,12 +193,7 @@ mod tests {
         let pixels = (0..40u8).flat_map(|value| [value * 3; 3]).collect();
         let colours = principal_colours(&set(3, pixels)).unwrap().unwrap();
         let part = 1.0 / 3f64.sqrt();
-        assert!(
-            colours.axes[0]
-                .iter()
-                .all(|value| (value.abs() - part).abs() < 1e-9),
-            "{colours:?}"
-        );
+        assert!(colours.axes[0].iter().all(|value| (value.abs() - part).abs() < 1e-9), "{colours:?}");
         assert!(colours.deviations[1] < 1e-6 && colours.deviations[0] > 0.1);
         assert_eq!(principal_colours(&set(1, vec![1, 2])).unwrap(), None);
     }

@@ -24,11 +24,7 @@ impl Subset {
             return Err(DataError::Invalid {
                 what: "indices of a subset",
                 expected: format!("at least one, all below {length}"),
-                found: format!(
-                    "{} indices, the largest {:?}",
-                    indices.len(),
-                    indices.iter().max()
-                ),
+                found: format!("{} indices, the largest {:?}", indices.len(), indices.iter().max()),
             });
         }
         Ok(Subset { inner, indices })
@@ -54,10 +50,7 @@ impl Subset {
         let (mut held_out, mut rest) = split_indices(inner.len(), count, seed)?;
         held_out.sort_unstable();
         rest.sort_unstable();
-        Ok((
-            Subset::new(Arc::clone(&inner), rest)?,
-            Subset::new(inner, held_out)?,
-        ))
+        Ok((Subset::new(Arc::clone(&inner), rest)?, Subset::new(inner, held_out)?))
     }
 }
 
@@ -107,20 +100,10 @@ mod tests {
     use super::*;
 
     fn counting(images: u32) -> MemoryDataset {
-        let shape = ImageShape {
-            channels: 1,
-            height: 1,
-            width: 2,
-        };
+        let shape = ImageShape { channels: 1, height: 1, width: 2 };
         let pixels = (0..2 * images).map(|value| value as u8).collect();
         let labels = (0..images).map(|index| index % 3).collect();
-        MemoryDataset::new(
-            shape,
-            vec!["a".into(), "b".into(), "c".into()],
-            pixels,
-            labels,
-        )
-        .unwrap()
+        MemoryDataset::new(shape, vec!["a".into(), "b".into(), "c".into()], pixels, labels).unwrap()
     }
 
     #[test]
@@ -130,14 +113,8 @@ mod tests {
         let mut all: Vec<usize> = rest.indices.iter().chain(&held.indices).copied().collect();
         all.sort_unstable();
         assert_eq!(all, (0..60).collect::<Vec<_>>());
-        assert_eq!(
-            Subset::hold_out(Arc::clone(&set), 20, 5).unwrap().1.indices,
-            held.indices
-        );
-        assert_ne!(
-            Subset::hold_out(Arc::clone(&set), 20, 6).unwrap().1.indices,
-            held.indices
-        );
+        assert_eq!(Subset::hold_out(Arc::clone(&set), 20, 5).unwrap().1.indices, held.indices);
+        assert_ne!(Subset::hold_out(Arc::clone(&set), 20, 6).unwrap().1.indices, held.indices);
         assert_eq!(held.image(3).unwrap(), set.image(held.indices[3]).unwrap());
         assert_eq!(held.label(3), set.label(held.indices[3]));
         assert!(Subset::sample(set, 61, 0).is_err());

@@ -69,7 +69,12 @@ fn select(operands: &[&Tensor], shared: &[bool], wanted: bool, weight: &Tensor) 
     Ok((Tensor::f_cat(&inputs, 1)?, Tensor::f_cat(&parts, 1)?))
 }
 
-fn convolve_one(spec: &Convolution, operand: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TchError> {
+fn convolve_one(
+    spec: &Convolution,
+    operand: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+) -> Result<Tensor, TchError> {
     let stride = spec.stride.map(|stride| stride as i64);
     let groups = spec.groups as i64;
     match symmetric(spec.padding) {
@@ -85,15 +90,20 @@ fn max_pool(pool: &Pool, operand: &Tensor) -> Result<Tensor, TchError> {
         Some(padding) if padding[0] * 2 <= kernel[0] && padding[1] * 2 <= kernel[1] => {
             operand.f_max_pool2d(kernel, stride, padding, [1, 1], false)
         }
-        _ => operand
-            .f_pad(sides(pool.padding), "constant", f64::NEG_INFINITY)?
-            .f_max_pool2d(kernel, stride, [0, 0], [1, 1], false),
+        _ => operand.f_pad(sides(pool.padding), "constant", f64::NEG_INFINITY)?.f_max_pool2d(
+            kernel,
+            stride,
+            [0, 0],
+            [1, 1],
+            false,
+        ),
     }
 }
 
 /// Rows and columns of padding, where both sides have as many.
 fn symmetric(padding: Padding) -> Option<[i64; 2]> {
-    (padding.top == padding.bottom && padding.left == padding.right).then_some([padding.top as i64, padding.left as i64])
+    (padding.top == padding.bottom && padding.left == padding.right)
+        .then_some([padding.top as i64, padding.left as i64])
 }
 
 /// Left, right, top, bottom: the order libtorch pads in.

@@ -154,7 +154,12 @@ mod tests {
         let csv = std::fs::read_to_string(folder.path().join("chart.csv")).unwrap();
         let title = "\"a <title> & more\"";
         let one = "\"one, \"\"quoted\"\"\"";
-        assert_eq!(csv, format!("chart,line,place,value\n{title},{one},1,1\n{title},{one},2,NaN\n{title},{one},3,2.5\n{title},\"two\",1,0.5\n"));
+        assert_eq!(
+            csv,
+            format!(
+                "chart,line,place,value\n{title},{one},1,1\n{title},{one},2,NaN\n{title},{one},3,2.5\n{title},\"two\",1,0.5\n"
+            )
+        );
         let svg = std::fs::read_to_string(folder.path().join("chart.svg")).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
         assert!(svg.contains("polyline") && svg.contains("accuracy [%]") && !svg.contains("NaN"), "{svg}");

@@ -51,7 +51,9 @@ pub fn training(trainer: &Trainer) -> Result<()> {
 /// Loss and accuracy by epoch.
 pub fn curves(folder: &Path, metrics: &[EpochMetrics]) -> Result<()> {
     create(folder)?;
-    let line = |name: &str, value: fn(&EpochMetrics) -> f64| (name.to_owned(), metrics.iter().map(value).collect::<Vec<f64>>());
+    let line = |name: &str, value: fn(&EpochMetrics) -> f64| {
+        (name.to_owned(), metrics.iter().map(value).collect::<Vec<f64>>())
+    };
     let loss = Chart {
         title: "Loss at the last time step".into(),
         horizontal: "epoch",

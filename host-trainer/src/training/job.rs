@@ -74,7 +74,15 @@ impl Job {
             None => run_folder::create_numbered(std::path::Path::new("runs"), &architecture.name)?,
         };
         let training = TrainingFile { description, settings };
-        let checkpoint = TrainingCheckpoint { architecture, training, parameters, velocity, state, metrics: Vec::new(), calibration };
+        let checkpoint = TrainingCheckpoint {
+            architecture,
+            training,
+            parameters,
+            velocity,
+            state,
+            metrics: Vec::new(),
+            calibration,
+        };
         let trainer = Trainer::assemble(folder, graph, checkpoint, train, test)?;
         trainer.save(run_folder::LAST)?;
         Ok(trainer)

@@ -98,7 +98,8 @@ impl Trainer {
         train: SharedDataset,
         test: SharedDataset,
     ) -> Result<Self> {
-        let TrainingCheckpoint { architecture, training, parameters, velocity, state, metrics, calibration } = checkpoint;
+        let TrainingCheckpoint { architecture, training, parameters, velocity, state, metrics, calibration } =
+            checkpoint;
         training.settings.check()?;
         let device = parse_device(&training.settings.device)?;
         let parameters = to_tensors(&graph, &parameters, device)?;
@@ -106,7 +107,18 @@ impl Trainer {
         optimizer.restore(&to_tensors(&graph, &velocity, device)?)?;
         let augmentation = training.settings.augmentation.resolve(&*train, &training.description.preprocessing.mean)?;
         Ok(Self {
-            folder, architecture, graph, training, train, test, augmentation, calibration, parameters, optimizer, state, metrics,
+            folder,
+            architecture,
+            graph,
+            training,
+            train,
+            test,
+            augmentation,
+            calibration,
+            parameters,
+            optimizer,
+            state,
+            metrics,
         })
     }
 

@@ -102,8 +102,7 @@ impl GraphBuilder {
             let bias = spec.bias.then(|| builder.parameter("bias", vec![spec.channels], Initializer::Zeros, true));
             (weight, bias)
         });
-        let convolution =
-            Convolution { weight, bias, kernel: spec.kernel, stride: spec.stride, padding, groups };
+        let convolution = Convolution { weight, bias, kernel: spec.kernel, stride: spec.stride, padding, groups };
         self.node(name, Operation::Convolution(convolution), inputs)
     }
 

@@ -6,6 +6,23 @@ use crate::shape::Shape;
 
 /// The output's shape, or what does not fit and how to mend it.
 pub fn infer(graph: &StepGraph, operation: &Operation, inputs: &[Read]) -> Result<Shape, String> {
+    let shape = unbounded(graph, operation, inputs)?;
+    bounded([shape.channels, shape.height, shape.width])
+        .map_err(|bound| format!("its output {shape} has more than {bound} elements"))?;
+    Ok(shape)
+}
+
+/// Elements of one tensor. Far above what fits any machine this is for, and low enough that products of two sizes, and
+/// sums of them, do not overflow.
+const LARGEST: usize = 1 << 28;
+
+/// The product of some extents, or the bound that it passes.
+fn bounded(extents: [usize; 3]) -> Result<usize, usize> {
+    let product = extents.into_iter().try_fold(1, usize::checked_mul);
+    product.filter(|&elements| elements <= LARGEST).ok_or(LARGEST)
+}
+
+fn unbounded(graph: &StepGraph, operation: &Operation, inputs: &[Read]) -> Result<Shape, String> {
     let shapes: Vec<Shape> = inputs.iter().map(|&read| graph.read_shape(read)).collect();
     let one = || match shapes.as_slice() {
         [shape] => Ok(*shape),
@@ -38,10 +55,17 @@ pub fn infer(graph: &StepGraph, operation: &Operation, inputs: &[Read]) -> Resul
             let channels: usize = shapes.iter().map(|shape| shape.channels).sum();
             let groups = convolution.groups;
             if groups == 0 || !channels.is_multiple_of(groups) || (groups > 1 && shapes.len() > 1) {
-                return Err(format!("cannot split {channels} channels of {} inputs into {groups} groups", shapes.len()));
+                return Err(format!(
+                    "cannot split {channels} channels of {} inputs into {groups} groups",
+                    shapes.len()
+                ));
             }
             let [kernel_height, kernel_width] = convolution.kernel;
             let out_channels = weight.shape.first().copied().unwrap_or(0);
+            let area = kernel_height.saturating_mul(kernel_width);
+            bounded([out_channels, channels / groups, area]).map_err(|bound| {
+                format!("weight {} of shape {:?} has more than {bound} elements", weight.name, weight.shape)
+            })?;
             let expected = vec![out_channels, channels / groups, kernel_height, kernel_width];
             if weight.shape != expected || out_channels == 0 || !out_channels.is_multiple_of(groups) {
                 return Err(format!("weight {} has shape {:?}, expected {expected:?}", weight.name, weight.shape));

@@ -15,12 +15,17 @@ pub struct Presentation {
     pub blank: f64,
 }
 
+/// The longest run of one presentation, in steps.
+pub const LONGEST: usize = 60_000;
+
 /// A schedule that cannot be run.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum PresentationError {
     #[error("steps is 0: show the image for at least one step")]
     NoSteps,
+    #[error("steps is {0}, expected at most {LONGEST}: ten minutes of 10 ms steps")]
+    TooLong(usize),
     #[error("image_steps is {image_steps}, expected 1 to {steps} (steps)")]
     ImageSteps { image_steps: usize, steps: usize },
     #[error("blank is {0}, expected a finite number")]
@@ -42,6 +47,9 @@ impl Presentation {
     pub fn check(&self) -> Result<(), PresentationError> {
         if self.steps == 0 {
             return Err(PresentationError::NoSteps);
+        }
+        if self.steps > LONGEST {
+            return Err(PresentationError::TooLong(self.steps));
         }
         if self.image_steps == 0 || self.image_steps > self.steps {
             return Err(PresentationError::ImageSteps { image_steps: self.image_steps, steps: self.steps });

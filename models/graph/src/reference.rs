@@ -151,7 +151,13 @@ fn accumulate(spec: &Convolution, input: &Tensor, channel: usize, kernel: &[f64]
 
 /// The output positions whose input position `position * stride + offset - before` lies within the
 /// map; empty where there are none.
-pub(crate) fn inside_range(output: usize, stride: usize, offset: usize, before: usize, size: usize) -> std::ops::Range<usize> {
+pub(crate) fn inside_range(
+    output: usize,
+    stride: usize,
+    offset: usize,
+    before: usize,
+    size: usize,
+) -> std::ops::Range<usize> {
     let start = before.saturating_sub(offset).div_ceil(stride);
     let end = (size + before).saturating_sub(offset).div_ceil(stride).min(output);
     start..end
@@ -175,7 +181,8 @@ fn max_pool(pool: &Pool, input: &Tensor, shape: Shape) -> Tensor {
                             inside(column * pool.stride[1] + v, pool.padding.left, input.shape.width),
                         );
                         if let (Some(source_row), Some(source_column)) = source {
-                            output.values[index] = output.values[index].max(input.at(channel, source_row, source_column));
+                            output.values[index] =
+                                output.values[index].max(input.at(channel, source_row, source_column));
                         }
                     }
                 }

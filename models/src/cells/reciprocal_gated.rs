@@ -60,7 +60,8 @@ impl ReciprocalGated {
     /// `1 - sigmoid(W * state)`
     fn gate(&self, builder: &mut GraphBuilder, name: &str, state: Read) -> Result<Read, GraphError> {
         let channels = builder.shape(state).channels;
-        let affine = builder.convolution(&format!("w_{name}"), &[state], ConvolutionSpec::new(channels, self.kernel))?;
+        let affine =
+            builder.convolution(&format!("w_{name}"), &[state], ConvolutionSpec::new(channels, self.kernel))?;
         let sigmoid = builder.activation(&format!("sigmoid_{name}"), Activation::Sigmoid, Read::Node(affine))?;
         builder.affine(&format!("gate_{name}"), -1.0, 1.0, Read::Node(sigmoid)).map(Read::Node)
     }

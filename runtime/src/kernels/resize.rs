@@ -43,7 +43,8 @@ fn interpolate<T: bytemuck::Pod>(
         values.get(start..start.wrapping_add(channels)).unwrap_or(&[])
     };
     let second = |first: usize, size: usize| first.wrapping_add(1).min(size.wrapping_sub(1));
-    let (rows, columns) = table.split_at_checked((target.height as usize).wrapping_mul(ResizeEntry::STRIDE)).unwrap_or_default();
+    let (rows, columns) =
+        table.split_at_checked((target.height as usize).wrapping_mul(ResizeEntry::STRIDE)).unwrap_or_default();
     let mut pixels = elements_mut::<T>(output).chunks_exact_mut(channels.max(1));
     for down in rows.chunks_exact(ResizeEntry::STRIDE).filter_map(ResizeEntry::decode) {
         let (top, bottom) = (down.first.into(), second(down.first.into(), height));

@@ -134,7 +134,13 @@ impl Fixtures {
         self.file("truncated-trace.safetensors", &weights[..weights.len() / 2]);
     }
 
-    fn checkpoint(&self, name: &str, architecture: &Architecture, parameters: &Parameters<f32>, description: &Description) {
+    fn checkpoint(
+        &self,
+        name: &str,
+        architecture: &Architecture,
+        parameters: &Parameters<f32>,
+        description: &Description,
+    ) {
         let folder = self.path(name);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(names::ARCHITECTURE), architecture.to_toml()).unwrap();
@@ -157,6 +163,9 @@ impl Fixtures {
         with_nan.values[2][5] = f32::NAN;
         self.checkpoint("not-a-number", &architecture, &with_nan, &description);
         let classes = Description { class_names: vec!["only one".into()], ..description.clone() };
+        let preprocessing = Preprocessing { height: i64::MAX as usize, ..description.preprocessing.clone() };
+        let frames = Description { preprocessing, ..description.clone() };
+        self.checkpoint("frames", &architecture, &parameters, &frames);
         self.checkpoint("classes", &architecture, &parameters, &classes);
         good("incomplete");
         fs::remove_file(self.path("incomplete").join(names::TRAINING)).unwrap();
@@ -165,6 +174,7 @@ impl Fixtures {
             ("weights of another architecture", "DIR/other-weights".into()),
             ("a weight that is not a number", "DIR/not-a-number".into()),
             ("another number of class names than logits", "DIR/classes".into()),
+            ("preprocessing for frames too large to count", "DIR/frames".into()),
             ("a checkpoint without its training.toml", "DIR/incomplete".into()),
         ]
     }
@@ -222,7 +232,8 @@ impl Fixtures {
         let buffers = |change: &dyn Fn(&mut Vec<BufferRecord>)| {
             let mut bytes = good.clone();
             let program = Program::new_checked(&good).unwrap();
-            let mut records: Vec<BufferRecord> = (0..program.buffer_count()).map(|index| program.buffer(index as u16).unwrap()).collect();
+            let mut records: Vec<BufferRecord> =
+                (0..program.buffer_count()).map(|index| program.buffer(index as u16).unwrap()).collect();
             change(&mut records);
             let start = program.section(SectionKind::Buffers).as_ptr().addr() - good.as_ptr().addr();
             for (index, record) in records.iter().enumerate() {
@@ -260,14 +271,42 @@ pub fn architectures() -> Vec<(&'static str, &'static str, String)> {
     };
     vec![
         ("a misspelt key", "misspelt.toml", swap("kernel = 5", "kernal = 5")),
-        ("a misspelt option of a cell", "cell-option.toml", swap("\"reciprocal-gated\", kernel", "\"reciprocal-gated\", kernl")),
+        (
+            "a misspelt option of a cell",
+            "cell-option.toml",
+            swap("\"reciprocal-gated\", kernel", "\"reciprocal-gated\", kernl"),
+        ),
         ("an unknown cell", "cell.toml", swap("\"reciprocal-gated\"", "\"reciprocal-gate\"")),
         ("feedback from a layer that does not exist", "absent-layer.toml", swap("from = 3", "from = 9")),
         ("feedback in the wrong direction", "forward.toml", swap("from = 3\nto = 2", "from = 2\nto = 3")),
-        ("a window that does not fit its map", "window.toml", swap("kernel = 4, channels = 10", "kernel = 9, channels = 10")),
+        (
+            "a window that does not fit its map",
+            "window.toml",
+            swap("kernel = 4, channels = 10", "kernel = 9, channels = 10"),
+        ),
         ("a kernel of no size", "zero.toml", swap("kernel = 5", "kernel = 0")),
-        ("logits with more than one position", "positions.toml", swap("kernel = 4, channels = 10", "kernel = 3, channels = 10")),
+        (
+            "logits with more than one position",
+            "positions.toml",
+            swap("kernel = 4, channels = 10", "kernel = 3, channels = 10"),
+        ),
         ("a blank before the first step", "presentation.toml", swap("image_steps = 8", "image_steps = 9")),
+        ("a frame too large to count", "frame.toml", swap("height = 28", "height = 9000000000000000000")),
+        ("a frame without channels", "channels.toml", swap("channels = 1", "channels = 0")),
+        (
+            "padding too large to add",
+            "padding.toml",
+            swap(
+                "channels = 10, padding = \"valid\"",
+                "channels = 10, padding = [9223372036854775807, 9223372036854775807, 0, 0]",
+            ),
+        ),
+        (
+            "weights too large to count",
+            "large.toml",
+            swap("kernel = 5, channels = 8", "kernel = 65535, channels = 65535"),
+        ),
+        ("a run without end", "endless.toml", swap("steps = 8", "steps = 9223372036854775807")),
         ("a missing key", "missing.toml", swap("kernel = 5, ", "")),
         ("text that is no TOML", "syntax.toml", swap("[[layer]]", "[[layer]")),
     ]

@@ -33,27 +33,74 @@ fn cases(fixtures: &Fixtures) -> Vec<Case> {
     cases.push(case("an architecture file that is not there", Train, &["info", "DIR/absent.toml"]));
     cases.push(case("a misspelt catalogue name", Train, &["info", "rgc-28-m5"]));
 
-    let train = |data: &str| ["train", "--architecture", "ff-28", "--data", data, "--epochs", "1", "--run", "DIR/run"].map(str::to_owned);
+    let train = |data: &str| {
+        ["train", "--architecture", "ff-28", "--data", data, "--epochs", "1", "--run", "DIR/run"].map(str::to_owned)
+    };
     for (what, data) in fixtures.data_sets() {
         let arguments = train(&data);
         cases.push(Case { what, tool: Train, arguments: arguments.to_vec(), code: 1 });
     }
     cases.push(case("a checkpoint that is no directory", Train, &["eval", "DIR/absent", "--data", "rendered:test=20"]));
     cases.push(case("a run to resume that is none", Train, &["train", "--resume", "DIR/absent"]));
-    cases.push(case("a run folder that exists", Train, &["train", "--architecture", "ff-28", "--data", "rendered:train=200,test=20", "--run", "DIR/good"]));
+    cases.push(case(
+        "a run folder that exists",
+        Train,
+        &["train", "--architecture", "ff-28", "--data", "rendered:train=200,test=20", "--run", "DIR/good"],
+    ));
+    let endless = "18446744073709551615";
+    cases.push(case(
+        "an evaluation without end",
+        Train,
+        &["eval", "DIR/good", "--data", "rendered:test=20", "--steps", endless],
+    ));
+    cases.push(case(
+        "a training without end",
+        Train,
+        &[
+            "train",
+            "--architecture",
+            "ff-28",
+            "--data",
+            "rendered:train=200,test=20",
+            "--epochs",
+            endless,
+            "--run",
+            "DIR/run",
+        ],
+    ));
     cases.push(usage("a misspelt option", Train, &["train", "--epoch", "3"]));
 
     for (what, checkpoint) in fixtures.checkpoints() {
         cases.push(case(what, Export, &["onnx", &checkpoint, "--output", "DIR/onnx"]));
     }
-    cases.push(case("int8 without calibration frames", Export, &["program", "DIR/uncalibrated", "--numerics", "int8", "--output", "DIR/out.crnn"]));
-    cases.push(case("a truncated trace", Export, &["validate", "DIR/good", "--trace", "DIR/truncated-trace.safetensors"]));
-    cases.push(case("a file that is no trace", Export, &["validate", "DIR/good", "--trace", "DIR/good/weights.safetensors"]));
+    cases.push(case(
+        "int8 without calibration frames",
+        Export,
+        &["program", "DIR/uncalibrated", "--numerics", "int8", "--output", "DIR/out.crnn"],
+    ));
+    cases.push(case(
+        "a truncated trace",
+        Export,
+        &["validate", "DIR/good", "--trace", "DIR/truncated-trace.safetensors"],
+    ));
+    cases.push(case(
+        "a file that is no trace",
+        Export,
+        &["validate", "DIR/good", "--trace", "DIR/good/weights.safetensors"],
+    ));
     for (what, program) in fixtures.programs() {
         cases.push(case(what, Export, &["inspect", &program]));
     }
-    cases.push(case("a device that does not answer", Export, &["stream", "DIR/good.crnn", "--connect", "tcp:127.0.0.1:9", "--wait", "1", "--images", "1"]));
-    cases.push(usage("an unknown arithmetic", Export, &["program", "DIR/good", "--numerics", "int7", "--output", "DIR/out.crnn"]));
+    cases.push(case(
+        "a device that does not answer",
+        Export,
+        &["stream", "DIR/good.crnn", "--connect", "tcp:127.0.0.1:9", "--wait", "1", "--images", "1"],
+    ));
+    cases.push(usage(
+        "an unknown arithmetic",
+        Export,
+        &["program", "DIR/good", "--numerics", "int7", "--output", "DIR/out.crnn"],
+    ));
     cases
 }
 
@@ -79,7 +126,15 @@ fn every_bad_input_gets_a_clear_error_and_leaves_nothing_behind() {
         assert_eq!(fixtures.listing(), listing, "{label} left something behind");
         let message = fixtures.anonymous(&answer.error);
         let first = message.lines().find(|line| line.starts_with("error: ")).unwrap().replace('|', "\\|");
-        writeln!(document, "| {} | `{} {}` | {} | {first} |", case.what, case.tool.name(), case.arguments.join(" "), case.code).unwrap();
+        writeln!(
+            document,
+            "| {} | `{} {}` | {} | {first} |",
+            case.what,
+            case.tool.name(),
+            case.arguments.join(" "),
+            case.code
+        )
+        .unwrap();
     }
     fixtures::compare("docs/BAD-INPUTS.md", &document);
 }

@@ -27,7 +27,8 @@ impl Report {
 
     /// Plain text.
     pub fn text(&mut self, title: &str, text: &str) {
-        write!(self.0, "<h2>{}</h2>\n<pre>{}</pre>\n", escape(title), escape(text)).expect("writing to a string cannot fail");
+        write!(self.0, "<h2>{}</h2>\n<pre>{}</pre>\n", escape(title), escape(text))
+            .expect("writing to a string cannot fail");
     }
 
     /// A picture, put into the file itself.
@@ -39,8 +40,12 @@ impl Report {
         };
         let bytes = fs::read(path).with_context(|| format!("cannot read the picture {}", path.display()))?;
         let title = escape(title);
-        write!(self.0, "<h2>{title}</h2>\n<p><img alt=\"{title}\" src=\"data:{kind};base64,{}\"></p>\n", STANDARD.encode(bytes))
-            .expect("writing to a string cannot fail");
+        write!(
+            self.0,
+            "<h2>{title}</h2>\n<p><img alt=\"{title}\" src=\"data:{kind};base64,{}\"></p>\n",
+            STANDARD.encode(bytes)
+        )
+        .expect("writing to a string cannot fail");
         Ok(())
     }
 

@@ -63,9 +63,7 @@ impl Firmware<'_> {
         let errors = String::from_utf8_lossy(&stderr);
         let program = self.program;
         if status.success() {
-            bail!(
-                "{program} was built, but must be refused with `{expected}`: the check does not work"
-            );
+            bail!("{program} was built, but must be refused with `{expected}`: the check does not work");
         }
         if !errors.contains(expected) {
             bail!("{program} was refused for another reason than `{expected}`:\n{errors}");
@@ -78,10 +76,7 @@ impl Firmware<'_> {
     }
 
     fn image(&self, profile: &str) -> Result<PathBuf> {
-        let image = checkout::firmware_target(self.example)
-            .join(Toolchain::TARGET)
-            .join(profile)
-            .join(self.program);
+        let image = checkout::firmware_target(self.example).join(Toolchain::TARGET).join(profile).join(self.program);
         if !image.is_file() {
             bail!("cargo reported success but left no {}", image.display());
         }
@@ -91,22 +86,12 @@ impl Firmware<'_> {
     fn command(&self) -> Result<Command> {
         let folder = checkout::firmware(self.example);
         if !folder.join("Cargo.toml").is_file() {
-            bail!(
-                "no firmware example {} in {}",
-                self.example,
-                checkout::root().join("firmware-examples").display()
-            );
+            bail!("no firmware example {} in {}", self.example, checkout::root().join("firmware-examples").display());
         }
         let toolchain = Toolchain::find().with_context(|| {
-            format!(
-                "no compiler for {}: run `cargo xtask setup`, which says how to get one",
-                Toolchain::TARGET
-            )
+            format!("no compiler for {}: run `cargo xtask setup`, which says how to get one", Toolchain::TARGET)
         })?;
-        eprintln!(
-            "building {}/{} with {toolchain}",
-            self.example, self.program
-        );
+        eprintln!("building {}/{} with {toolchain}", self.example, self.program);
         let mut command = toolchain.cargo(&folder, "build");
         command
             .args(["--quiet", "--locked", "--bin", self.program])
@@ -114,8 +99,7 @@ impl Firmware<'_> {
             .arg(checkout::firmware_target(self.example))
             .env_remove(PROGRAM_VARIABLE);
         if let Some(network) = self.network {
-            let path = std::path::absolute(network)
-                .with_context(|| format!("no path to {}", network.display()))?;
+            let path = std::path::absolute(network).with_context(|| format!("no path to {}", network.display()))?;
             if !path.is_file() {
                 bail!("no device program at {}", path.display());
             }

@@ -38,12 +38,7 @@ pub fn run(program: &Path) -> Result<String> {
     let image = Stream::build(program)?;
     let functions = Image::read(&image)?.functions()?;
     let count = |images| {
-        let stream = Stream {
-            program,
-            trace: None,
-            images,
-            damage: None,
-        };
+        let stream = Stream { program, trace: None, images, damage: None };
         let output = checkout::firmware_target(PLUGIN).join(format!("counts-{images}.txt"));
         let argument = format!("{},output={}", plugin.display(), output.display());
         let text = stream.run_with(&image, &["-plugin".into(), argument])?;
@@ -63,41 +58,22 @@ fn build_plugin() -> Result<PathBuf> {
         .arg(&target);
     process::run_on_stderr(&mut command)?;
     let library = target.join("release/libconvrnn_instruction_counter.so");
-    ensure!(
-        library.is_file(),
-        "cargo reported success but left no {}",
-        library.display()
-    );
+    ensure!(library.is_file(), "cargo reported success but left no {}", library.display());
     Ok(library)
 }
 
 /// Sums the counts of a file, one line an instruction, by function.
 fn read(path: &Path, functions: &[Function]) -> Result<Counts> {
     let text = fs::read_to_string(path).with_context(|| {
-        format!(
-            "QEMU left no {}: its plugin interface may not be version 1 (QEMU 4.2 to 8.1)",
-            path.display()
-        )
+        format!("QEMU left no {}: its plugin interface may not be version 1 (QEMU 4.2 to 8.1)", path.display())
     })?;
     let mut counts = Counts::new();
     for line in text.lines() {
         let (address, count) = line
             .split_once(' ')
-            .and_then(|(address, count)| {
-                Some((
-                    u64::from_str_radix(address, 16).ok()?,
-                    count.parse::<u64>().ok()?,
-                ))
-            })
-            .with_context(|| {
-                format!(
-                    "{} has the line {line:?}, expected an address and a count",
-                    path.display()
-                )
-            })?;
-        *counts
-            .entry(name(functions, address).to_owned())
-            .or_default() += count;
+            .and_then(|(address, count)| Some((u64::from_str_radix(address, 16).ok()?, count.parse::<u64>().ok()?)))
+            .with_context(|| format!("{} has the line {line:?}, expected an address and a count", path.display()))?;
+        *counts.entry(name(functions, address).to_owned()).or_default() += count;
     }
     Ok(counts)
 }
@@ -133,11 +109,7 @@ fn table(few: &Counts, many: &Counts, steps: u64) -> String {
     let mut text = String::from("instructions a step, and their part of the 10 ms tick\n");
     let mut row = |count: f64, name: &str| {
         // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "{count:>10.0} {:>6.2} %  {name}",
-            count / TICK_INSTRUCTIONS * 100.0
-        );
+        let _ = writeln!(text, "{count:>10.0} {:>6.2} %  {name}", count / TICK_INSTRUCTIONS * 100.0);
     };
     for (count, name) in rows.iter().take(LISTED) {
         row(*count, name);
@@ -146,10 +118,7 @@ fn table(few: &Counts, many: &Counts, steps: u64) -> String {
         let name = format!("{} further functions", rest.len());
         row(rest.iter().map(|(count, _)| count).sum(), &name);
     }
-    row(
-        rows.iter().map(|(count, _)| count).sum(),
-        "all, with what the device does between steps",
-    );
+    row(rows.iter().map(|(count, _)| count).sum(), "all, with what the device does between steps");
     text
 }
 
@@ -159,8 +128,7 @@ mod tests {
 
     #[test]
     fn counts_are_those_of_the_further_steps() {
-        let counts =
-            |values: [(&str, u64); 2]| values.map(|(name, count)| (name.to_owned(), count)).into();
+        let counts = |values: [(&str, u64); 2]| values.map(|(name, count)| (name.to_owned(), count)).into();
         let few: Counts = counts([("load", 1000), ("step", 160)]);
         let many: Counts = counts([("load", 1000), ("step", 960)]);
         let text = table(&few, &many, 80);
@@ -170,12 +138,11 @@ mod tests {
 
     #[test]
     fn addresses_belong_to_functions() {
-        let functions =
-            [(0x10, 8, "first"), (0x20, 4, "second")].map(|(address, length, name)| Function {
-                address,
-                length,
-                name: name.to_owned(),
-            });
+        let functions = [(0x10, 8, "first"), (0x20, 4, "second")].map(|(address, length, name)| Function {
+            address,
+            length,
+            name: name.to_owned(),
+        });
         let names = [0x0, 0x10, 0x17, 0x18, 0x23, 0x24].map(|address| name(&functions, address));
         let none = "(no function)";
         assert_eq!(names, [none, "first", "first", none, "second", none]);

@@ -20,17 +20,13 @@ impl Image {
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let image = Self {
-            name: name.into_owned(),
-            bytes,
-        };
+        let image = Self { name: name.into_owned(), bytes };
         image.parse()?;
         Ok(image)
     }
 
     fn parse(&self) -> Result<ElfFile<'_, FileHeader32<LittleEndian>>> {
-        ElfFile::parse(self.bytes.as_slice())
-            .with_context(|| format!("{} is not a 32-bit ELF image", self.name))
+        ElfFile::parse(self.bytes.as_slice()).with_context(|| format!("{} is not a 32-bit ELF image", self.name))
     }
 
     /// One line on the flash and static RAM that the image takes.
@@ -51,10 +47,7 @@ impl Image {
                 ram += size;
             }
         }
-        Ok(format!(
-            "{} takes {flash} bytes of flash and {ram} bytes of static RAM",
-            self.name
-        ))
+        Ok(format!("{} takes {flash} bytes of flash and {ram} bytes of static RAM", self.name))
     }
 
     /// Code of the image by function: address, bytes, name; by address.
@@ -67,11 +60,7 @@ impl Image {
                 let name = format!("{:#}", rustc_demangle::demangle(symbol.name().ok()?));
                 // The lowest bit says that the code is Thumb.
                 let address = symbol.address() & !1;
-                Some(Function {
-                    address,
-                    length: symbol.size(),
-                    name,
-                })
+                Some(Function { address, length: symbol.size(), name })
             })
             .collect();
         functions.sort_by_key(|function| function.address);
@@ -88,26 +77,14 @@ impl Image {
             .map(|name| format!("{:#}", rustc_demangle::demangle(name)))
             .collect();
         // An image without symbols would pass whatever is in it.
-        ensure!(
-            names.iter().any(|name| name.ends_with("Reset")),
-            "{} has no symbols to check",
-            self.name
-        );
-        Ok(names
-            .into_iter()
-            .filter(|name| is_forbidden(name))
-            .collect())
+        ensure!(names.iter().any(|name| name.ends_with("Reset")), "{} has no symbols to check", self.name);
+        Ok(names.into_iter().filter(|name| is_forbidden(name)).collect())
     }
 
     /// Fails where [`Image::forbidden`] finds something.
     pub fn refuse_forbidden(&self) -> Result<()> {
         let found = self.forbidden()?;
-        ensure!(
-            found.is_empty(),
-            "{} holds code that panics or allocates: {}",
-            self.name,
-            found.join(", ")
-        );
+        ensure!(found.is_empty(), "{} holds code that panics or allocates: {}", self.name, found.join(", "));
         Ok(())
     }
 }
@@ -136,9 +113,7 @@ fn is_forbidden(name: &str) -> bool {
     ];
     // Functions of the crate `alloc`, and of other crates for its types; `core::alloc` only describes layouts.
     let allocates = name.starts_with("alloc::")
-        || ["<alloc::", "(alloc::", " alloc::", "&alloc::"]
-            .iter()
-            .any(|part| name.contains(part));
+        || ["<alloc::", "(alloc::", " alloc::", "&alloc::"].iter().any(|part| name.contains(part));
     allocates || PARTS.iter().any(|part| name.contains(part))
 }
 

@@ -24,21 +24,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub fn command(image: &Path, port: u16) -> Command {
     let mut command = Command::new("qemu-system-arm");
     command
-        .args([
-            "-machine",
-            "mps2-an386",
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-            "-icount",
-            INSTRUCTION_CLOCK,
-        ])
+        .args(["-machine", "mps2-an386", "-display", "none", "-monitor", "none", "-icount", INSTRUCTION_CLOCK])
         .args(["-semihosting-config", "enable=on,target=native"])
-        .args([
-            "-serial",
-            &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on"),
-        ])
+        .args(["-serial", &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on")])
         .arg("-kernel")
         .arg(image);
     command
@@ -46,8 +34,7 @@ pub fn command(image: &Path, port: u16) -> Command {
 
 /// A port of the loopback that nothing listens on.
 pub fn free_port() -> Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
     Ok(listener.local_addr()?.port())
 }
 
@@ -62,18 +49,14 @@ impl Machine {
     /// Starts an image and connects to its serial line.
     pub fn start(image: &Path) -> Result<Self> {
         let port = free_port()?;
-        let mut process = Guarded::start(&mut command(image, port)).context(
-            "QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it",
-        )?;
+        let mut process = Guarded::start(&mut command(image, port))
+            .context("QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it")?;
         let end = Instant::now() + PATIENCE;
         let line = loop {
             match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
                 Ok(line) => break line,
                 Err(error) if Instant::now() > end => {
-                    bail!(
-                        "QEMU opened no serial line at 127.0.0.1:{port} within {} s: {error}",
-                        PATIENCE.as_secs()
-                    )
+                    bail!("QEMU opened no serial line at 127.0.0.1:{port} within {} s: {error}", PATIENCE.as_secs())
                 }
                 Err(_) => process.still_running().context("QEMU did not start")?,
             }
@@ -87,8 +70,6 @@ impl Machine {
 
     /// Waits until the program has ended the machine with success.
     pub fn finish(self) -> Result<()> {
-        self.process
-            .finish(PATIENCE)
-            .context("the firmware did not end well")
+        self.process.finish(PATIENCE).context("the firmware did not end well")
     }
 }

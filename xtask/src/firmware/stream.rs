@@ -30,12 +30,7 @@ pub struct Stream<'a> {
 impl Stream<'_> {
     /// Builds the firmware around the program, checks its image and returns it.
     pub fn build(program: &Path) -> Result<PathBuf> {
-        let image = Firmware {
-            example: EXAMPLE,
-            program: "stream",
-            network: Some(program),
-        }
-        .release()?;
+        let image = Firmware { example: EXAMPLE, program: "stream", network: Some(program) }.release()?;
         Image::read(&image)?.refuse_forbidden()?;
         Ok(image)
     }
@@ -83,9 +78,8 @@ impl Line {
     fn open(image: &Path, arguments: &[String]) -> Result<Self> {
         let port = qemu::free_port()?;
         let mut command = qemu::command(image, port);
-        let machine = Guarded::start(command.args(arguments).stderr(Stdio::null())).context(
-            "QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it",
-        )?;
+        let machine = Guarded::start(command.args(arguments).stderr(Stdio::null()))
+            .context("QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it")?;
         let address = format!("tcp:127.0.0.1:{port}");
         Ok(Self { machine, address })
     }
@@ -93,9 +87,7 @@ impl Line {
     /// Runs the host's end to its end and returns its output.
     fn talk(self, command: &mut Command) -> Result<String> {
         let output = process::output(command.current_dir(checkout::root()))?;
-        self.machine
-            .end(qemu::PATIENCE)
-            .context("QEMU did not run to the end")?;
+        self.machine.end(qemu::PATIENCE).context("QEMU did not run to the end")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             bail!(
@@ -112,12 +104,7 @@ impl Line {
 /// Builds what the checks of the stream need on the host, and writes an int8 program with random weights.
 pub fn untrained_program() -> Result<PathBuf> {
     const ARCHITECTURE: &str = "rgc-28-m4";
-    process::run_on_stderr(&mut host_build(&[
-        "--bin",
-        "convrnn-export",
-        "--example",
-        "untrained_program",
-    ]))?;
+    process::run_on_stderr(&mut host_build(&["--bin", "convrnn-export", "--example", "untrained_program"]))?;
     let folder = checkout::firmware_target("programs");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join(format!("{ARCHITECTURE}.crnn"));
@@ -130,8 +117,7 @@ pub fn untrained_program() -> Result<PathBuf> {
 pub fn oversized(program: &Path) -> Result<PathBuf> {
     /// Where a program says how many bytes of working memory it needs.
     const ARENA_LENGTH_AT: usize = 16;
-    let mut bytes =
-        fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let mut bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     let field = bytes
         .get_mut(ARENA_LENGTH_AT..ARENA_LENGTH_AT + 4)
         .with_context(|| format!("{} is cut short", program.display()))?;
@@ -146,13 +132,7 @@ pub fn host_build(parts: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(checkout::root())
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package",
-            "convrnn-export",
-        ])
+        .args(["build", "--quiet", "--locked", "--package", "convrnn-export"])
         .args(parts);
     command
 }

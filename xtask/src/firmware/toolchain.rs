@@ -38,79 +38,41 @@ impl Toolchain {
         let in_folder = |folder: PathBuf| (folder.join("rustc"), folder.join("cargo"));
         let candidates = match std::env::var_os(Self::CHOICE) {
             Some(folder) => vec![in_folder(folder.into())],
-            None => vec![
-                ("rustc".into(), "cargo".into()),
-                in_folder("/usr/bin".into()),
-            ],
+            None => vec![("rustc".into(), "cargo".into()), in_folder("/usr/bin".into())],
         };
-        let installed = candidates
-            .iter()
-            .find_map(|(rustc, cargo)| Self::with_installed_core(rustc, cargo));
-        installed.or_else(|| {
-            candidates
-                .iter()
-                .find_map(|(rustc, cargo)| Self::with_core_source(rustc, cargo))
-        })
+        let installed = candidates.iter().find_map(|(rustc, cargo)| Self::with_installed_core(rustc, cargo));
+        installed.or_else(|| candidates.iter().find_map(|(rustc, cargo)| Self::with_core_source(rustc, cargo)))
     }
 
     fn with_installed_core(rustc: &Path, cargo: &Path) -> Option<Self> {
-        let folder = answer(
-            rustc,
-            &["--print", "target-libdir", "--target", Self::TARGET],
-        )?;
+        let folder = answer(rustc, &["--print", "target-libdir", "--target", Self::TARGET])?;
         let has_core = Path::new(&folder).read_dir().ok()?.flatten().any(|entry| {
             let name = entry.file_name();
             name.to_string_lossy().starts_with("libcore-")
         });
-        has_core
-            .then(|| Self::new(rustc, cargo, Core::Installed))
-            .flatten()
+        has_core.then(|| Self::new(rustc, cargo, Core::Installed)).flatten()
     }
 
     fn with_core_source(rustc: &Path, cargo: &Path) -> Option<Self> {
         let root = answer(rustc, &["--print", "sysroot"])?;
         let source = Path::new(&root).join("lib/rustlib/src/rust/library/core/Cargo.toml");
-        source
-            .is_file()
-            .then(|| {
-                Self::new(
-                    rustc,
-                    cargo,
-                    Core::Built {
-                        linker: linker(&root),
-                    },
-                )
-            })
-            .flatten()
+        source.is_file().then(|| Self::new(rustc, cargo, Core::Built { linker: linker(&root) })).flatten()
     }
 
     fn new(rustc: &Path, cargo: &Path, core: Core) -> Option<Self> {
         let version = answer(rustc, &["--version"])?;
         answer(cargo, &["--version"])?;
-        Some(Self {
-            rustc: rustc.into(),
-            cargo: cargo.into(),
-            version,
-            core,
-        })
+        Some(Self { rustc: rustc.into(), cargo: cargo.into(), version, core })
     }
 
     /// A cargo command in `folder`, without its arguments.
     pub fn cargo(&self, folder: &Path, subcommand: &str) -> Command {
         let mut command = Command::new(&self.cargo);
-        command
-            .current_dir(folder)
-            .env("RUSTC", &self.rustc)
-            .arg(subcommand)
-            .args(["--target", Self::TARGET]);
+        command.current_dir(folder).env("RUSTC", &self.rustc).arg(subcommand).args(["--target", Self::TARGET]);
         // Flags and libraries of the host's build do not concern this one.
-        for name in [
-            "RUSTFLAGS",
-            "CARGO_ENCODED_RUSTFLAGS",
-            "CARGO_BUILD_RUSTFLAGS",
-            "RUSTC_WRAPPER",
-            "LD_LIBRARY_PATH",
-        ] {
+        for name in
+            ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "RUSTC_WRAPPER", "LD_LIBRARY_PATH"]
+        {
             command.env_remove(name);
         }
         if let Core::Built { linker } = &self.core {
@@ -129,45 +91,28 @@ impl fmt::Display for Toolchain {
             Core::Installed => "its installed core library",
             Core::Built { .. } => "core built from source",
         };
-        write!(
-            formatter,
-            "{} ({}) with {core}",
-            self.version,
-            self.rustc.display()
-        )
+        write!(formatter, "{} ({}) with {core}", self.version, self.rustc.display())
     }
 }
 
 /// The target's linker is `rust-lld`, which a distribution's compiler may lack: then that of the compiler on `PATH`.
 fn linker(compiler_root: &str) -> Option<PathBuf> {
     let own = |root: &str| {
-        let host = Path::new(root)
-            .join("lib/rustlib")
-            .join(env_host()?)
-            .join("bin/rust-lld");
+        let host = Path::new(root).join("lib/rustlib").join(env_host()?).join("bin/rust-lld");
         host.is_file().then_some(host)
     };
     if own(compiler_root).is_some() || process::find("rust-lld").is_some() {
         return None;
     }
-    answer("rustc", &["--print", "sysroot"])
-        .and_then(|root| own(&root))
-        .or_else(|| process::find("ld.lld"))
+    answer("rustc", &["--print", "sysroot"]).and_then(|root| own(&root)).or_else(|| process::find("ld.lld"))
 }
 
 /// The host's target name.
 fn env_host() -> Option<String> {
     let text = answer("rustc", &["-vV"])?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .map(str::to_owned)
+    text.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
 }
 
 fn answer(program: impl AsRef<OsStr>, arguments: &[&str]) -> Option<String> {
-    process::answer(
-        Command::new(program)
-            .current_dir(checkout::root())
-            .env_remove("LD_LIBRARY_PATH")
-            .args(arguments),
-    )
+    process::answer(Command::new(program).current_dir(checkout::root()).env_remove("LD_LIBRARY_PATH").args(arguments))
 }

@@ -12,13 +12,10 @@ use anyhow::{Context, Result};
 pub fn folder() -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME") {
         Some(folder) if Path::new(&folder).is_absolute() => PathBuf::from(folder),
-        _ => env::home_dir()
-            .context("no home folder: set XDG_CACHE_HOME to a folder for downloads")?
-            .join(".cache"),
+        _ => env::home_dir().context("no home folder: set XDG_CACHE_HOME to a folder for downloads")?.join(".cache"),
     };
     let folder = base.join("convrnn");
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make the cache folder {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make the cache folder {}", folder.display()))?;
     Ok(folder)
 }
 
@@ -36,20 +33,17 @@ fn entry_in(cache: &Path, name: &str, build: impl FnOnce(&Path) -> Result<()>) -
         return Ok(entry);
     }
     let lock_path = cache.join(format!("{name}.lock"));
-    let lock = File::create(&lock_path)
-        .with_context(|| format!("cannot write {}", lock_path.display()))?;
+    let lock = File::create(&lock_path).with_context(|| format!("cannot write {}", lock_path.display()))?;
     if lock.try_lock().is_err() {
         eprintln!("waiting for another set-up to finish {name}");
-        lock.lock()
-            .with_context(|| format!("cannot lock {}", lock_path.display()))?;
+        lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
     }
     if entry.is_dir() {
         return Ok(entry);
     }
     let partial = cache.join(format!("{name}.partial"));
     if partial.exists() {
-        fs::remove_dir_all(&partial)
-            .with_context(|| format!("cannot remove {}", partial.display()))?;
+        fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
     }
     fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
     build(&partial)?;
@@ -77,10 +71,7 @@ mod tests {
             assert!(!folder.join("torn").exists());
             Ok(fs::write(folder.join("whole"), "all")?)
         });
-        assert_eq!(
-            fs::read_to_string(whole.unwrap().join("whole")).unwrap(),
-            "all"
-        );
+        assert_eq!(fs::read_to_string(whole.unwrap().join("whole")).unwrap(), "all");
     }
 
     #[test]

@@ -45,10 +45,7 @@ const CUDA_PROFILING: Wheel = Wheel {
 pub fn ensure() -> Result<()> {
     let link = checkout::libtorch_link();
     // Cargo sets the variable to the link unless the user has set it.
-    if let Some(chosen) = env::var_os("LIBTORCH")
-        .map(PathBuf::from)
-        .filter(|path| *path != link)
-    {
+    if let Some(chosen) = env::var_os("LIBTORCH").map(PathBuf::from).filter(|path| *path != link) {
         let chosen = fs::canonicalize(&chosen)
             .with_context(|| format!("LIBTORCH names {}: correct or unset it", chosen.display()))?;
         let kind = inspect(&chosen).context("LIBTORCH is set, but not to a libtorch that fits")?;
@@ -58,11 +55,7 @@ pub fn ensure() -> Result<()> {
     let python_demanded = env::var_os("LIBTORCH_USE_PYTORCH").is_some();
     if !python_demanded && let Ok(kind) = inspect(&link) {
         let target = fs::read_link(&link).unwrap_or(link);
-        return report(
-            &target,
-            kind,
-            "linked before; remove the link `libtorch` to choose anew",
-        );
+        return report(&target, kind, "linked before; remove the link `libtorch` to choose anew");
     }
     if let Some(folder) = python_torch() {
         match inspect(&folder) {
@@ -76,22 +69,14 @@ pub fn ensure() -> Result<()> {
             Err(error) => eprintln!("libtorch: Python's torch is not used: {error:#}"),
         }
     } else if python_demanded {
-        bail!(
-            "LIBTORCH_USE_PYTORCH is set, but Python finds no torch: install torch {VERSION} or unset it"
-        );
+        bail!("LIBTORCH_USE_PYTORCH is set, but Python finds no torch: install torch {VERSION} or unset it");
     }
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        bail!(
-            "no libtorch is fetched on this kind of machine: install torch {VERSION} for Python, or set LIBTORCH"
-        );
+        bail!("no libtorch is fetched on this kind of machine: install torch {VERSION} for Python, or set LIBTORCH");
     }
     let entry = cache::entry(&format!("libtorch-{VERSION}-cpu"), assemble)?;
-    let kind = inspect(&entry).with_context(|| {
-        format!(
-            "the cached libtorch is damaged: remove {} and run this again",
-            entry.display()
-        )
-    })?;
+    let kind = inspect(&entry)
+        .with_context(|| format!("the cached libtorch is damaged: remove {} and run this again", entry.display()))?;
     link::point(&link, &entry)?;
     report(&entry, kind, "from Python wheels")
 }
@@ -108,39 +93,24 @@ fn report(folder: &Path, kind: Kind, origin: &str) -> Result<()> {
         Kind::Cpu => "CPU",
         Kind::Cuda => "CPU and CUDA",
     };
-    eprintln!(
-        "libtorch {VERSION} ({kind}): {} ({origin})",
-        folder.display()
-    );
+    eprintln!("libtorch {VERSION} ({kind}): {} ({origin})", folder.display());
     Ok(())
 }
 
 /// Checks that a folder holds libraries and headers of the right version.
 fn inspect(folder: &Path) -> Result<Kind> {
-    for file in [
-        "lib/libtorch.so",
-        "lib/libtorch_cpu.so",
-        "lib/libc10.so",
-        "include/torch/csrc/api/include/torch/torch.h",
-    ] {
+    for file in
+        ["lib/libtorch.so", "lib/libtorch_cpu.so", "lib/libc10.so", "include/torch/csrc/api/include/torch/torch.h"]
+    {
         if !folder.join(file).is_file() {
             bail!("{} has no {file}", folder.display());
         }
     }
     let version = version(folder)?;
-    if version.split('+').next() != Some(VERSION)
-        && env::var_os("LIBTORCH_BYPASS_VERSION_CHECK").is_none()
-    {
-        bail!(
-            "{} is version {version}, but {VERSION} is needed",
-            folder.display()
-        );
+    if version.split('+').next() != Some(VERSION) && env::var_os("LIBTORCH_BYPASS_VERSION_CHECK").is_none() {
+        bail!("{} is version {version}, but {VERSION} is needed", folder.display());
     }
-    Ok(if folder.join("lib/libtorch_cuda.so").is_file() {
-        Kind::Cuda
-    } else {
-        Kind::Cpu
-    })
+    Ok(if folder.join("lib/libtorch_cuda.so").is_file() { Kind::Cuda } else { Kind::Cpu })
 }
 
 /// Version of a libtorch archive (`build-version`) or of a Python package (`version.py`).
@@ -149,29 +119,17 @@ fn version(folder: &Path) -> Result<String> {
         return Ok(text.trim().to_owned());
     }
     let path = folder.join("version.py");
-    let text = fs::read_to_string(&path).with_context(|| {
-        format!(
-            "{} has neither build-version nor version.py",
-            folder.display()
-        )
-    })?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("__version__ = "));
-    Ok(line
-        .with_context(|| format!("no __version__ in {}", path.display()))?
-        .trim_matches(['\'', '"'])
-        .to_owned())
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("{} has neither build-version nor version.py", folder.display()))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("__version__ = "));
+    Ok(line.with_context(|| format!("no __version__ in {}", path.display()))?.trim_matches(['\'', '"']).to_owned())
 }
 
 /// Folder of the torch that Python would import, found without importing it.
 fn python_torch() -> Option<PathBuf> {
-    let python = if env::var_os("VIRTUAL_ENV").is_some() {
-        "python"
-    } else {
-        "python3"
-    };
-    let script = "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
+    let python = if env::var_os("VIRTUAL_ENV").is_some() { "python" } else { "python3" };
+    let script =
+        "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
     let folder = process::answer(Command::new(python).args(["-c", script]))?;
     (!folder.is_empty()).then(|| PathBuf::from(folder))
 }
@@ -180,27 +138,17 @@ fn python_torch() -> Option<PathBuf> {
 fn assemble(folder: &Path) -> Result<()> {
     let downloads = folder.join("downloads");
     let libraries = folder.join("lib");
-    eprintln!(
-        "libtorch {VERSION} is put together once for this user: 540 MB to fetch, 500 MB on disk"
-    );
+    eprintln!("libtorch {VERSION} is put together once for this user: 540 MB to fetch, 500 MB on disk");
     let torch = TORCH.download(&downloads)?;
     eprintln!("unpacking libtorch");
     wheel::extract(&torch, |name| {
         let inner = name.strip_prefix("torch/")?;
-        let wanted = matches!(
-            inner,
-            "lib/libtorch_cpu.so" | "lib/libc10.so" | "lib/libgomp.so.1"
-        );
+        let wanted = matches!(inner, "lib/libtorch_cpu.so" | "lib/libc10.so" | "lib/libgomp.so.1");
         (wanted || inner.starts_with("include/")).then(|| folder.join(inner))
     })?;
-    for (wheel, library) in [
-        (CUDA_RUNTIME, "libcudart.so.13"),
-        (CUDA_PROFILING, "libcupti.so.13"),
-    ] {
+    for (wheel, library) in [(CUDA_RUNTIME, "libcudart.so.13"), (CUDA_PROFILING, "libcupti.so.13")] {
         let file = wheel.download(&downloads)?;
-        wheel::extract(&file, |name| {
-            (name.rsplit('/').next() == Some(library)).then(|| libraries.join(library))
-        })?;
+        wheel::extract(&file, |name| (name.rsplit('/').next() == Some(library)).then(|| libraries.join(library)))?;
     }
     link_umbrella(&downloads, &libraries)?;
     fs::write(folder.join("build-version"), VERSION)?;
@@ -214,13 +162,7 @@ fn link_umbrella(scratch: &Path, libraries: &Path) -> Result<()> {
     fs::write(&source, "/* Only the names of other libraries. */\n")?;
     let mut command = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()));
     command
-        .args([
-            "-shared",
-            "-Wl,-soname,libtorch.so",
-            "-Wl,-rpath,$ORIGIN",
-            "-Wl,--allow-shlib-undefined",
-            "-o",
-        ])
+        .args(["-shared", "-Wl,-soname,libtorch.so", "-Wl,-rpath,$ORIGIN", "-Wl,--allow-shlib-undefined", "-o"])
         .arg(libraries.join("libtorch.so"))
         .arg(&source)
         .arg("-L")
@@ -264,10 +206,7 @@ mod tests {
     fn another_version_and_a_missing_file_are_named() {
         let old = library(&[&LIBRARIES[..], &[("build-version", "2.1.0")]].concat());
         let message = inspect(old.path()).err().unwrap().to_string();
-        assert!(
-            message.contains("version 2.1.0, but 2.11.0 is needed"),
-            "{message}"
-        );
+        assert!(message.contains("version 2.1.0, but 2.11.0 is needed"), "{message}");
         let torn = library(&LIBRARIES[..2]);
         let message = inspect(torn.path()).err().unwrap().to_string();
         assert!(message.contains("has no lib/libc10.so"), "{message}");

@@ -9,10 +9,7 @@ pub fn point(link: &Path, target: &Path) -> Result<()> {
     if fs::read_link(link).is_ok_and(|now| now == target) {
         return Ok(());
     }
-    if link
-        .symlink_metadata()
-        .is_ok_and(|metadata| !metadata.is_symlink())
-    {
+    if link.symlink_metadata().is_ok_and(|metadata| !metadata.is_symlink()) {
         bail!(
             "{} should be a link to {} but is a file or folder of its own: move it away and run this again",
             link.display(),
@@ -24,10 +21,8 @@ pub fn point(link: &Path, target: &Path) -> Result<()> {
     }
     let mut fresh = link.as_os_str().to_owned();
     fresh.push(format!(".{}", std::process::id()));
-    symlink(target, &fresh)
-        .with_context(|| format!("cannot make a link beside {}", link.display()))?;
-    fs::rename(&fresh, link)
-        .with_context(|| format!("cannot put the link {} in place", link.display()))
+    symlink(target, &fresh).with_context(|| format!("cannot make a link beside {}", link.display()))?;
+    fs::rename(&fresh, link).with_context(|| format!("cannot put the link {} in place", link.display()))
 }
 
 #[cfg(test)]

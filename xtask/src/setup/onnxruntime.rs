@@ -23,15 +23,9 @@ const WHEEL: Wheel = Wheel {
 pub fn ensure() -> Result<()> {
     let link = checkout::onnxruntime_link();
     // Cargo sets the variable to the link unless the user has set it.
-    if let Some(chosen) = env::var_os("ORT_DYLIB_PATH")
-        .map(PathBuf::from)
-        .filter(|path| *path != link)
-    {
+    if let Some(chosen) = env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).filter(|path| *path != link) {
         if !chosen.is_file() {
-            bail!(
-                "ORT_DYLIB_PATH names {}, which is not a file: correct or unset it",
-                chosen.display()
-            );
+            bail!("ORT_DYLIB_PATH names {}, which is not a file: correct or unset it", chosen.display());
         }
         eprintln!("ONNX Runtime: {} (from ORT_DYLIB_PATH)", chosen.display());
         return Ok(());
@@ -46,9 +40,7 @@ pub fn ensure() -> Result<()> {
             let downloads = folder.join("downloads");
             let wheel = WHEEL.download(&downloads)?;
             let wanted = format!("onnxruntime/capi/libonnxruntime.so.{VERSION}");
-            let found = wheel::extract(&wheel, |name| {
-                (name == wanted).then(|| folder.join("libonnxruntime.so"))
-            })?;
+            let found = wheel::extract(&wheel, |name| (name == wanted).then(|| folder.join("libonnxruntime.so")))?;
             if found != 1 {
                 bail!("{} holds no {wanted}", wheel.display());
             }

@@ -12,18 +12,10 @@ struct Need {
     purpose: &'static str,
 }
 
-const CPP_COMPILER: Need = Need {
-    packages: &["g++"],
-    purpose: "building the trainer",
-};
-const QEMU: Need = Need {
-    packages: &["qemu-system-arm"],
-    purpose: "running firmware",
-};
-const FIRMWARE_COMPILER: Need = Need {
-    packages: &["rustc-web", "cargo-web", "rust-web-src"],
-    purpose: "building firmware",
-};
+const CPP_COMPILER: Need = Need { packages: &["g++"], purpose: "building the trainer" };
+const QEMU: Need = Need { packages: &["qemu-system-arm"], purpose: "running firmware" };
+const FIRMWARE_COMPILER: Need =
+    Need { packages: &["rustc-web", "cargo-web", "rust-web-src"], purpose: "building firmware" };
 
 /// Installs what is missing where that is allowed, and says what is left out where it is not.
 pub fn ensure() -> Result<()> {
@@ -61,47 +53,28 @@ fn add_rustup_target() -> bool {
 
 fn install(needs: &[Need]) {
     if process::find("apt-get").is_none() {
-        return leave_out(
-            needs,
-            "this is not a Debian or Ubuntu machine: install the like of",
-        );
+        return leave_out(needs, "this is not a Debian or Ubuntu machine: install the like of");
     }
     if !process::is_root() {
-        return leave_out(
-            needs,
-            "not root: run `sudo apt-get install --no-install-recommends",
-        );
+        return leave_out(needs, "not root: run `sudo apt-get install --no-install-recommends");
     }
     eprintln!("refreshing the package lists");
     if let Err(error) = apt_get(&["update", "--quiet=2"]) {
         eprintln!("note: {error:#}");
     }
     for need in needs {
-        eprintln!(
-            "installing {} for {}",
-            need.packages.join(" "),
-            need.purpose
-        );
-        let arguments = [
-            &["install", "--yes", "--quiet=2", "--no-install-recommends"],
-            need.packages,
-        ]
-        .concat();
+        eprintln!("installing {} for {}", need.packages.join(" "), need.purpose);
+        let arguments = [&["install", "--yes", "--quiet=2", "--no-install-recommends"], need.packages].concat();
         if let Err(error) = apt_get(&arguments) {
             eprintln!("note: {error:#}");
-            leave_out(
-                std::slice::from_ref(need),
-                "not in this distribution: install the like of",
-            );
+            leave_out(std::slice::from_ref(need), "not in this distribution: install the like of");
         }
     }
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
-    command
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .args(arguments);
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
     process::run_on_stderr(&mut command)
 }
 
@@ -109,11 +82,7 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
 fn leave_out(needs: &[Need], reason: &str) {
     for need in needs {
         let quote = if reason.contains('`') { "`" } else { "" };
-        eprintln!(
-            "left out: {} ({reason} {}{quote})",
-            need.purpose,
-            need.packages.join(" ")
-        );
+        eprintln!("left out: {} ({reason} {}{quote})", need.purpose, need.packages.join(" "));
         if need.packages == FIRMWARE_COMPILER.packages {
             eprintln!("          or `rustup target add {}`", Toolchain::TARGET);
         }

@@ -23,42 +23,21 @@ pub struct Wheel {
 impl Wheel {
     /// Downloads the wheel into `folder`; pip compares its digest.
     pub fn download(&self, folder: &Path) -> Result<PathBuf> {
-        let Self {
-            package,
-            version,
-            platform,
-            sha256,
-        } = self;
+        let Self { package, version, platform, sha256 } = self;
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let requirement = folder.join(format!("{package}.txt"));
-        fs::write(
-            &requirement,
-            format!("{package}=={version} --hash=sha256:{sha256}\n"),
-        )
-        .with_context(|| format!("cannot write {}", requirement.display()))?;
+        fs::write(&requirement, format!("{package}=={version} --hash=sha256:{sha256}\n"))
+            .with_context(|| format!("cannot write {}", requirement.display()))?;
         eprintln!("fetching {package} {version} with pip");
         let mut command = pip()?;
         command
-            .args([
-                "download",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-cache-dir",
-                "--no-deps",
-            ])
-            .args([
-                "--only-binary=:all:",
-                "--python-version",
-                "3.12",
-                "--platform",
-                platform,
-            ])
+            .args(["download", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps"])
+            .args(["--only-binary=:all:", "--python-version", "3.12", "--platform", platform])
             .args(["--require-hashes", "--requirement"])
             .arg(&requirement)
             .arg("--dest")
             .arg(folder);
-        process::run_on_stderr(&mut command)
-            .with_context(|| format!("cannot fetch {package} {version}"))?;
+        process::run_on_stderr(&mut command).with_context(|| format!("cannot fetch {package} {version}"))?;
         let prefix = format!("{}-{version}-", package.replace('-', "_"));
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
@@ -67,10 +46,7 @@ impl Wheel {
                 return Ok(path);
             }
         }
-        bail!(
-            "pip reported success but left no {prefix}*.whl in {}",
-            folder.display()
-        )
+        bail!("pip reported success but left no {prefix}*.whl in {}", folder.display())
     }
 }
 
@@ -82,13 +58,8 @@ pub fn extract(wheel: &Path, destination: impl Fn(&str) -> Option<PathBuf>) -> R
         .with_context(|| format!("{} is not a zip archive", wheel.display()))?;
     let mut count = 0;
     for index in 0..archive.len() {
-        let mut entry = archive
-            .by_index(index)
-            .with_context(|| format!("in {}", wheel.display()))?;
-        let Some(name) = entry
-            .enclosed_name()
-            .map(|name| name.to_string_lossy().into_owned())
-        else {
+        let mut entry = archive.by_index(index).with_context(|| format!("in {}", wheel.display()))?;
+        let Some(name) = entry.enclosed_name().map(|name| name.to_string_lossy().into_owned()) else {
             continue;
         };
         let Some(path) = destination(&name) else {
@@ -98,13 +69,10 @@ pub fn extract(wheel: &Path, destination: impl Fn(&str) -> Option<PathBuf>) -> R
             continue;
         }
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        let mut output =
-            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        io::copy(&mut entry, &mut output)
-            .with_context(|| format!("cannot unpack {name} of {}", wheel.display()))?;
+        let mut output = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        io::copy(&mut entry, &mut output).with_context(|| format!("cannot unpack {name} of {}", wheel.display()))?;
         count += 1;
     }
     Ok(count)
@@ -112,12 +80,7 @@ pub fn extract(wheel: &Path, destination: impl Fn(&str) -> Option<PathBuf>) -> R
 
 /// The first pip that answers.
 fn pip() -> Result<Command> {
-    for words in [
-        &["python3", "-m", "pip"][..],
-        &["python", "-m", "pip"],
-        &["pip3"],
-        &["pip"],
-    ] {
+    for words in [&["python3", "-m", "pip"][..], &["python", "-m", "pip"], &["pip3"], &["pip"]] {
         let command = || {
             let mut command = Command::new(words[0]);
             command.args(&words[1..]);
@@ -146,19 +109,13 @@ mod tests {
         let text = "libtorch".repeat(1000);
         let mut writer = ZipWriter::new(File::create(&wheel).unwrap());
         for name in ["lib/kept.so", "lib/other.so", "../outside"] {
-            writer
-                .start_file(name, SimpleFileOptions::default())
-                .unwrap();
+            writer.start_file(name, SimpleFileOptions::default()).unwrap();
             writer.write_all(text.as_bytes()).unwrap();
         }
         writer.finish().unwrap();
-        let kept =
-            |name: &str| (name != "lib/other.so").then(|| folder.path().join("out").join(name));
+        let kept = |name: &str| (name != "lib/other.so").then(|| folder.path().join("out").join(name));
         assert_eq!(extract(&wheel, kept).unwrap(), 1);
-        assert_eq!(
-            fs::read_to_string(folder.path().join("out/lib/kept.so")).unwrap(),
-            text
-        );
+        assert_eq!(fs::read_to_string(folder.path().join("out/lib/kept.so")).unwrap(), text);
         assert!(!folder.path().join("out/lib/other.so").exists());
         assert!(!folder.path().join("outside").exists());
 
@@ -168,11 +125,6 @@ mod tests {
         fs::write(&wheel, &bytes).unwrap();
         assert!(extract(&wheel, kept).is_err());
         fs::write(&wheel, &bytes[..bytes.len() / 2]).unwrap();
-        assert!(
-            extract(&wheel, kept)
-                .unwrap_err()
-                .to_string()
-                .contains("not a zip archive")
-        );
+        assert!(extract(&wheel, kept).unwrap_err().to_string().contains("not a zip archive"));
     }
 }

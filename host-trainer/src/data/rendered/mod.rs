@@ -72,66 +72,16 @@ impl RenderedOptions {
     /// [`DataError::Invalid`] that names the option.
     pub fn check(&self) -> Result<()> {
         let ranges: [(&'static str, u64, u64, u64); 10] = [
-            (
-                "option `classes` of the rendered set",
-                u64::from(self.classes),
-                2,
-                10,
-            ),
-            (
-                "option `size` of the rendered set",
-                self.size as u64,
-                16,
-                128,
-            ),
-            (
-                "option `train` of the rendered set",
-                self.train as u64,
-                1,
-                10_000_000,
-            ),
-            (
-                "option `test` of the rendered set",
-                self.test as u64,
-                1,
-                10_000_000,
-            ),
-            (
-                "option `clutter` of the rendered set",
-                u64::from(self.clutter),
-                0,
-                32,
-            ),
-            (
-                "option `occluders` of the rendered set",
-                u64::from(self.occluders),
-                0,
-                16,
-            ),
-            (
-                "option `noise` of the rendered set",
-                u64::from(self.noise),
-                0,
-                100,
-            ),
-            (
-                "option `shift` of the rendered set",
-                u64::from(self.shift),
-                0,
-                30,
-            ),
-            (
-                "option `rotation` of the rendered set",
-                u64::from(self.rotation),
-                0,
-                60,
-            ),
-            (
-                "option `warp` of the rendered set",
-                u64::from(self.warp),
-                0,
-                60,
-            ),
+            ("option `classes` of the rendered set", u64::from(self.classes), 2, 10),
+            ("option `size` of the rendered set", self.size as u64, 16, 128),
+            ("option `train` of the rendered set", self.train as u64, 1, 10_000_000),
+            ("option `test` of the rendered set", self.test as u64, 1, 10_000_000),
+            ("option `clutter` of the rendered set", u64::from(self.clutter), 0, 32),
+            ("option `occluders` of the rendered set", u64::from(self.occluders), 0, 16),
+            ("option `noise` of the rendered set", u64::from(self.noise), 0, 100),
+            ("option `shift` of the rendered set", u64::from(self.shift), 0, 30),
+            ("option `rotation` of the rendered set", u64::from(self.rotation), 0, 60),
+            ("option `warp` of the rendered set", u64::from(self.warp), 0, 60),
         ];
         for (what, value, low, high) in ranges {
             if !(low..=high).contains(&value) {
@@ -173,23 +123,14 @@ impl RenderedOptions {
             Split::Train => self.train,
             Split::Test => self.test,
         };
-        let shape = ImageShape {
-            channels: 1,
-            height: self.size,
-            width: self.size,
-        };
+        let shape = ImageShape { channels: 1, height: self.size, width: self.size };
         let mut pixels = vec![0; count * shape.bytes()];
         pixels
             .par_chunks_exact_mut(shape.bytes())
             .enumerate()
             .for_each(|(index, image)| self.draw(split, index, image));
         let labels = (0..count).map(|index| self.label(index) as u32).collect();
-        MemoryDataset::new(
-            shape,
-            (0..self.classes).map(|class| class.to_string()).collect(),
-            pixels,
-            labels,
-        )
+        MemoryDataset::new(shape, (0..self.classes).map(|class| class.to_string()).collect(), pixels, labels)
     }
 }
 

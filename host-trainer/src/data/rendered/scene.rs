@@ -47,10 +47,7 @@ impl Pose {
         let bent_x = x + self.bend[0] * y * y + self.bend[1] * x * y - self.slant * y;
         let bent_y = y + self.bend[2] * x * x + self.bend[3] * x * y;
         let (u, v) = (bent_x * self.scale_x, bent_y * self.scale_y);
-        [
-            self.x + self.cosine * u - self.sine * v,
-            self.y + self.sine * u + self.cosine * v,
-        ]
+        [self.x + self.cosine * u - self.sine * v, self.y + self.sine * u + self.cosine * v]
     }
 
     fn segments(&self, digit: usize) -> Vec<Segment> {
@@ -72,11 +69,7 @@ struct Canvas {
 
 impl Canvas {
     fn new(side: usize, level: f64) -> Canvas {
-        Canvas {
-            side,
-            levels: vec![level; side * side],
-            coverage: vec![0.0; side * side],
-        }
+        Canvas { side, levels: vec![level; side * side], coverage: vec![0.0; side * side] }
     }
 
     /// Adds a line with round ends to the coverage layer, its edge softened over one pixel.
@@ -91,11 +84,7 @@ impl Canvas {
         for row in top..bottom {
             for column in left..right {
                 let (px, py) = (column as f64 + 0.5 - x0, row as f64 + 0.5 - y0);
-                let along = if squared > 0.0 {
-                    ((px * dx + py * dy) / squared).clamp(0.0, 1.0)
-                } else {
-                    0.0
-                };
+                let along = if squared > 0.0 { ((px * dx + py * dy) / squared).clamp(0.0, 1.0) } else { 0.0 };
                 let (ex, ey) = (px - along * dx, py - along * dy);
                 let cover = (radius + 0.5 - (ex * ex + ey * ey).sqrt()).clamp(0.0, 1.0);
                 let cell = &mut self.coverage[row * self.side + column];
@@ -171,18 +160,9 @@ fn draw_fragment(stream: &mut Stream, options: &RenderedOptions, canvas: &mut Ca
 }
 
 /// A bar across the digit or a blob on it, in any gray or in that of the background.
-fn draw_occluder(
-    stream: &mut Stream,
-    canvas: &mut Canvas,
-    (x, y): (f64, f64),
-    height: f64,
-    background: f64,
-) {
+fn draw_occluder(stream: &mut Stream, canvas: &mut Canvas, (x, y): (f64, f64), height: f64, background: f64) {
     let side = canvas.side as f64;
-    let (cx, cy) = (
-        x + height * stream.range(-0.3, 0.3),
-        y + height * stream.range(-0.45, 0.45),
-    );
+    let (cx, cy) = (x + height * stream.range(-0.3, 0.3), y + height * stream.range(-0.45, 0.45));
     if stream.below(3) < 2 {
         // A direction without trigonometry: a point on the edge of a square, not too short a bar.
         let (mut dx, mut dy) = (1.0, stream.range(-1.0, 1.0));
@@ -191,22 +171,13 @@ fn draw_occluder(
         }
         let reach = side * stream.range(0.15, 0.5);
         canvas.line(
-            [
-                cx - dx * reach,
-                cy - dy * reach,
-                cx + dx * reach,
-                cy + dy * reach,
-            ],
+            [cx - dx * reach, cy - dy * reach, cx + dx * reach, cy + dy * reach],
             side * stream.range(0.04, 0.07),
         );
     } else {
         canvas.line([cx, cy, cx, cy], side * stream.range(0.08, 0.14));
     }
-    let level = if stream.below(2) == 0 {
-        background
-    } else {
-        stream.range(0.0, 255.0)
-    };
+    let level = if stream.below(2) == 0 { background } else { stream.range(0.0, 255.0) };
     canvas.paint(level);
 }
 
@@ -215,13 +186,7 @@ fn noise(stream: &mut Stream, deviation: u32) -> i32 {
     if deviation == 0 {
         return 0;
     }
-    let sum: i32 = stream
-        .bits()
-        .to_le_bytes()
-        .iter()
-        .map(|&byte| i32::from(byte))
-        .sum::<i32>()
-        - 510;
+    let sum: i32 = stream.bits().to_le_bytes().iter().map(|&byte| i32::from(byte)).sum::<i32>() - 510;
     // Four uniform bytes have a standard deviation of sqrt(4 (256² - 1) / 12), 147.8.
     let scaled = sum * deviation as i32;
     (2 * scaled + scaled.signum() * 148) / 296

@@ -37,8 +37,7 @@ impl Calibration {
         images: &[Tensor],
     ) -> Result<Self, QuantizeError> {
         let blank = Tensor::full(graph.frame, presentation.blank);
-        let sequences: Vec<Vec<&Tensor>> =
-            images.iter().map(|image| presented(image, &blank, presentation)).collect();
+        let sequences: Vec<Vec<&Tensor>> = images.iter().map(|image| presented(image, &blank, presentation)).collect();
         Self::of_sequences(graph, parameters, &sequences)
     }
 

@@ -19,9 +19,7 @@ impl QuantizedGraph {
     /// Verifies order, names, indices, types, shapes, table lengths, and that no sum, left shift or
     /// product can leave the width it is computed in.
     pub fn check(&self) -> Result<(), CheckError> {
-        let named = |name: &str, verdict: Verdict| {
-            verdict.map_err(|message| CheckError { name: name.into(), message })
-        };
+        let named = |name: &str, verdict: Verdict| verdict.map_err(|message| CheckError { name: name.into(), message });
         named("frame", check_type(&self.frame))?;
         named("frame", ensure(self.frame.element == Element::I8, || "is not i8".into()))?;
         let mut names = HashSet::new();
@@ -87,7 +85,9 @@ fn check_type(kind: &QuantizedType) -> Verdict {
         Element::I16 => (0, 0),
     };
     ensure(kind.scale.is_finite() && kind.scale > 0.0, || format!("has scale {}", kind.scale))?;
-    ensure((low..=high).contains(&kind.zero_point), || format!("{:?} has zero point {}", kind.element, kind.zero_point))?;
+    ensure((low..=high).contains(&kind.zero_point), || {
+        format!("{:?} has zero point {}", kind.element, kind.zero_point)
+    })?;
     ensure(kind.shape.elements() > 0, || format!("has the empty shape {}", kind.shape))
 }
 

@@ -98,7 +98,11 @@ pub fn quantize(
 enum Stop {
     Refused(QuantizeError),
     /// A value's scale is too small for the factor that leads to it.
-    Widen { value: Read, element: Element, scale: f64 },
+    Widen {
+        value: Read,
+        element: Element,
+        scale: f64,
+    },
 }
 
 struct Converter<'a, 's> {

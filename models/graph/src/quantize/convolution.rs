@@ -48,25 +48,23 @@ pub(super) fn quantize(
     let area = spec.kernel[0] * spec.kernel[1];
     let terms = group_inputs * area;
 
-    let mut quantized =
-        QuantizedConvolution {
-            weight: Vec::with_capacity(weight.len()),
-            bias: Vec::with_capacity(out_channels),
-            rescale: Vec::new(),
-            kernel: spec.kernel,
-            stride: spec.stride,
-            padding: spec.padding,
-            groups: spec.groups,
-        };
+    let mut quantized = QuantizedConvolution {
+        weight: Vec::with_capacity(weight.len()),
+        bias: Vec::with_capacity(out_channels),
+        rescale: Vec::new(),
+        kernel: spec.kernel,
+        stride: spec.stride,
+        padding: spec.padding,
+        groups: spec.groups,
+    };
     let mut factors = Vec::with_capacity(out_channels);
     let mut largest_bound = 0;
     for (channel, filter) in weight.chunks_exact(terms).enumerate() {
         let first = channel / group_outputs * group_inputs;
         let scale_of = |term: usize| scales[first + term / area];
         let real_bias = bias.map_or(0.0, |bias| f64::from(bias[channel]));
-        let peak = filter.iter().enumerate().fold(0.0f64, |peak, (term, &w)| {
-            peak.max(f64::from(w).abs() * scale_of(term))
-        });
+        let peak =
+            filter.iter().enumerate().fold(0.0f64, |peak, (term, &w)| peak.max(f64::from(w).abs() * scale_of(term)));
         let step = (peak / 127.0).max(real_bias.abs() / LARGEST_BIAS);
         if step == 0.0 {
             quantized.weight.extend(std::iter::repeat_n(0, terms));

@@ -17,11 +17,17 @@ pub enum QuantizeError {
     NotFinite { value: String, step: usize },
     #[error("the calibration is of another graph: it holds {found} values, expected {expected}")]
     OtherGraph { found: usize, expected: usize },
-    #[error("preprocessing has {means} means and {deviations} standard deviations, expected {channels} finite means and as many positive deviations")]
+    #[error(
+        "preprocessing has {means} means and {deviations} standard deviations, expected {channels} finite means and as many positive deviations"
+    )]
     Preprocessing { means: usize, deviations: usize, channels: usize },
-    #[error("{node}: the sum over {terms} products of output channel {channel} may reach {bound}, beyond 32 bits; use fewer input channels or groups")]
+    #[error(
+        "{node}: the sum over {terms} products of output channel {channel} may reach {bound}, beyond 32 bits; use fewer input channels or groups"
+    )]
     Accumulator { node: String, channel: usize, terms: usize, bound: i64 },
-    #[error("{node}: no scale found at which its integers fit; its range differs by too many orders of magnitude from what it reads")]
+    #[error(
+        "{node}: no scale found at which its integers fit; its range differs by too many orders of magnitude from what it reads"
+    )]
     Scale { node: String },
     #[error(transparent)]
     Check(#[from] CheckError),

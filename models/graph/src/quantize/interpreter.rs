@@ -61,7 +61,8 @@ impl<'a> IntegerInterpreter<'a> {
     /// Replaces the states, for instance by a snapshot of [`Self::states`].
     pub fn restore(&mut self, states: Vec<IntegerTensor>) {
         assert!(
-            states.len() == self.states.len() && states.iter().zip(&self.states).all(|(new, old)| new.shape == old.shape),
+            states.len() == self.states.len()
+                && states.iter().zip(&self.states).all(|(new, old)| new.shape == old.shape),
             "states of this graph"
         );
         self.states = states;
@@ -118,11 +119,9 @@ fn evaluate(operation: &QuantizedOperation, inputs: &[Operand<'_>], output: &Qua
             let channels = accumulators.chunks(output.shape.positions()).zip(&spec.rescale);
             channels.flat_map(|(map, rescale)| map.iter().map(|&acc| finish(rescale.apply(acc)))).collect()
         }
-        QuantizedOperation::Add { left, right } => inputs[0]
-            .centred()
-            .zip(inputs[1].centred())
-            .map(|(a, b)| finish(left.apply(a) + right.apply(b)))
-            .collect(),
+        QuantizedOperation::Add { left, right } => {
+            inputs[0].centred().zip(inputs[1].centred()).map(|(a, b)| finish(left.apply(a) + right.apply(b))).collect()
+        }
         QuantizedOperation::Multiply { rescale } => {
             inputs[0].centred().zip(inputs[1].centred()).map(|(a, b)| finish(rescale.apply(a * b))).collect()
         }
@@ -230,7 +229,12 @@ fn max_pool(pool: &Pool, input: &IntegerTensor, shape: Shape) -> Vec<i32> {
 
 /// Position and weight of a resize in integers: the two source positions and the weight of the
 /// second one in 1/128, `round(128 * weight)` of [`crate::operation::ResizeMode::sample`].
-pub fn resize_sample(mode: crate::operation::ResizeMode, target: usize, input: usize, output: usize) -> (usize, usize, i32) {
+pub fn resize_sample(
+    mode: crate::operation::ResizeMode,
+    target: usize,
+    input: usize,
+    output: usize,
+) -> (usize, usize, i32) {
     let (first, second, weight) = mode.sample(target, input, output);
     (first, second, (weight * 128.0).round() as i32)
 }

@@ -56,9 +56,8 @@ pub fn from_ends(shape: Shape, low: f64, high: f64) -> QuantizedType {
 fn least_error(shape: Shape, histogram: &Histogram, low: f64, high: f64) -> QuantizedType {
     let bins: Vec<(f64, u64)> = histogram.centres().collect();
     let error = |(low, high): (f64, f64)| squared_error(&from_ends(shape, low, high), &bins);
-    let quantiles = |share: f64| {
-        (histogram.quantile(1.0 - share).clamp(low, 0.0), histogram.quantile(share).clamp(0.0, high))
-    };
+    let quantiles =
+        |share: f64| (histogram.quantile(1.0 - share).clamp(low, 0.0), histogram.quantile(share).clamp(0.0, high));
     let mut best = (low, high);
     let mut least = error(best);
     let mut consider = |candidate: (f64, f64), best: &mut (f64, f64)| {

@@ -137,7 +137,9 @@ fn is_only_pooled(graph: &QuantizedGraph, node: NodeId) -> bool {
     let watched = graph.logits == node
         || graph.states.iter().any(|state| state.next == node)
         || graph.taps.iter().any(|tap| tap.node == node);
-    !watched && readers.peek().is_some() && readers.all(|reader| matches!(reader.operation, QuantizedOperation::MaxPool(_)))
+    !watched
+        && readers.peek().is_some()
+        && readers.all(|reader| matches!(reader.operation, QuantizedOperation::MaxPool(_)))
 }
 
 /// Index of the first of the largest values.

@@ -87,7 +87,8 @@ mod tests {
             silent += usize::from(peak == 0.0);
             largest = largest.max(peak);
         }
-        for kind in ["convolution", "resize", "add", "multiply", "affine", "relu", "elu", "sigmoid", "tanh", "max-pool"] {
+        for kind in ["convolution", "resize", "add", "multiply", "affine", "relu", "elu", "sigmoid", "tanh", "max-pool"]
+        {
             assert!(kinds.contains(kind), "no {kind} in 200 networks");
         }
         assert!(multiple > 50, "{multiple} convolutions over concatenations");

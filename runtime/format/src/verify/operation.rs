@@ -186,7 +186,8 @@ impl Check<'_, '_> {
                 height: record.kernel_height.into(),
                 width: record.kernel_width.into(),
             };
-            let length = packing.length(shape).and_then(|length| length.checked_mul(element_width)).ok_or(bad_packing)?;
+            let length =
+                packing.length(shape).and_then(|length| length.checked_mul(element_width)).ok_or(bad_packing)?;
             self.constant(operand.weights, length)?;
             inputs = inputs.saturating_add((input.channels / groups).into());
         }

@@ -87,12 +87,7 @@ mod dsp {
 
     /// Adds the products of the windows, from word `first` on, with the weights `[value][output]`.
     #[inline(always)]
-    pub fn accumulate<const WORDS: usize>(
-        sums: Sums,
-        windows: &Windows<WORDS>,
-        first: usize,
-        weights: &[i8],
-    ) -> Sums {
+    pub fn accumulate<const WORDS: usize>(sums: Sums, windows: &Windows<WORDS>, first: usize, weights: &[i8]) -> Sums {
         let available = WORDS.saturating_sub(first).wrapping_mul(2);
         let values = (weights.len() / TILE).min(available);
         let (turns, rest) = (values / UNROLLED, values % UNROLLED);

@@ -7,11 +7,7 @@ use bytemuck::Zeroable;
 const BLOCK: usize = 4;
 
 /// Blocks of channels, so that loads of neighbours serve several sums.
-pub(super) fn convolve<A: Arithmetic>(
-    geometry: &Geometry,
-    inputs: &[Input<'_, A::Value>],
-    finish: Finish<'_, A::Sum>,
-) {
+pub(super) fn convolve<A: Arithmetic>(geometry: &Geometry, inputs: &[Input<'_, A::Value>], finish: Finish<'_, A::Sum>) {
     let [input] = inputs else { return };
     let channels = input.channels;
     for row in 0..geometry.height {
@@ -22,8 +18,10 @@ pub(super) fn convolve<A: Arithmetic>(
             for first in (0..channels).step_by(BLOCK) {
                 let mut sums = [A::Sum::zeroed(); BLOCK];
                 for u in 0..down.length {
-                    let line = down.source.wrapping_add(u).wrapping_mul(geometry.columns.size).wrapping_add(along.source);
-                    let taps = down.start.wrapping_add(u).wrapping_mul(geometry.columns.kernel).wrapping_add(along.start);
+                    let line =
+                        down.source.wrapping_add(u).wrapping_mul(geometry.columns.size).wrapping_add(along.source);
+                    let taps =
+                        down.start.wrapping_add(u).wrapping_mul(geometry.columns.kernel).wrapping_add(along.start);
                     for v in 0..along.length {
                         let value = line.wrapping_add(v).wrapping_mul(channels).wrapping_add(first);
                         let weight = taps.wrapping_add(v).wrapping_mul(channels).wrapping_add(first);

@@ -39,11 +39,7 @@ pub(super) fn convolve(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: Fi
 }
 
 #[inline(never)]
-fn convolve_within<const WORDS: usize>(
-    geometry: &Geometry,
-    inputs: &[Input<'_, i8>],
-    finish: Finish<'_, i32>,
-) {
+fn convolve_within<const WORDS: usize>(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: Finish<'_, i32>) {
     let positions = geometry.height.wrapping_mul(geometry.width);
     let mut windows: Windows<WORDS> = [[0; WORDS]; WINDOWS];
     let mut sums: BlockSums = [[0; BLOCK]; WINDOWS];

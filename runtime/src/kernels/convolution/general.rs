@@ -6,11 +6,7 @@ use bytemuck::Zeroable;
 use convrnn_format::packing::WeightPosition;
 
 /// One output element after the other.
-pub(super) fn convolve<A: Arithmetic>(
-    geometry: &Geometry,
-    inputs: &[Input<'_, A::Value>],
-    finish: Finish<'_, A::Sum>,
-) {
+pub(super) fn convolve<A: Arithmetic>(geometry: &Geometry, inputs: &[Input<'_, A::Value>], finish: Finish<'_, A::Sum>) {
     let group_outputs = geometry.group_outputs();
     for row in 0..geometry.height {
         let down = geometry.rows.span(row);

@@ -38,12 +38,21 @@ fn pixels() -> PixelScale<'static> {
     PixelScale { mean: &[0.5], standard_deviation: &[0.25] }
 }
 
-fn try_quantize(graph: &StepGraph, parameters: &Parameters<f32>, frames: &[Tensor]) -> Result<Quantized, QuantizeError> {
+fn try_quantize(
+    graph: &StepGraph,
+    parameters: &Parameters<f32>,
+    frames: &[Tensor],
+) -> Result<Quantized, QuantizeError> {
     let calibration = Calibration::of_sequences(graph, parameters, &[frames.iter().collect()])?;
     quantize(graph, parameters, &calibration, pixels(), &QuantizeOptions::default())
 }
 
-fn report(graph: &StepGraph, parameters: &Parameters<f32>, quantized: &Quantized, frames: &[Tensor]) -> QuantizationReport {
+fn report(
+    graph: &StepGraph,
+    parameters: &Parameters<f32>,
+    quantized: &Quantized,
+    frames: &[Tensor],
+) -> QuantizationReport {
     QuantizationReport::new(graph, parameters, &quantized.graph, &[frames.iter().collect()])
 }
 
@@ -158,8 +167,7 @@ fn frames_beyond_the_calibration_saturate_and_nothing_overflows() {
         // Calibrated on faint frames, run on full ones.
         let faint: Vec<Tensor> = frames.iter().map(|frame| frame.map(|x| 1e-3 * x)).collect();
         frames.extend(faint.clone());
-        let calibration =
-            Calibration::of_sequences(&graph, &parameters, &[faint.iter().collect()]).expect("finite");
+        let calibration = Calibration::of_sequences(&graph, &parameters, &[faint.iter().collect()]).expect("finite");
         for range in [RangeRule::MinMax, RangeRule::LeastError] {
             let options = QuantizeOptions { range, ..QuantizeOptions::default() };
             let quantized = quantize(&graph, &parameters, &calibration, pixels, &options).expect("quantises");

@@ -45,8 +45,7 @@ fn quantized() -> QuantizedGraph {
     let graph = gated();
     let parameters = random_parameters(&graph, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1));
     let frames = random_frames(graph.frame, 20, 1);
-    let calibration =
-        Calibration::of_sequences(&graph, &parameters, &[frames.iter().collect()]).expect("finite");
+    let calibration = Calibration::of_sequences(&graph, &parameters, &[frames.iter().collect()]).expect("finite");
     let pixels = PixelScale { mean: &[0.5], standard_deviation: &[0.25] };
     quantize(&graph, &parameters, &calibration, pixels, &QuantizeOptions::default()).expect("quantises").graph
 }
