@@ -40,7 +40,37 @@ pub struct Divergence {
     pub reference_differs: bool,
 }
 
-/// Finds the first differing operation. First with the trace's recorded images, worst first; then, if
+/// Compares an engine with every recorded image of the trace and gives the first step and operation
+/// whose value differs by more than `tolerance` of the node's largest magnitude in the run.
+pub(super) fn find_recorded(
+    kind: EngineKind,
+    network: &Network<'_>,
+    trace: &Trace,
+    images: impl IntoIterator<Item = usize>,
+    tolerance: f64,
+) -> Result<Option<Divergence>, EngineError> {
+    let graph = network.source.graph;
+    for image in images {
+        let found = record(kind, network, trace, image)?;
+        let expected = |step: usize, node: usize| trace.value_at(graph, node, image, step).to_vec();
+        if let Some((step, node, sizes)) = first(network, &found, expected, tolerance) {
+            let reference = record(EngineKind::Reference, network, trace, image)?;
+            let reference_differs = first(network, &reference, expected, tolerance)
+                .is_some_and(|(at, which, _)| (at, which) <= (step, node));
+            return Ok(Some(describe(network, image, (step, node), sizes, Oracle::Trace, reference_differs)));
+        }
+    }
+    Ok(None)
+}
+
+/// An engine's values on one image of the trace.
+fn record(kind: EngineKind, network: &Network<'_>, trace: &Trace, image: usize) -> Result<Record, EngineError> {
+    let pixels = trace.frame(image);
+    let values = trace.description.preprocessing.normalize(pixels);
+    kind.build(network)?.record(Image { pixels, values: &values })
+}
+
+/// Finds the first differing operation of an engine whose logits differ. First with the trace's recorded images, worst first; then, if
 /// none of them shows it, on the worst image with the f64 reference. None if the values agree
 /// everywhere although the logits do not.
 pub(super) fn find(
@@ -50,30 +80,18 @@ pub(super) fn find(
     agreement: &Agreement,
     tolerance: f64,
 ) -> Result<Option<Divergence>, EngineError> {
-    let record = |kind: EngineKind, image: usize| -> Result<Record, EngineError> {
-        let pixels = trace.frame(image);
-        let values = trace.description.preprocessing.normalize(pixels);
-        kind.build(network)?.record(Image { pixels, values: &values })
-    };
-    let graph = network.source.graph;
     let mut images: Vec<usize> = (0..trace.recorded).collect();
     images.sort_by_key(|&image| image != agreement.image);
     // A difference of the logits may start from a smaller one: look closer until it is seen.
     for tolerance in [tolerance, tolerance / 10.0] {
-        for &image in &images {
-            let found = record(kind, image)?;
-            let expected = |step: usize, node: usize| trace.value_at(graph, node, image, step).to_vec();
-            if let Some((step, node, sizes)) = first(network, &found, expected, tolerance) {
-                let reference = record(EngineKind::Reference, image)?;
-                let reference_differs = first(network, &reference, expected, tolerance)
-                    .is_some_and(|(at, which, _)| (at, which) <= (step, node));
-                return Ok(Some(describe(network, image, (step, node), sizes, Oracle::Trace, reference_differs)));
-            }
+        let divergence = find_recorded(kind, network, trace, images.iter().copied(), tolerance)?;
+        if divergence.is_some() {
+            return Ok(divergence);
         }
     }
     let image = agreement.image;
-    let found = record(kind, image)?;
-    let reference = record(EngineKind::Reference, image)?;
+    let found = record(kind, network, trace, image)?;
+    let reference = record(EngineKind::Reference, network, trace, image)?;
     let expected = |step: usize, node: usize| reference.values[step - 1][node].clone().unwrap_or_default();
     Ok(first(network, &found, expected, tolerance)
         .map(|(step, node, sizes)| describe(network, image, (step, node), sizes, Oracle::Reference, false)))

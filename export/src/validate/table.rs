@@ -1,6 +1,6 @@
 //! The table as text, a line an engine, printed as engines end.
 
-use super::{Divergence, EngineReport, INTEGER_POINTS, Oracle};
+use super::{Divergence, EngineReport, INTEGER_POINTS, Options, Oracle};
 use crate::engines::{EngineKind, Numerics};
 
 /// The head of the table.
@@ -63,13 +63,21 @@ fn sentence(divergence: &Divergence) -> String {
     text
 }
 
-/// What the columns mean and what was asked of each engine.
-pub fn footer(tolerance: f64, kinds: &[EngineKind]) -> String {
+/// What the columns mean and what was asked of each engine; `recorded` counts the trace's images with
+/// the values of all nodes.
+pub fn footer(options: &Options, recorded: usize, kinds: &[EngineKind]) -> String {
     let mut text = String::from(
         "largest: largest absolute difference of any logit at any step from the trace; relative: the same by the range\n\
          of the trace's logits; same class: images with the trace's predicted class, at the worst step and at the last\n",
     );
-    text.push_str(&format!("float engines must lie within {tolerance:e} of the range"));
+    text.push_str(&format!("float engines must lie within {:e} of the range", options.tolerance));
+    text.push_str(&match recorded {
+        0 => " (the trace records no values of operations to compare)".to_owned(),
+        1.. => format!(
+            " and, on {recorded} recorded images, every operation within {:e} of its largest value",
+            options.value_tolerance()
+        ),
+    });
     if kinds.iter().any(|kind| kind.numerics() == Numerics::Integer) {
         text.push_str(&format!("; int8 within {INTEGER_POINTS} points of the trace's top-1"));
     }

@@ -56,6 +56,28 @@ fn a_wrong_weight_is_named_with_the_first_step_at_which_it_acts() {
 }
 
 #[test]
+fn a_weight_wrong_by_too_little_to_move_the_logits_is_named_as_well() {
+    let fixture = Fixture::new("rgc-28-m4");
+    fixture.write_trace(3, 2);
+    let mut parameters = fixture.parameters.clone();
+    let tensor = "layer3.cell.w_cc.weight";
+    let id = fixture.graph.parameter_named(tensor).expect("a weight");
+    parameters.values[id.0][5] += 0.01;
+    let checkpoint = fixture.write_checkpoint("wrong", &parameters);
+    for report in validate(&fixture, &checkpoint, 1).as_array().expect("a list") {
+        if report["engine"] == "runtime int8" {
+            continue;
+        }
+        let divergence = &report["divergence"];
+        assert!(report["agreement"]["relative_difference"].as_f64() < Some(1e-4), "{report}");
+        assert_eq!(report["passed"], false, "{report}");
+        assert_eq!(divergence["node"], "layer3.cell.w_cc", "{report}");
+        assert_eq!(divergence["parameters"][0], tensor, "{report}");
+        assert_eq!(divergence["reference_differs"], true, "{report}");
+    }
+}
+
+#[test]
 fn without_recorded_values_the_weights_are_said_to_be_others() {
     let fixture = Fixture::new("rgc-28-m4");
     fixture.write_trace(2, 0);
