@@ -63,16 +63,17 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let directory = &arguments.output;
     std::fs::create_dir_all(directory).map_err(|source| FileError::Write { path: directory.clone(), source })?;
     let step = onnx::step_model(&source, Values::Named, &metadata);
-    write(&step, &directory.join("step.onnx"))?;
     let unrolled = onnx::unrolled_model(&source, frames, logits, Values::Named, &metadata);
-    write(&unrolled, &directory.join("unrolled.onnx"))?;
+    let paths = ["step.onnx", "unrolled.onnx"].map(|name| directory.join(name));
+    let sizes = onnx::write([(&step, &paths[0]), (&unrolled, &paths[1])])?;
+    for ((model, path), size) in [&step, &unrolled].into_iter().zip(&paths).zip(sizes) {
+        describe(model, path, size)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a model and says what it takes and gives.
-fn write(model: &ModelProto, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    onnx::write(model, path)?;
-    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+/// Says what a written model takes and gives.
+fn describe(model: &ModelProto, path: &Path, size: u64) -> std::io::Result<()> {
     let (inputs, outputs) = onnx::interface(model);
     say(format!("{}: {}", path.display(), bytes(size)))?;
     say(format!("  inputs   {}", inputs.join(", ")))?;

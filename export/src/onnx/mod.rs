@@ -16,7 +16,7 @@ pub use unrolled::{Frames, Logits, at_step, unrolled_model};
 use convrnn_graph::{Parameters, Presentation, StepGraph};
 use convrnn_models::{Checkpoint, FileError};
 use prost::Message;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tract_onnx::pb::{ModelProto, ValueInfoProto};
 
 /// Name of the input that takes one image (or a batch of them).
@@ -72,7 +72,33 @@ pub fn interface(model: &ModelProto) -> (Vec<String>, Vec<String>) {
     )
 }
 
-/// Writes a model under a temporary name, then renames it.
-pub fn write(model: &ModelProto, path: &Path) -> Result<(), FileError> {
-    convrnn_models::safetensors_file::write_whole(path, &model.encode_to_vec())
+/// Writes models that belong together: all under temporary names first, then renamed, so that a
+/// failed write leaves none of them. Gives the size of each in bytes.
+pub fn write<const N: usize>(models: [(&ModelProto, &Path); N]) -> Result<[u64; N], FileError> {
+    let fail = |path: &Path, source| FileError::Write { path: path.into(), source };
+    let encoded = models.map(|(model, path)| {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(format!(".{}.partial", std::process::id()));
+        (path, PathBuf::from(temporary), model.encode_to_vec())
+    });
+    let write = || -> Result<(), FileError> {
+        for (path, temporary, bytes) in &encoded {
+            let written = std::fs::write(temporary, bytes).and_then(|()| std::fs::File::open(temporary)?.sync_all());
+            written.map_err(|source| fail(path, source))?;
+            // No file can take a folder's name: found out before any is renamed.
+            if path.is_dir() {
+                return Err(fail(path, std::io::ErrorKind::IsADirectory.into()));
+            }
+        }
+        for (path, temporary, _) in &encoded {
+            std::fs::rename(temporary, path).map_err(|source| fail(path, source))?;
+        }
+        Ok(())
+    };
+    write().inspect_err(|_| {
+        for (_, temporary, _) in &encoded {
+            let _ = std::fs::remove_file(temporary);
+        }
+    })?;
+    Ok(encoded.map(|(_, _, bytes)| bytes.len() as u64))
 }
