@@ -25,12 +25,26 @@ pub fn run(arguments: &Arguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// No part has so much flash: a larger file is no program. Keeps memory bounded.
+const LARGEST_PROGRAM: u64 = 256 << 20;
+
 /// Bytes of a program file, with an error that names the file.
 pub fn read_program(path: &Path) -> Result<Vec<u8>, FileError> {
-    let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })?;
+    let read = |source| FileError::Read { path: path.into(), source };
+    let content = |message: String| FileError::Content { path: path.into(), message };
+    let metadata = std::fs::metadata(path).map_err(read)?;
+    // Devices and pipes may never end.
+    if !metadata.is_file() {
+        return Err(content("is no regular file, expected a device program (.crnn)".into()));
+    }
+    if metadata.len() > LARGEST_PROGRAM {
+        let found = metadata.len();
+        return Err(content(format!("has {found} bytes, expected a device program of at most {LARGEST_PROGRAM}")));
+    }
+    let bytes = std::fs::read(path).map_err(read)?;
     match Program::new_checked(&bytes) {
         Ok(_) => Ok(bytes),
-        Err(error) => Err(FileError::Content { path: path.into(), message: error.to_string() }),
+        Err(error) => Err(content(error.to_string())),
     }
 }
 
