@@ -20,7 +20,8 @@ pub trait Transport: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Transport for T {}
 
-/// Opens `tcp:HOST:PORT` or a serial device, trying again until `wait` has passed.
+/// Opens `tcp:HOST:PORT` or a serial device. While nothing is there yet, tries again until `wait` has
+/// passed; an error that waiting does not mend is given at once.
 pub fn open(address: &str, baud: u32, wait: Duration) -> Result<Box<dyn Transport>, StreamError> {
     let start = Instant::now();
     loop {
@@ -31,27 +32,28 @@ pub fn open(address: &str, baud: u32, wait: Duration) -> Result<Box<dyn Transpor
         };
         match opened {
             Ok(transport) => return Ok(transport),
-            Err(message) if start.elapsed() >= wait => {
-                return Err(StreamError::Open { address: address.into(), message });
+            Err(error) if !may_pass(error.kind()) || start.elapsed() >= wait => {
+                return Err(StreamError::Open { address: address.into(), message: error.to_string() });
             }
             Err(_) => std::thread::sleep(RETRY),
         }
     }
 }
 
-fn open_tcp(host: &str) -> Result<Box<dyn Transport>, String> {
-    let connect = || -> std::io::Result<TcpStream> {
-        let stream = TcpStream::connect(host)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(READ))?;
-        Ok(stream)
-    };
-    connect().map(|stream| Box::new(stream) as Box<dyn Transport>).map_err(|error| error.to_string())
+/// Whether an address may open later: a device that is still starting or not plugged in yet.
+fn may_pass(kind: IoErrorKind) -> bool {
+    matches!(kind, IoErrorKind::ConnectionRefused | IoErrorKind::TimedOut | IoErrorKind::NotFound)
 }
 
-fn open_serial(path: &str, baud: u32) -> Result<Box<dyn Transport>, String> {
-    let port = serialport::new(path, baud).timeout(READ).open().map_err(|error| error.to_string())?;
-    Ok(Box::new(port))
+fn open_tcp(host: &str) -> std::io::Result<Box<dyn Transport>> {
+    let stream = TcpStream::connect(host)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(READ))?;
+    Ok(Box::new(stream))
+}
+
+fn open_serial(path: &str, baud: u32) -> std::io::Result<Box<dyn Transport>> {
+    Ok(Box::new(serialport::new(path, baud).timeout(READ).open()?))
 }
 
 /// Flips a bit of one byte in so many, in both directions, as a bad line would.
@@ -151,6 +153,12 @@ impl<'b> Link<'b> {
     /// What the decoder has seen.
     pub fn counters(&self) -> Counters {
         self.decoder.counters()
+    }
+
+    /// Frames refused so far, whatever was wrong with them.
+    pub fn refused(&self) -> u32 {
+        let counters = self.decoder.counters();
+        counters.damaged.saturating_add(counters.overlong).saturating_add(counters.unknown)
     }
 
     /// Whether the line is damaged on purpose.
