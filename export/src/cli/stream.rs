@@ -26,7 +26,7 @@ const RANDOM_IMAGES: usize = 10;
 /// Show images to a device and its class scores live, compared with the host's run of the program.
 ///
 /// Ends with exit code 1 if an answer differs by one bit or, on a line that is not damaged on purpose,
-/// if a step is missing or came late.
+/// if a step is missing or came late; on a line that is, if no damage was seen and overcome.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The program that the device runs.
@@ -50,11 +50,11 @@ pub struct Arguments {
     /// Decides which bytes are damaged, and the random pixels.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Seconds to wait for the device to be there.
-    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    /// Seconds to wait for the device to be there, at most an hour.
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=3600))]
     wait: u64,
-    /// Milliseconds to wait for an answer before asking again.
-    #[arg(long, default_value_t = 300, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Milliseconds to wait for an answer before asking again, at most a minute.
+    #[arg(long, default_value_t = 300, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     answer: u64,
     /// Print only a summary, as JSON.
     #[arg(long)]
@@ -193,6 +193,9 @@ fn text(summary: &Summary) -> String {
     if line.damaged_bytes > 0 {
         lines.push(entry("damaged on purpose", format!("{} bytes", line.damaged_bytes)));
     }
-    lines.push(if summary.passed { "the device gives the host's bits".into() } else { "FAILED".to_owned() });
+    lines.push(match summary.failure {
+        None => "the device gives the host's bits".into(),
+        Some(failure) => format!("FAILED: {failure}"),
+    });
     lines.join("\n")
 }

@@ -46,6 +46,8 @@ pub struct Client<'b> {
     /// Usual time from a request to its answer, once there has been one.
     round_trip: Option<Duration>,
     next_id: u32,
+    /// Frames the host had refused when the last step arrived.
+    refused_before_step: u32,
 }
 
 impl<'b> Client<'b> {
@@ -60,7 +62,7 @@ impl<'b> Client<'b> {
                         return Err(StreamError::Protocol(info.protocol));
                     }
                     link.set_score_scale(info.score_scale);
-                    return Ok(Self { link, info, timing, round_trip: None, next_id: 1 });
+                    return Ok(Self { link, info, timing, round_trip: None, next_id: 1, refused_before_step: 0 });
                 }
             }
         }
@@ -75,6 +77,11 @@ impl<'b> Client<'b> {
     /// The line.
     pub fn link(&self) -> &Link<'b> {
         &self.link
+    }
+
+    /// Frames the host had refused when the last step arrived: above 0, the stream went on after one.
+    pub fn refused_before_step(&self) -> u32 {
+        self.refused_before_step
     }
 
     /// Shows an image from zero states and calls `each` with the scores of every step that arrives.
@@ -162,6 +169,7 @@ impl<'b> Client<'b> {
                 Answered::Step(step) if step.id == id => {
                     deadline = Instant::now() + wait;
                     let is_last = step.step == last;
+                    self.refused_before_step = self.link.refused();
                     each(&step);
                     steps.push(step);
                     if is_last {

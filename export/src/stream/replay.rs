@@ -65,8 +65,11 @@ pub struct LineCounters {
 /// What came of a stream.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Whether every answer equals the host's and, on a good line, none is missing or late.
+    /// Whether every answer equals the host's and, on a good line, none is missing or late; on a line
+    /// damaged on purpose, whether damage was refused and the stream went on after it.
     pub passed: bool,
+    /// Why it did not pass, if it did not.
+    pub failure: Option<&'static str>,
     /// Images shown.
     pub images: usize,
     /// Steps whose answers should have come.
@@ -107,6 +110,10 @@ pub fn replay(
     mut observe: impl FnMut(Observed<'_>),
 ) -> Result<Summary, StreamError> {
     expected.check(client.info().crc)?;
+    // The device counts from its start, which may lie before this stream.
+    let is_damaged = client.link().is_damaged();
+    let device_refused = if is_damaged { client.report()?.refused } else { 0 };
+    let mut answered_last = 0;
     let (mut answered, mut differing, mut resent) = (0, 0, 0);
     let mut first_difference = None;
     let mut right = [0, 0];
@@ -133,7 +140,8 @@ pub fn replay(
         let mut seen: Vec<u32> = shown.steps.iter().map(|step| step.step).collect();
         seen.sort_unstable();
         seen.dedup();
-        answered += seen.len();
+        answered_last = seen.len();
+        answered += answered_last;
         if let Some(last) = shown.steps.iter().rfind(|step| step.step as usize == presentation.steps) {
             right[1] += 1;
             right[0] += usize::from(label.is_some_and(|label| usize::try_from(label) == Ok(best(&last.scores))));
@@ -142,9 +150,29 @@ pub fn replay(
     let device = client.report()?;
     let steps = images.pixels.len() * presentation.steps;
     let counters = client.link().counters();
-    let is_good_line = !client.link().is_damaged();
+    let refused = client.link().refused().saturating_add(device.refused.saturating_sub(device_refused));
+    // A request is sent again when it or its answer was refused; the image's steps came after that.
+    let went_on = answered_last > 0 && (client.refused_before_step() > 0 || resent > 0);
+    let failure = if differing > 0 {
+        Some("an answer differs from the host's")
+    } else if answered == 0 {
+        Some("no step was answered")
+    } else if !is_damaged && answered < steps {
+        Some("steps are missing")
+    } else if !is_damaged && device.missed > 0 {
+        Some("the device missed deadlines")
+    } else if is_damaged && client.link().damaged_bytes() == 0 {
+        Some("no byte was damaged: show more images, or damage one byte of fewer")
+    } else if is_damaged && refused == 0 {
+        Some("bytes were damaged, but no frame was refused")
+    } else if is_damaged && !went_on {
+        Some("no step was answered after the damage: show more images")
+    } else {
+        None
+    };
     Ok(Summary {
-        passed: differing == 0 && answered > 0 && (!is_good_line || (answered == steps && device.missed == 0)),
+        passed: failure.is_none(),
+        failure,
         images: images.pixels.len(),
         steps,
         answered,

@@ -148,7 +148,26 @@ fn programs_that_cannot_be_written_or_read() {
     inspect("flipped.crnn", "the program is damaged: its checksum does not match");
     inspect("newer.crnn", "the program has another format version: use a matching runtime or export again");
     inspect("checkpoint/weights.safetensors", "this is not a convrnn device program");
+    let huge = std::fs::File::create(fixture.path("huge.crnn")).expect("created");
+    huge.set_len((256 << 20) + 1).expect("a sparse file");
+    inspect("huge.crnn", "has 268435457 bytes, expected a device program of at most 268435456");
+    let error = "/dev/zero: is no regular file, expected a device program (.crnn)";
+    check(&fixture, &["inspect", "/dev/zero"], 1, error);
     check(&fixture, &["inspect", "$/none.crnn"], 1, "cannot read $/none.crnn: No such file or directory (os error 2)");
+}
+
+#[test]
+fn models_are_written_both_or_not_at_all() {
+    let fixture = Fixture::new("rgc-28-m4");
+    let folder = fixture.path("onnx");
+    std::fs::create_dir_all(folder.join("unrolled.onnx")).expect("made");
+    let mut command = export(&["onnx"], &[&fixture.path("checkpoint")]);
+    let run = command.arg("--output").arg(&folder).output().expect("starts");
+    let error = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!((run.status.code(), run.stdout.len()), (Some(1), 0), "{error}");
+    let expected = format!("error: cannot write {}: is a directory\n", folder.join("unrolled.onnx").display());
+    assert_eq!(error, expected);
+    assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 1, "something was left behind");
 }
 
 #[test]
@@ -199,6 +218,16 @@ fn usage_errors_end_with_code_two() {
 }
 
 #[test]
+fn waits_without_end_are_refused() {
+    let fixture = Fixture::new("rgc-28-m4");
+    let stream = |option: &str, value: &str, expected: &str| {
+        check(&fixture, &["stream", "$/net.crnn", "--connect", "tcp:localhost:1", option, value], 2, expected);
+    };
+    stream("--wait", "18446744073709551615", "is not in 0..=3600");
+    stream("--answer", "60001", "60001 is not in 1..=60000");
+}
+
+#[test]
 fn addresses_that_lead_nowhere() {
     let fixture = Fixture::new("rgc-28-m4");
     let program = fixture.path("net.crnn");
@@ -212,6 +241,14 @@ fn addresses_that_lead_nowhere() {
         "/dev/ttyX:fast",
         "/dev/ttyX:fast ends with the speed \"fast\", expected bits a second, for instance :115200",
     );
+    // What waiting does not mend is said at once.
+    let start = std::time::Instant::now();
+    let stream_at_once = |address: &str, expected: &str| {
+        check(&fixture, &["stream", "$/net.crnn", "--wait", "60", "--connect", address], 1, expected);
+    };
+    stream_at_once("/dev/null", "cannot open /dev/null: Not a typewriter");
+    stream_at_once("$", "cannot open $: Is a directory");
+    assert!(start.elapsed() < std::time::Duration::from_secs(30));
     let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     stream(&format!("tcp:{closed}"), &format!("cannot open tcp:{closed}: Connection refused (os error 111)"));
 }

@@ -156,6 +156,15 @@ fn a_bad_line_loses_messages_but_lets_no_damaged_one_through() {
 }
 
 #[test]
+fn a_line_that_was_to_be_damaged_and_was_not_does_not_pass() {
+    let (fixture, path, bytes) = prepared(Numerics::Integer);
+    let extra = ["--damage", "4000000000", "--images", "1"];
+    let summary = stream(&fixture, &path, Device::start(bytes, None), &extra, 1);
+    assert_eq!((&summary["differing"], &summary["answered"]), (&0.into(), &8.into()), "{summary}");
+    assert_eq!(summary["failure"], "no byte was damaged: show more images, or damage one byte of fewer");
+}
+
+#[test]
 fn a_device_with_another_program_is_refused() {
     let (fixture, path, _) = prepared(Numerics::Integer);
     let other = Device::start(prepared(Numerics::Real).2, None);
