@@ -30,8 +30,10 @@ impl Order {
         while layers.len() < step.layers.len() {
             let ready = |&layer: &usize| !done[layer] && needs[layer].iter().all(|&other| done[other]);
             let Some(layer) = (0..step.layers.len()).rev().find(ready) else {
-                let waiting: Vec<&str> =
-                    (0..step.layers.len()).filter(|&layer| !done[layer]).map(|layer| step.layers[layer].as_str()).collect();
+                let waiting: Vec<&str> = (0..step.layers.len())
+                    .filter(|&layer| !done[layer])
+                    .map(|layer| step.layers[layer].as_str())
+                    .collect();
                 return Err(ProgramError::LayerCircle { layers: waiting.join(", ") });
             };
             done[layer] = true;
@@ -99,11 +101,8 @@ fn within_layer(step: &Step, layer: usize) -> Vec<usize> {
         if step.nodes[writer].layer != layer {
             continue;
         }
-        let readers: Vec<usize> = nodes
-            .iter()
-            .copied()
-            .filter(|&node| node != writer && reads_state(&step.nodes[node], index))
-            .collect();
+        let readers: Vec<usize> =
+            nodes.iter().copied().filter(|&node| node != writer && reads_state(&step.nodes[node], index)).collect();
         if readers.iter().all(|&reader| !depends(&before, reader, writer)) {
             before[writer].extend(readers);
         }
@@ -112,7 +111,8 @@ fn within_layer(step: &Step, layer: usize) -> Vec<usize> {
     let mut placed = vec![false; step.nodes.len()];
     while order.len() < nodes.len() {
         // Constraints were only added where they close no circle, so some node is always ready.
-        let ready = nodes.iter().copied().find(|&node| !placed[node] && before[node].iter().all(|&other| placed[other]));
+        let ready =
+            nodes.iter().copied().find(|&node| !placed[node] && before[node].iter().all(|&other| placed[other]));
         let Some(node) = ready else { break };
         placed[node] = true;
         order.push(node);

@@ -1,8 +1,8 @@
 //! From a step graph to a step in f32.
 
+use super::ProgramDescription;
 use super::error::ProgramError;
 use super::step::{ConvolutionWork, Factor, Step, StepNode, StepState, Value, Weights, Work, bytes_of};
-use super::ProgramDescription;
 use convrnn_format::{Function, Numerics};
 use convrnn_graph::{Activation, Operation, Parameters, StepGraph};
 

@@ -51,7 +51,8 @@ pub(super) fn resize_table(step: &Step, node: &StepNode, resize: &Resize) -> Vec
             ResizeEntry { first: first as u16, weight_128: weight_128 as u16, weight: weight as f32 }
         })
     };
-    let entries: Vec<ResizeEntry> = axis(source.height, resize.height).chain(axis(source.width, resize.width)).collect();
+    let entries: Vec<ResizeEntry> =
+        axis(source.height, resize.height).chain(axis(source.width, resize.width)).collect();
     encode(&entries)
 }
 

@@ -108,7 +108,8 @@ impl ProgramReport {
         };
         let transients: Vec<&BufferRecord> =
             buffers.iter().filter(|buffer| buffer.role == Role::Transient.to_byte()).collect();
-        let start = transients.iter().map(|buffer| buffer.offset as usize).min().unwrap_or(prelude.arena_length as usize);
+        let start =
+            transients.iter().map(|buffer| buffer.offset as usize).min().unwrap_or(prelude.arena_length as usize);
         let live = |moment: u32| -> usize {
             let in_use = transients.iter().filter(|buffer| buffer.first_use <= moment && moment <= buffer.last_use);
             in_use.map(|buffer| buffer.length as usize).sum()

@@ -15,8 +15,8 @@ use convrnn_format::{
     OPERATION_SET_VERSION, OperandRecord, OperationKind, OperationRecord, PACKING_VERSION, Packing, Prelude, Program,
     Record, SectionKind, SectionRecord, StateKind, StateRecord, TapRecord,
 };
-use convrnn_graph::timing::Timing;
 use convrnn_graph::Pool;
+use convrnn_graph::timing::Timing;
 use convrnn_models as models;
 
 /// Room for metadata besides its strings.
@@ -308,7 +308,8 @@ impl Writer<'_> {
             let inputs = self.step.read_value(node.inputs[slot]).shape.channels / groups;
             let shape = WeightShape { groups, outputs, inputs, height: work.kernel[0], width: work.kernel[1] };
             let limit = MAXIMUM_EXTENT as usize;
-            let too_large = || ProgramError::Extent { node: node.name.clone(), what: "its weight", value: usize::MAX, limit };
+            let too_large =
+                || ProgramError::Extent { node: node.name.clone(), what: "its weight", value: usize::MAX, limit };
             let packed = pack(work, &packing, shape, first).ok_or_else(too_large)?;
             let operand = record.first_operand as usize + slot;
             self.operands[operand].weights = self.constants.add(packed);

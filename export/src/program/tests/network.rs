@@ -45,7 +45,9 @@ pub fn quantized(network: &RandomNetwork, frames: &[Tensor]) -> Quantized {
 /// `[channels, height, width]` to `[height, width, channels]`.
 pub fn interleave<T: Copy>(shape: Shape, planes: &[T]) -> Vec<T> {
     let positions = shape.positions();
-    (0..positions).flat_map(|position| (0..shape.channels).map(move |channel| planes[channel * positions + position])).collect()
+    (0..positions)
+        .flat_map(|position| (0..shape.channels).map(move |channel| planes[channel * positions + position]))
+        .collect()
 }
 
 /// Integers of a tensor in the arena, `[channels, height, width]`.

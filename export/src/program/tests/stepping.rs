@@ -2,7 +2,9 @@
 
 use super::super::*;
 use super::network::*;
-use convrnn_runtime::{Decision, Frame, FrameError, LayerProgress, Readout, Rule, Session, SnapshotError, arena_length};
+use convrnn_runtime::{
+    Decision, Frame, FrameError, LayerProgress, Readout, Rule, Session, SnapshotError, arena_length,
+};
 
 struct Loaded {
     program: AlignedBytes,
@@ -101,7 +103,8 @@ fn read_outs_follow_the_scores() {
     let mut arena = AlignedBytes::zeroed(arena_length(&program));
     let mut session = Session::new(&program, &mut arena).expect("the program loads");
     let classes = session.logits_raw().len();
-    let (mut last_scores, mut mean_scores, mut sure_scores) = (vec![0.0; classes], vec![0.0; classes], vec![0.0; classes]);
+    let (mut last_scores, mut mean_scores, mut sure_scores) =
+        (vec![0.0; classes], vec![0.0; classes], vec![0.0; classes]);
     let mut last = Readout::new(Rule::Last, &mut last_scores);
     let mut mean = Readout::new(Rule::Mean, &mut mean_scores);
     let mut sure = Readout::new(Rule::Confidence(0.0), &mut sure_scores);
@@ -110,8 +113,9 @@ fn read_outs_follow_the_scores() {
     for frame in &frames {
         session.present(Frame::Quantized(frame)).expect("the frame fits");
         session.step();
-        let decisions: Vec<Option<Decision>> =
-            [&mut last, &mut mean, &mut sure].map(|readout| readout.update(&session).expect("the classes fit")).to_vec();
+        let decisions: Vec<Option<Decision>> = [&mut last, &mut mean, &mut sure]
+            .map(|readout| readout.update(&session).expect("the classes fit"))
+            .to_vec();
         assert!(decisions.iter().all(|decision| decision.is_some() == session.is_image_driven()));
         let mut scores = vec![0.0; classes];
         session.logits(&mut scores).expect("the classes fit");
@@ -142,8 +146,13 @@ fn the_report_agrees_with_graph_and_bytes() {
             let cost = convrnn_graph::Cost::new(&network.graph);
             assert_eq!(report.multiply_accumulates, cost.multiply_accumulates());
             assert_eq!(report.states, cost.state_elements * 4);
-            assert_eq!(report.layers.iter().map(|layer| layer.operations.len()).sum::<usize>(), network.graph.nodes.len());
-            assert!(report.states + report.frame_bytes + report.largest_live <= report.arena + 8 * program.buffer_count());
+            assert_eq!(
+                report.layers.iter().map(|layer| layer.operations.len()).sum::<usize>(),
+                network.graph.nodes.len()
+            );
+            assert!(
+                report.states + report.frame_bytes + report.largest_live <= report.arena + 8 * program.buffer_count()
+            );
             assert_eq!(report.flash, bytes.len());
             let sections: usize = report.sections.iter().map(|section| section.bytes).sum();
             assert!(sections <= bytes.len() && bytes.len() < sections + 16 * (report.sections.len() + 1));

@@ -65,7 +65,8 @@ fn windows_of_every_length_give_the_bits_of_the_interpreter() {
 fn long_windows_in_f32_are_close_to_the_reference() {
     let network = network(64, 70);
     let frames = random_frames(network.graph.frame, STEPS, 4);
-    let bytes = write_real(&network.graph, &network.parameters, &description(), &ProgramOptions::default()).expect("a program");
+    let bytes =
+        write_real(&network.graph, &network.parameters, &description(), &ProgramOptions::default()).expect("a program");
     let program = AlignedBytes::copy_of(&bytes);
     let mut arena = AlignedBytes::zeroed(convrnn_runtime::arena_length(&program));
     let mut session = Session::new(&program, &mut arena).expect("the program loads");
@@ -78,7 +79,9 @@ fn long_windows_in_f32_are_close_to_the_reference() {
         reference.step(&frame.map(|x| f64::from(x as f32)));
         let expected = &reference.states()[0].values;
         let magnitude = expected.iter().fold(1.0, |largest: f64, x| largest.max(x.abs()));
-        for (found, expected) in reals(&session.state(0).expect("a state"), network.graph.states[0].shape).iter().zip(expected) {
+        for (found, expected) in
+            reals(&session.state(0).expect("a state"), network.graph.states[0].shape).iter().zip(expected)
+        {
             assert!((found - expected).abs() <= 1e-5 * magnitude, "{found}, expected {expected}");
         }
     }
