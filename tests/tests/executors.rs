@@ -15,7 +15,7 @@ fn program(name: &str) -> Command {
     let folder = FOLDER.get_or_init(|| {
         let status = Command::new(env!("CARGO"))
             .current_dir(root())
-            .args(["build", "--quiet", "--locked", "-p", "convrnn-trainer", "-p", "convrnn-export", "--bins"])
+            .args(["build", "--quiet", "--locked", "--workspace", "--all-targets"])
             .status();
         assert!(status.unwrap().success(), "the programs build");
         std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_path_buf()

@@ -24,7 +24,7 @@ fn blocks(language: &str) -> Vec<String> {
 fn programs() -> PathBuf {
     let status = Command::new(env!("CARGO"))
         .current_dir(root())
-        .args(["build", "--quiet", "--locked", "-p", "convrnn-trainer", "-p", "convrnn-export", "--bins"])
+        .args(["build", "--quiet", "--locked", "--workspace", "--all-targets"])
         .status();
     assert!(status.unwrap().success(), "the programs build");
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_path_buf()

@@ -39,15 +39,7 @@ pub fn run(arguments: &DemoArguments) -> Result<()> {
     title("set-up");
     setup::run()?;
     title("build");
-    process::run_on_stderr(cargo().args([
-        "build",
-        "--locked",
-        "-p",
-        "convrnn-trainer",
-        "-p",
-        "convrnn-export",
-        "--bins",
-    ]))?;
+    process::run_on_stderr(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
     let folder = new_folder(&checkout::root().join("runs"))?;
     let mut demo = Demo { report: Report::new(), folder };
 

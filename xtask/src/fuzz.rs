@@ -73,10 +73,8 @@ fn build(folder: &Path) -> Result<()> {
 /// Programs of random networks, small enough to be mutated usefully.
 fn seeds(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(checkout::root())
-        .args(["run", "--quiet", "-p", "convrnn-export", "--example", "random_programs", "--"])
-        .arg(folder);
+    process::run_on_stderr(&mut crate::firmware::host_build())?;
+    let mut command = Command::new(checkout::built("examples").join("random_programs"));
+    command.current_dir(checkout::root()).arg(folder);
     process::run(&mut command)
 }

@@ -49,7 +49,7 @@ fn programs_folder() -> &'static Path {
     FOLDER.get_or_init(|| {
         let status = Command::new(env!("CARGO"))
             .current_dir(root())
-            .args(["build", "--quiet", "--locked", "-p", "convrnn-trainer", "-p", "convrnn-export", "--bins"])
+            .args(["build", "--quiet", "--locked", "--workspace", "--all-targets"])
             .status();
         assert!(status.unwrap().success(), "the programs build");
         // This test's own executable lies in <target>/debug/deps.

@@ -104,7 +104,7 @@ impl Line {
 /// Builds what the checks of the stream need on the host, and writes an int8 program with random weights.
 pub fn untrained_program() -> Result<PathBuf> {
     const ARCHITECTURE: &str = "rgc-28-m4";
-    process::run_on_stderr(&mut host_build(&["--bin", "convrnn-export", "--example", "untrained_program"]))?;
+    process::run_on_stderr(&mut host_build())?;
     let folder = checkout::firmware_target("programs");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join(format!("{ARCHITECTURE}.crnn"));
@@ -128,11 +128,10 @@ pub fn oversized(program: &Path) -> Result<PathBuf> {
 }
 
 /// Builds parts of `convrnn-export` for the host.
-pub fn host_build(parts: &[&str]) -> Command {
+pub fn host_build() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(checkout::root())
-        .args(["build", "--quiet", "--locked", "--package", "convrnn-export"])
-        .args(parts);
+    // Everything at once, as the tests are built: a part alone would ask for its dependencies with other features, and so
+    // build them anew.
+    command.current_dir(checkout::root()).args(["build", "--quiet", "--locked", "--workspace", "--all-targets"]);
     command
 }
