@@ -2,25 +2,11 @@
 //! libtorch on real or rendered images, and libtorch's trace replayed on every engine.
 
 use convrnn_models::catalogue;
-use std::path::{Path, PathBuf};
+use convrnn_tests::{programs, root};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
 
 fn program(name: &str) -> Command {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let status = Command::new(env!("CARGO"))
-            .current_dir(root())
-            .args(["build", "--quiet", "--locked", "--workspace", "--all-targets"])
-            .status();
-        assert!(status.unwrap().success(), "the programs build");
-        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_path_buf()
-    });
-    let mut command = Command::new(folder.join(name));
+    let mut command = Command::new(programs().join(name));
     command.current_dir(root());
     command
 }
@@ -32,7 +18,7 @@ fn succeed(command: &mut Command) -> Output {
     output
 }
 
-/// Trains briefly, traces, exports both programs and validates.
+/// Trains briefly, traces, exports and validates; validation makes both device programs.
 fn agree(architecture: &str, data: &str) {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");

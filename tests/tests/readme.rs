@@ -3,12 +3,8 @@
 use convrnn_export::program::{AlignedBytes, ProgramDescription, ProgramOptions, write_real};
 use convrnn_graph::Parameters;
 use convrnn_models::{Preprocessing, catalogue};
-use std::path::{Path, PathBuf};
+use convrnn_tests::{programs, root};
 use std::process::Command;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
@@ -20,21 +16,10 @@ fn blocks(language: &str) -> Vec<String> {
     readme.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
 }
 
-/// Folder of the two programs, built if need be.
-fn programs() -> PathBuf {
-    let status = Command::new(env!("CARGO"))
-        .current_dir(root())
-        .args(["build", "--quiet", "--locked", "--workspace", "--all-targets"])
-        .status();
-    assert!(status.unwrap().success(), "the programs build");
-    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_path_buf()
-}
-
 /// `cargo xtask` commands run by themselves: `test` is what runs this, `demo` and `setup` come before.
 #[test]
 fn every_command_of_the_readme_succeeds() {
-    let programs = programs();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let path = format!("{}:{}", programs().display(), std::env::var("PATH").unwrap());
     let folder = tempfile::tempdir().unwrap();
     let commands: Vec<String> = blocks("sh")
         .iter()

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::Command,
     sync::LazyLock,
 };
 
@@ -43,4 +44,19 @@ pub fn firmware_target(example: &str) -> PathBuf {
 pub fn built(name: &str) -> PathBuf {
     let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     base.join("debug").join(name)
+}
+
+/// Cargo in the root of the checkout: the one that runs this program.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Builds everything on the host as the tests are built. A part alone would ask for its dependencies with other features,
+/// and so build them anew.
+pub fn build_all() -> Command {
+    let mut command = cargo();
+    command.args(["build", "--locked", "--workspace", "--all-targets"]);
+    command
 }

@@ -39,7 +39,7 @@ pub fn run(arguments: &DemoArguments) -> Result<()> {
     title("set-up");
     setup::run()?;
     title("build");
-    process::run_on_stderr(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
+    process::run_on_stderr(&mut checkout::build_all())?;
     let folder = new_folder(&checkout::root().join("runs"))?;
     let mut demo = Demo { report: Report::new(), folder };
 
@@ -157,12 +157,6 @@ fn recurrence_works(evaluate: &mut Command) -> Result<()> {
 
 fn title(text: &str) {
     eprintln!("== {text}");
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(checkout::root());
-    command
 }
 
 /// `demo-<number>`, the first that does not exist: an earlier report is never overwritten.

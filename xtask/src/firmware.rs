@@ -16,7 +16,6 @@ use clap::Subcommand;
 use build::{Firmware, WRONG};
 use image::Image;
 use stream::Stream;
-pub use stream::host_build;
 pub use toolchain::Toolchain;
 
 /// The example that set-up, demo and tests use.
@@ -98,12 +97,12 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
             crate::process::run(&mut qemu::command(&image, port))
         }
         FirmwareTask::Stream { program, trace, images, damage } => {
-            crate::process::run_on_stderr(&mut stream::host_build())?;
+            crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
             print!("{}", run_stream(program, trace.as_deref(), *images, *damage)?);
             Ok(())
         }
         FirmwareTask::Count { program } => {
-            crate::process::run_on_stderr(&mut stream::host_build())?;
+            crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
             print!("{}", count::run(program)?);
             Ok(())
         }

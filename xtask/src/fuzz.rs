@@ -73,7 +73,7 @@ fn build(folder: &Path) -> Result<()> {
 /// Programs of random networks, small enough to be mutated usefully.
 fn seeds(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
-    process::run_on_stderr(&mut crate::firmware::host_build())?;
+    process::run_on_stderr(&mut checkout::build_all())?;
     let mut command = Command::new(checkout::built("examples").join("random_programs"));
     command.current_dir(checkout::root()).arg(folder);
     process::run(&mut command)

@@ -1,7 +1,6 @@
 //! `cargo xtask test`: every test of the project.
 
 use std::{
-    env,
     process::Command,
     time::{Duration, Instant},
 };
@@ -30,12 +29,20 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
     part("set-up", &setup::run)?;
     if process::answer(Command::new("cargo").args(["clippy", "--version"])).is_some() {
         part("lints", &|| {
-            process::run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+            process::run(checkout::cargo().args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ]))
         })?;
     } else {
         eprintln!("left out: lints (no clippy here: rustup component add clippy)");
     }
-    part("tests of the workspace", &|| process::run(cargo().args(["test", "--workspace", "--locked"])))?;
+    part("tests of the workspace", &|| process::run(checkout::cargo().args(["test", "--workspace", "--locked"])))?;
     if arguments.no_firmware {
         eprintln!("left out: firmware (--no-firmware)");
     } else if let (Some(tool), false) = (firmware::missing(), process::is_root()) {
@@ -48,13 +55,6 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
         eprintln!("{name}: {}", seconds(time));
     }
     Ok(())
-}
-
-/// Cargo in the root of the checkout, as the user's own call would be.
-fn cargo() -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(checkout::root());
-    command
 }
 
 fn seconds(time: Duration) -> String {

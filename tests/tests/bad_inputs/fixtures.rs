@@ -6,11 +6,11 @@ use convrnn_format::{BufferRecord, FORMAT_VERSION, Program, SectionKind, program
 use convrnn_graph::Parameters;
 use convrnn_models::checkpoint::{Description, names, write_parameters};
 use convrnn_models::{Architecture, Preprocessing, catalogue};
+use convrnn_tests::{programs, root};
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// Which program is asked.
@@ -37,24 +37,6 @@ pub struct Answer {
     pub code: Option<i32>,
     pub output: String,
     pub error: String,
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-/// Builds both programs once and gives their folder.
-fn programs_folder() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let status = Command::new(env!("CARGO"))
-            .current_dir(root())
-            .args(["build", "--quiet", "--locked", "--workspace", "--all-targets"])
-            .status();
-        assert!(status.unwrap().success(), "the programs build");
-        // This test's own executable lies in <target>/debug/deps.
-        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_path_buf()
-    })
 }
 
 /// A folder of whole and damaged files.
@@ -110,7 +92,7 @@ impl Fixtures {
 
     /// Runs a program with a back trace asked for, which it must not print.
     pub fn run(&self, tool: Tool, arguments: &[String]) -> Answer {
-        let mut command = Command::new(programs_folder().join(tool.name()));
+        let mut command = Command::new(programs().join(tool.name()));
         let output = command
             .args(arguments)
             .current_dir(root())

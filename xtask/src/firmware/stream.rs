@@ -104,7 +104,7 @@ impl Line {
 /// Builds what the checks of the stream need on the host, and writes an int8 program with random weights.
 pub fn untrained_program() -> Result<PathBuf> {
     const ARCHITECTURE: &str = "rgc-28-m4";
-    process::run_on_stderr(&mut host_build())?;
+    process::run_on_stderr(&mut checkout::build_all())?;
     let folder = checkout::firmware_target("programs");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join(format!("{ARCHITECTURE}.crnn"));
@@ -125,13 +125,4 @@ pub fn oversized(program: &Path) -> Result<PathBuf> {
     let path = program.with_extension("oversized.crnn");
     fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
-}
-
-/// Builds parts of `convrnn-export` for the host.
-pub fn host_build() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Everything at once, as the tests are built: a part alone would ask for its dependencies with other features, and so
-    // build them anew.
-    command.current_dir(checkout::root()).args(["build", "--quiet", "--locked", "--workspace", "--all-targets"]);
-    command
 }
