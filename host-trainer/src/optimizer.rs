@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with Nesterov momentum, written with tensor operations so that its
 //! state can be saved and loaded to the bit.
 
-use convrnn_graph::StepGraph;
+use convrnn_graph::{ParameterGroup, StepGraph};
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
@@ -11,19 +11,60 @@ use tch::{TchError, Tensor};
 pub struct OptimizerSettings {
     /// Nesterov momentum.
     pub momentum: f64,
-    /// L2 coefficient of the parameters that decay.
-    pub weight_decay: f64,
+    /// L2 coefficients.
+    pub weight_decay: WeightDecay,
     /// Gradients are clipped to ± this value, element by element; 0 for none.
     pub clip: f64,
 }
 
 impl Default for OptimizerSettings {
     fn default() -> Self {
-        Self { momentum: 0.9, weight_decay: 1e-4, clip: 0.7 }
+        Self { momentum: 0.9, weight_decay: WeightDecay::uniform(1e-4), clip: 0.7 }
     }
 }
 
-/// With g the gradient clipped by value plus `weight_decay * w`, and m the momentum:
+/// An L2 coefficient for each group of parameters. In `training.toml`:
+/// `weight_decay = { weight = 1e-4, bias = 1e-4, cell-weight = 2.034e-4, cell-bias = 0, normalization = 1e-4 }`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WeightDecay {
+    /// Weights outside of cells.
+    pub weight: f64,
+    /// Biases outside of cells.
+    pub bias: f64,
+    /// Weights within cells.
+    pub cell_weight: f64,
+    /// Biases within cells.
+    pub cell_bias: f64,
+    /// Scale and shift of normalisations.
+    pub normalization: f64,
+}
+
+impl WeightDecay {
+    /// One coefficient for all.
+    pub const fn uniform(value: f64) -> Self {
+        Self { weight: value, bias: value, cell_weight: value, cell_bias: value, normalization: value }
+    }
+
+    /// Every coefficient.
+    pub fn values(&self) -> [f64; 5] {
+        [self.weight, self.bias, self.cell_weight, self.cell_bias, self.normalization]
+    }
+
+    /// The coefficient of a group.
+    pub fn of(&self, group: ParameterGroup) -> f64 {
+        match group {
+            ParameterGroup::Weight => self.weight,
+            ParameterGroup::Bias => self.bias,
+            ParameterGroup::CellWeight => self.cell_weight,
+            ParameterGroup::CellBias => self.cell_bias,
+            ParameterGroup::Normalization => self.normalization,
+            ParameterGroup::Statistics => 0.0,
+        }
+    }
+}
+
+/// With g the gradient clipped by value plus `weight_decay * w` (the coefficient of w's group), and m the momentum:
 ///
 /// ```text
 /// v <- m * v + g
@@ -31,7 +72,7 @@ impl Default for OptimizerSettings {
 /// ```
 pub struct Optimizer {
     settings: OptimizerSettings,
-    decays: Vec<bool>,
+    groups: Vec<ParameterGroup>,
     velocity: Vec<Tensor>,
 }
 
@@ -39,7 +80,7 @@ impl Optimizer {
     /// Velocities zero. `parameters` are the graph's, in its order.
     pub fn new(graph: &StepGraph, parameters: &[Tensor], settings: OptimizerSettings) -> Result<Self, TchError> {
         let velocity = parameters.iter().map(|tensor| tensor.detach().f_zeros_like()).collect::<Result<_, _>>()?;
-        Ok(Self { settings, decays: graph.parameters.iter().map(|parameter| parameter.decay).collect(), velocity })
+        Ok(Self { settings, groups: graph.parameters.iter().map(|parameter| parameter.group).collect(), velocity })
     }
 
     /// The velocities, in the graph's order of parameters.
@@ -65,8 +106,12 @@ impl Optimizer {
     ) -> Result<(), TchError> {
         let OptimizerSettings { momentum, weight_decay, clip } = self.settings;
         tch::no_grad(|| {
-            let updated = parameters.iter_mut().zip(gradients).zip(&mut self.velocity).zip(&self.decays);
-            for (((parameter, gradient), velocity), &decays) in updated {
+            let updated = parameters.iter_mut().zip(gradients).zip(&mut self.velocity).zip(&self.groups);
+            for (((parameter, gradient), velocity), &group) in updated {
+                if !group.is_trained() {
+                    continue;
+                }
+                let weight_decay = weight_decay.of(group);
                 let mut gradient = match gradient {
                     Some(gradient) => gradient.shallow_clone(),
                     None => parameter.f_zeros_like()?,
@@ -74,7 +119,7 @@ impl Optimizer {
                 if clip > 0.0 {
                     gradient = gradient.f_clamp(-clip, clip)?;
                 }
-                if decays && weight_decay != 0.0 {
+                if weight_decay != 0.0 {
                     gradient = gradient.f_add(&parameter.f_mul_scalar(weight_decay)?)?;
                 }
                 let _ = velocity.f_mul_scalar_(momentum)?.f_add_(&gradient)?;
@@ -106,8 +151,12 @@ mod tests {
         let graph = catalogue::find("rgc-28-m4").unwrap().lower().unwrap();
         let start = initialize(&graph, 3);
         let mut ours = to_tensors(&graph, &start, Device::Cpu).unwrap();
-        let mut optimizer =
-            Optimizer::new(&graph, &ours, OptimizerSettings { weight_decay: 0.0, ..Default::default() }).unwrap();
+        let mut optimizer = Optimizer::new(
+            &graph,
+            &ours,
+            OptimizerSettings { weight_decay: WeightDecay::uniform(0.0), ..Default::default() },
+        )
+        .unwrap();
         let store = nn::VarStore::new(Device::Cpu);
         let theirs: Vec<Tensor> = to_tensors(&graph, &start, Device::Cpu)
             .unwrap()
@@ -135,13 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn decay_pulls_only_the_parameters_that_decay() {
-        let mut graph = catalogue::find("ff-28").unwrap().lower().unwrap();
-        graph.parameters[1].decay = false;
+    fn decay_pulls_each_group_as_it_is_told() {
+        let graph = catalogue::find("ff-28").unwrap().lower().unwrap();
+        assert_eq!(graph.parameters[1].group, ParameterGroup::Bias);
         let mut tensors = to_tensors(&graph, &initialize(&graph, 3), Device::Cpu).unwrap();
         let _ = tch::no_grad(|| tensors[1].fill_(1.0));
         let before: Vec<_> = tensors.iter().map(|tensor| to_f32(tensor).unwrap()).collect();
-        let settings = OptimizerSettings { weight_decay: 0.1, ..Default::default() };
+        let weight_decay = WeightDecay { bias: 0.0, ..WeightDecay::uniform(0.1) };
+        let settings = OptimizerSettings { weight_decay, ..Default::default() };
         let none: Vec<_> = tensors.iter().map(|_| None).collect();
         Optimizer::new(&graph, &tensors, settings).unwrap().step(&mut tensors, &none, 0.5).unwrap();
         assert_eq!(to_f32(&tensors[1]).unwrap(), before[1]);

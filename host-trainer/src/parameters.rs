@@ -24,6 +24,7 @@ fn draw(parameter: &Parameter, seed: u64, index: u64) -> Vec<f32> {
     let fan_out = (parameter.shape.first().copied().unwrap_or(1) * area) as f64;
     match parameter.initializer {
         Initializer::Zeros => vec![0.0; elements],
+        Initializer::Constant { value } => vec![value as f32; elements],
         Initializer::XavierUniform => {
             let limit = (6.0 / (fan_in + fan_out)).sqrt();
             (0..elements).map(|_| ((2.0 * unit(&mut random) - 1.0) * limit) as f32).collect()
@@ -31,9 +32,15 @@ fn draw(parameter: &Parameter, seed: u64, index: u64) -> Vec<f32> {
         Initializer::VarianceScaling { scale } => {
             // A normal truncated at two standard deviations has 0.8796 of its deviation left.
             let deviation = (scale / fan_in).sqrt() / 0.879_625_661_034_239_8;
-            (0..elements).map(|_| (truncated_normal(&mut random) * deviation) as f32).collect()
+            (0..elements).map(|_| (normal(&mut random, 2.0) * deviation) as f32).collect()
         }
+        Initializer::HeFanOut => normals(&mut random, elements, (2.0 / fan_out).sqrt()),
+        Initializer::Normal { deviation } => normals(&mut random, elements, deviation),
     }
+}
+
+fn normals(random: &mut ChaCha8Rng, elements: usize, deviation: f64) -> Vec<f32> {
+    (0..elements).map(|_| (normal(random, f64::INFINITY) * deviation) as f32).collect()
 }
 
 /// Uniform in [0, 1) with 53 random bits.
@@ -41,21 +48,21 @@ fn unit(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// Standard normal, redrawn until within two standard deviations: the ratio of uniforms (Kinderman
+/// Standard normal, redrawn until within `limit` standard deviations: the ratio of uniforms (Kinderman
 /// and Monahan 1977). Its values need only division, which is the same everywhere; only the
 /// acceptance uses a logarithm.
-fn truncated_normal(random: &mut ChaCha8Rng) -> f64 {
+fn normal(random: &mut ChaCha8Rng, limit: f64) -> f64 {
     let bound = (2.0 / std::f64::consts::E).sqrt();
     loop {
         let divisor = 1.0 - unit(random);
         let value = (2.0 * unit(random) - 1.0) * bound / divisor;
-        if value.abs() <= 2.0 && value * value <= -4.0 * divisor.ln() {
+        if value.abs() <= limit && value * value <= -4.0 * divisor.ln() {
             return value;
         }
     }
 }
 
-/// Leaf tensors that gather gradients.
+/// Leaf tensors; those that are trained gather gradients.
 pub fn to_tensors(graph: &StepGraph, parameters: &Parameters<f32>, device: Device) -> Result<Vec<Tensor>, TchError> {
     graph
         .parameters
@@ -63,7 +70,8 @@ pub fn to_tensors(graph: &StepGraph, parameters: &Parameters<f32>, device: Devic
         .zip(&parameters.values)
         .map(|(parameter, values)| {
             let shape: Vec<i64> = parameter.shape.iter().map(|&size| size as i64).collect();
-            Ok(Tensor::f_from_slice(values)?.f_view(shape.as_slice())?.f_to_device(device)?.set_requires_grad(true))
+            let tensor = Tensor::f_from_slice(values)?.f_view(shape.as_slice())?.f_to_device(device)?;
+            Ok(tensor.set_requires_grad(parameter.group.is_trained()))
         })
         .collect()
 }
@@ -85,9 +93,10 @@ pub fn to_f32(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use convrnn_graph::ParameterGroup;
 
     fn parameter(shape: &[usize], initializer: Initializer) -> Parameter {
-        Parameter { name: "weight".into(), shape: shape.to_vec(), initializer, decay: true }
+        Parameter { name: "weight".into(), shape: shape.to_vec(), initializer, group: ParameterGroup::Weight }
     }
 
     fn moments(values: &[f32]) -> (f64, f64) {
@@ -110,6 +119,12 @@ mod tests {
         let (_, variance) = moments(&values);
         let expected = 2.0 / ((32.0 + 64.0) * 9.0);
         assert!((variance / expected - 1.0).abs() < 0.03, "{variance} {expected}");
+        let values = draw(&parameter(&shape, Initializer::HeFanOut), 1, 0);
+        let (mean, variance) = moments(&values);
+        let expected = 2.0 / (64.0 * 9.0);
+        assert!(mean.abs() < 2e-3 && (variance / expected - 1.0).abs() < 0.03, "{mean} {variance} {expected}");
+        assert!(values.iter().any(|value| f64::from(value.abs()) > 2.5 * expected.sqrt()), "not truncated");
+        assert_eq!(draw(&parameter(&[3], Initializer::Constant { value: 1.5 }), 1, 0), [1.5; 3]);
     }
 
     #[test]

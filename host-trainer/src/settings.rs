@@ -2,7 +2,7 @@
 
 use crate::data::{Augmentation, Dataset, principal_colours};
 use crate::error::{Result, TrainerError};
-use crate::optimizer::OptimizerSettings;
+use crate::optimizer::{OptimizerSettings, WeightDecay};
 use crate::schedule::Schedule;
 use convrnn_models::checkpoint::Description;
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,7 @@ impl Settings {
     pub fn check(&self) -> Result<()> {
         let OptimizerSettings { momentum, weight_decay, clip } = self.optimizer;
         let finite = |value: f64, low: f64, high: f64| value.is_finite() && value >= low && value <= high;
+        let within = |decay: &WeightDecay| decay.values().into_iter().all(|value| finite(value, 0.0, 1.0));
         let rules = [
             ("--epochs", (1..=1_000_000).contains(&self.epochs), "1 to 1000000", self.epochs.to_string()),
             ("--batch", self.batch >= 1, "at least 1", self.batch.to_string()),
@@ -104,7 +105,7 @@ impl Settings {
             ("--learning-rate", finite(self.learning_rate, 0.0, 1e3), "0 to 1000", self.learning_rate.to_string()),
             ("--warm-up", finite(self.warm_up, 0.0, 1e6), "a number of epochs, 0 or more", self.warm_up.to_string()),
             ("--momentum", finite(momentum, 0.0, 0.9999), "0 to 0.9999", momentum.to_string()),
-            ("--weight-decay", finite(weight_decay, 0.0, 1.0), "0 to 1", weight_decay.to_string()),
+            ("--weight-decay", within(&weight_decay), "0 to 1 for every group", format!("{:?}", weight_decay.values())),
             ("--clip", finite(clip, 0.0, 1e9), "0 (none) or more", clip.to_string()),
         ];
         for (what, holds, expected, found) in rules {

@@ -2,7 +2,7 @@
 //! report: a weight that is said to matter from step T on has a gradient of exactly zero at T - 1.
 
 use convrnn_graph::timing::Timing;
-use convrnn_graph::{Initializer, Interpreter, Parameters, Presentation, StepGraph, Tensor as Reference, Wanted};
+use convrnn_graph::{Interpreter, ParameterGroup, Parameters, Presentation, StepGraph, Tensor as Reference, Wanted};
 use convrnn_models::Architecture;
 use convrnn_trainer::executor::{Executor, RunOptions};
 use convrnn_trainer::parameters::initialize;
@@ -101,8 +101,8 @@ fn values(graph: &StepGraph, seed: u64, zero_biases: bool) -> Parameters<f64> {
     let mut random = Random(seed ^ 0x5eed);
     let mut parameters = initialize(graph, seed).to_f64();
     for (parameter, values) in graph.parameters.iter().zip(&mut parameters.values) {
-        if matches!(parameter.initializer, Initializer::Zeros) && !zero_biases {
-            values.iter_mut().for_each(|value| *value = random.unit() - 0.5);
+        if matches!(parameter.group, ParameterGroup::Bias | ParameterGroup::CellBias) {
+            values.iter_mut().for_each(|value| *value = if zero_biases { 0.0 } else { random.unit() - 0.5 });
         }
     }
     parameters

@@ -73,6 +73,19 @@ impl Checkpoint {
         description.check(&graph).map_err(content)?;
         Ok(Self { architecture, graph, parameters, description })
     }
+
+    /// The same network in the form that is exported: normalisations and trained factors folded away, see
+    /// [`convrnn_graph::passes::fold`].
+    pub fn fold(self) -> Result<Self, ParametersError> {
+        let (graph, parameters) = convrnn_graph::passes::fold(&self.graph, &self.parameters)?;
+        Ok(Self { graph, parameters, ..self })
+    }
+
+    /// Reads a checkpoint directory in the form that is exported.
+    pub fn read_folded(directory: &Path) -> Result<Self, FileError> {
+        let fail = |source| FileError::Parameters { path: directory.join(names::WEIGHTS), source };
+        Self::read(directory)?.fold().map_err(fail)
+    }
 }
 
 impl Description {

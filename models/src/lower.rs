@@ -7,7 +7,7 @@ use crate::architecture::{Architecture, Average, Entry, Feedback, Layer, LayerPa
 use crate::error::ArchitectureError;
 use convrnn_graph::builder::ConvolutionSpec;
 use convrnn_graph::{
-    GraphBuilder, GraphError, NodeId, Operation, Pool, Read, Resize, Shape, StateId, StateKind, StepGraph,
+    GraphBuilder, GraphError, Initializer, NodeId, Operation, Pool, Read, Resize, Shape, StateId, StateKind, StepGraph,
 };
 
 /// Sides, channels, kernels and strides that are taken for meant.
@@ -152,7 +152,7 @@ impl<'a> Lowering<'a> {
         let spec = ConvolutionSpec {
             stride: [spec.stride; 2],
             padding: Some(padding),
-            bias: spec.bias,
+            bias: spec.bias.then_some(Initializer::Zeros),
             initializer: spec.initializer,
             ..ConvolutionSpec::new(spec.channels, spec.kernel)
         };
@@ -161,7 +161,7 @@ impl<'a> Lowering<'a> {
         for edge in edges.iter().filter(|edge| edge.entry == Entry::CellInput) {
             let target = self.builder.shape(Read::Node(value));
             let source = self.resized(edge, target)?;
-            let spec = ConvolutionSpec { bias: true, ..ConvolutionSpec::new(target.channels, 1) };
+            let spec = ConvolutionSpec { bias: Some(Initializer::Zeros), ..ConvolutionSpec::new(target.channels, 1) };
             let path = format!("feedback.layer{}", edge.from);
             let added = self.builder.convolution(&path, &[source], spec)?;
             value = self.builder.add(&format!("{path}.sum"), Read::Node(value), Read::Node(added))?;

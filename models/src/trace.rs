@@ -68,6 +68,21 @@ impl Trace {
         &self.states[state][start..start + size]
     }
 
+    /// The same trace for a graph whose nodes keep names of this one's, such as a folded one: values of nodes that it lacks
+    /// are dropped.
+    pub fn for_graph(mut self, from: &StepGraph, to: &StepGraph) -> Self {
+        let value = |name: &str| from.node_named(name).map(|node| std::mem::take(&mut self.values[node.0]));
+        self.values = to
+            .nodes
+            .iter()
+            .map(|node| &node.name)
+            .map(String::as_str)
+            .map(value)
+            .map(Option::unwrap_or_default)
+            .collect();
+        self
+    }
+
     /// Writes the file whole.
     pub fn write(&self, path: &Path, graph: &StepGraph) -> Result<(), FileError> {
         let preprocessing = &self.description.preprocessing;

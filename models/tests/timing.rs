@@ -2,7 +2,7 @@
 //! reference interpreter does when a weight is changed.
 
 use convrnn_graph::timing::Timing;
-use convrnn_graph::{Initializer, Interpreter, Parameters, Presentation, StepGraph, Tensor};
+use convrnn_graph::{Interpreter, ParameterGroup, Parameters, Presentation, StepGraph, Tensor};
 use convrnn_models::Architecture;
 use std::fmt::Write;
 
@@ -31,8 +31,8 @@ fn weights(graph: &StepGraph) -> Parameters<f64> {
         .parameters
         .iter()
         .enumerate()
-        .map(|(index, parameter)| match parameter.initializer {
-            Initializer::Zeros => vec![0.0; parameter.elements()],
+        .map(|(index, parameter)| match parameter.group {
+            ParameterGroup::Bias | ParameterGroup::CellBias => vec![0.0; parameter.elements()],
             _ => (0..parameter.elements()).map(|i| 0.7 + 0.05 * ((index * 7 + i * 3) % 11) as f64).collect(),
         })
         .collect();

@@ -58,7 +58,7 @@ fn program(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn checkpoint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let checkpoint = Checkpoint::read(&arguments.path)?;
+    let checkpoint = Checkpoint::read_folded(&arguments.path)?;
     let report = Report::new(&checkpoint.architecture)?;
     match arguments.json {
         true => say_json(&report),

@@ -63,7 +63,7 @@ enum PackingArgument {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
+    let checkpoint = Checkpoint::read_folded(&arguments.checkpoint)?;
     let numerics = match arguments.numerics {
         NumericsArgument::F32 => Numerics::Real,
         NumericsArgument::Int8 => Numerics::Integer,

@@ -52,9 +52,11 @@ fn positive(text: &str) -> Result<f64, String> {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     let kinds = select(&arguments.engines)?;
-    let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
+    let trained = Checkpoint::read(&arguments.checkpoint)?;
     let (trace, graph) = Trace::read(&arguments.trace)?;
-    validate::check(&checkpoint, &trace, &graph)?;
+    validate::check(&trained, &trace, &graph)?;
+    let checkpoint = trained.fold()?;
+    let trace = trace.for_graph(&graph, &checkpoint.graph);
     let programs = programs(arguments, &checkpoint, &kinds)?;
     let presentation = trace.description.presentation;
     let network = Network { source: Source::from(&checkpoint), presentation, programs: &programs };

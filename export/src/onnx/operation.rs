@@ -1,6 +1,6 @@
 //! One operation of the step graph as ONNX nodes.
 
-use super::proto::{ModelWriter, integer, integers};
+use super::proto::{ModelWriter, integer, integers, real};
 use convrnn_graph::{
     Activation, Node, Operation, Padding, ParameterId, Parameters, Resize, ResizeMode, Shape, StepGraph,
 };
@@ -37,6 +37,16 @@ impl OperationWriter<'_> {
                 model.node("Conv", output, &operands, attributes);
             }
             Operation::Resize(spec) => resize(model, spec, self.graph.read_shape(node.inputs[0]), inputs[0], output),
+            Operation::BatchNorm(norm) => {
+                let tensors = norm.parameters().map(|id| self.parameter(model, id));
+                let operands: Vec<&str> =
+                    std::iter::once(inputs[0]).chain(tensors.iter().map(String::as_str)).collect();
+                model.node("BatchNormalization", output, &operands, vec![real("epsilon", norm.epsilon)]);
+            }
+            Operation::Scale { factor } => {
+                let factor = self.parameter(model, *factor);
+                model.node("Mul", output, &[inputs[0], &factor], vec![]);
+            }
             Operation::Add => model.node("Add", output, inputs, vec![]),
             Operation::Multiply => model.node("Mul", output, inputs, vec![]),
             Operation::Affine { scale, offset } => affine(model, *scale, *offset, inputs[0], output),

@@ -157,6 +157,16 @@ pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i: value, ..AttributeProto::default() }
 }
 
+/// An attribute holding one real number.
+pub(super) fn real(name: &str, value: f64) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Float as i32,
+        f: value as f32,
+        ..AttributeProto::default()
+    }
+}
+
 /// An attribute holding a list of integers.
 pub(super) fn integers(name: &str, values: &[usize]) -> AttributeProto {
     let ints = values.iter().map(|&value| value as i64).collect();

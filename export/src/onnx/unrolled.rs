@@ -242,6 +242,8 @@ fn node_concatenates(node: &convrnn_graph::Node) -> bool {
     match node.operation {
         Operation::Convolution(_) => true,
         Operation::Resize(_)
+        | Operation::BatchNorm(_)
+        | Operation::Scale { .. }
         | Operation::Add
         | Operation::Multiply
         | Operation::Affine { .. }

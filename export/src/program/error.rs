@@ -9,6 +9,8 @@ use convrnn_graph::ParametersError;
 pub enum ProgramError {
     #[error(transparent)]
     Parameters(#[from] ParametersError),
+    #[error("{node}: {operation} has no device form; fold the graph first")]
+    Unfolded { node: String, operation: &'static str },
     #[error("layers {layers} read each other's values of the same step: only states can connect layers in a circle")]
     LayerCircle { layers: String },
     #[error("{node} reads {read} of layer {layer} in the same step: use the plan \"sequential\"")]

@@ -4,20 +4,23 @@ use super::ProgramDescription;
 use super::error::ProgramError;
 use super::step::{ConvolutionWork, Factor, Step, StepNode, StepState, Value, Weights, Work, bytes_of};
 use convrnn_format::{Function, Numerics};
-use convrnn_graph::{Activation, Operation, Parameters, StepGraph};
+use convrnn_graph::{Activation, Node, Operation, Parameters, StepGraph};
 
 pub(super) fn lower(
     graph: &StepGraph,
     parameters: &Parameters<f32>,
     description: &ProgramDescription<'_>,
 ) -> Result<Step, ProgramError> {
-    let nodes = graph.nodes.iter().map(|node| StepNode {
-        name: node.name.clone(),
-        layer: node.layer,
-        work: work(&node.operation, parameters),
-        inputs: node.inputs.clone(),
-        value: Value::real(node.shape),
+    let nodes = graph.nodes.iter().map(|node| {
+        Ok(StepNode {
+            name: node.name.clone(),
+            layer: node.layer,
+            work: work(node, parameters)?,
+            inputs: node.inputs.clone(),
+            value: Value::real(node.shape),
+        })
     });
+    let nodes = nodes.collect::<Result<_, ProgramError>>()?;
     let states = graph.states.iter().map(|state| StepState {
         name: state.name.clone(),
         layer: state.layer,
@@ -43,7 +46,7 @@ pub(super) fn lower(
         numerics: Numerics::Real,
         frame: Value::real(graph.frame),
         layers: graph.layers.clone(),
-        nodes: nodes.collect(),
+        nodes,
         states: states.collect(),
         taps: graph.taps.clone(),
         logits: graph.logits,
@@ -52,8 +55,11 @@ pub(super) fn lower(
     })
 }
 
-fn work(operation: &Operation, parameters: &Parameters<f32>) -> Work {
-    match operation {
+fn work(node: &Node, parameters: &Parameters<f32>) -> Result<Work, ProgramError> {
+    Ok(match &node.operation {
+        Operation::BatchNorm(_) | Operation::Scale { .. } => {
+            return Err(ProgramError::Unfolded { node: node.name.clone(), operation: node.operation.kind() });
+        }
         Operation::Convolution(convolution) => Work::Convolution(ConvolutionWork {
             weights: Weights::Real(parameters.get(convolution.weight).to_vec()),
             bias: convolution.bias.map(|bias| bytes_of(parameters.get(bias), f32::to_le_bytes)),
@@ -76,5 +82,5 @@ fn work(operation: &Operation, parameters: &Parameters<f32>) -> Work {
         Operation::MaxPool(pool) => Work::MaxPool(*pool),
         Operation::GlobalAverage => Work::GlobalAverage(Factor::default()),
         Operation::Resize(resize) => Work::Resize(*resize),
-    }
+    })
 }

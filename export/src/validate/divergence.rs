@@ -2,7 +2,6 @@
 
 use super::agreement::{Agreement, largest_difference};
 use crate::engines::{EngineError, EngineKind, Image, Network, Record};
-use convrnn_graph::{Operation, ParameterId};
 use convrnn_models::Trace;
 use serde::Serialize;
 
@@ -135,7 +134,7 @@ fn describe(
 ) -> Divergence {
     let graph = network.source.graph;
     let node = &graph.nodes[node];
-    let parameters = parameters(&node.operation).into_iter().map(|id| graph.parameters[id.0].name.clone()).collect();
+    let parameters = node.operation.parameters().into_iter().map(|id| graph.parameters[id.0].name.clone()).collect();
     Divergence {
         image,
         step,
@@ -146,19 +145,5 @@ fn describe(
         relative_difference,
         oracle,
         reference_differs,
-    }
-}
-
-/// The trained tensors an operation reads.
-fn parameters(operation: &Operation) -> Vec<ParameterId> {
-    match operation {
-        Operation::Convolution(convolution) => std::iter::once(convolution.weight).chain(convolution.bias).collect(),
-        Operation::Resize(_)
-        | Operation::Add
-        | Operation::Multiply
-        | Operation::Affine { .. }
-        | Operation::Activation(_)
-        | Operation::MaxPool(_)
-        | Operation::GlobalAverage => Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use super::print;
 use super::progress::Progress;
 use crate::data::source::DATA_HELP;
 use crate::error::{Result, TrainerError};
-use crate::optimizer::OptimizerSettings;
+use crate::optimizer::{OptimizerSettings, WeightDecay};
 use crate::schedule::Schedule;
 use crate::settings::{AugmentationSettings, Settings};
 use crate::training::{Flow, Job, Outcome, Trainer};
@@ -82,9 +82,12 @@ pub struct Train {
     /// Nesterov momentum.
     #[arg(long, default_value_t = 0.9)]
     momentum: f64,
-    /// L2 coefficient.
+    /// L2 coefficient of every trained tensor.
     #[arg(long, default_value_t = 1e-4)]
     weight_decay: f64,
+    /// Another L2 coefficient for a group: weight, bias, cell-weight, cell-bias, normalization. May be given several times.
+    #[arg(long, value_name = "GROUP=VALUE")]
+    weight_decay_of: Vec<String>,
     /// Gradients are clipped to ± this value, element by element; 0 for none.
     #[arg(long, default_value_t = 0.7)]
     clip: f64,
@@ -199,7 +202,11 @@ impl Train {
             device: self.device.clone(),
             trimming: !self.no_trimming,
             schedule: self.schedule(),
-            optimizer: OptimizerSettings { momentum: self.momentum, weight_decay: self.weight_decay, clip: self.clip },
+            optimizer: OptimizerSettings {
+                momentum: self.momentum,
+                weight_decay: self.weight_decays()?,
+                clip: self.clip,
+            },
             augmentation: AugmentationSettings {
                 short_side: self.short_side()?,
                 pad: self.shift,
@@ -221,6 +228,34 @@ impl Train {
         };
         let steps = steps.unwrap_or(architecture.presentation.steps);
         Ok(Presentation { blank: architecture.presentation.blank, ..Presentation::held(steps) })
+    }
+
+    fn weight_decays(&self) -> Result<WeightDecay> {
+        let mut decays = WeightDecay::uniform(self.weight_decay);
+        for text in &self.weight_decay_of {
+            let (group, value) = text.split_once('=').unwrap_or((text, ""));
+            let group = match group {
+                "weight" => Some(&mut decays.weight),
+                "bias" => Some(&mut decays.bias),
+                "cell-weight" => Some(&mut decays.cell_weight),
+                "cell-bias" => Some(&mut decays.cell_bias),
+                "normalization" => Some(&mut decays.normalization),
+                _ => None,
+            };
+            match (group, value.parse()) {
+                (Some(decay), Ok(value)) => *decay = value,
+                _ => {
+                    return Err(TrainerError::Invalid {
+                        what: "--weight-decay-of",
+                        expected: "GROUP=VALUE with a group of weight, bias, cell-weight, cell-bias, normalization"
+                            .into(),
+                        found: text.clone(),
+                        hint: "for instance --weight-decay-of cell-weight=2e-4".into(),
+                    });
+                }
+            }
+        }
+        Ok(decays)
     }
 
     fn schedule(&self) -> Schedule {

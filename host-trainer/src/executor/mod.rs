@@ -7,12 +7,15 @@
 //! every step for the whole batch.
 
 mod interpolation;
+mod normalization;
 mod operations;
 #[cfg(test)]
 mod tests;
 
 use convrnn_graph::{Operation, Presentation, Read, StateKind, StepGraph, UnrollPlan, Wanted};
 use interpolation::Interpolation;
+use normalization::Measured;
+pub use normalization::Statistics;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// A graph made ready for one element kind and device.
@@ -32,12 +35,25 @@ pub struct RunOptions {
     pub trimming: bool,
     /// What is taken away before each step.
     pub ablation: Ablation,
+    /// What normalisations divide by.
+    pub normalization: Normalization,
+}
+
+/// Whose mean and variance normalisations use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Normalization {
+    /// The running ones, kept among the parameters.
+    #[default]
+    Running,
+    /// Those of the batch, at the steps at which a normalisation's input depends on the image; the run
+    /// then gives them, to be taken into the running ones.
+    Batch,
 }
 
 impl RunOptions {
     /// Trimmed, nothing taken away.
     pub const fn new(wanted: Wanted) -> Self {
-        Self { wanted, trimming: true, ablation: Ablation::None }
+        Self { wanted, trimming: true, ablation: Ablation::None, normalization: Normalization::Running }
     }
 }
 
@@ -73,6 +89,9 @@ pub struct Run {
     pub values: Vec<Vec<Tensor>>,
     /// By step and state, after the step; empty unless everything is wanted.
     pub states: Vec<Vec<Tensor>>,
+    /// By node: statistics of a normalisation of the batch, the mean over the steps at which what is wanted
+    /// depends on it. Trimming does not change them.
+    pub statistics: Vec<Option<Statistics>>,
 }
 
 impl Run {
@@ -110,6 +129,8 @@ impl<'g> Executor<'g> {
                     Interpolation::new(resize, graph.read_shape(node.inputs[0]), kind, device).map(Some)
                 }
                 Operation::Convolution(_)
+                | Operation::BatchNorm(_)
+                | Operation::Scale { .. }
                 | Operation::Add
                 | Operation::Multiply
                 | Operation::Affine { .. }
@@ -168,7 +189,8 @@ impl<'g> Executor<'g> {
             .collect::<Result<Vec<_>, _>>()?;
         let mut states: Vec<Option<Value>> = zeros.iter().map(|zero| Some(zero.share())).collect();
         let mut before: Vec<Option<(Vec<usize>, Value)>> = self.graph.nodes.iter().map(|_| None).collect();
-        let mut run = Run { logits: Vec::new(), values: Vec::new(), states: Vec::new() };
+        let mut measured: Vec<Measured> = self.graph.nodes.iter().map(|_| Measured::default()).collect();
+        let mut run = Run { logits: Vec::new(), values: Vec::new(), states: Vec::new(), statistics: Vec::new() };
         for step in 1..=presentation.steps {
             let frame = if presentation.shows_image(step) { &image } else { &blank };
             let mut now: Vec<Option<(Vec<usize>, Value)>> = Vec::with_capacity(self.graph.nodes.len());
@@ -189,14 +211,28 @@ impl<'g> Executor<'g> {
                     })
                     .collect();
                 let read: Vec<usize> = operands.iter().map(|value| value.version).collect();
-                let value = match &before[index] {
-                    Some((same, value)) if options.trimming && *same == read => value.share(),
-                    _ => {
+                let by_batch = match &node.operation {
+                    Operation::BatchNorm(norm) if options.normalization == Normalization::Batch => {
+                        plan.is_image_driven(step, id).then_some(norm)
+                    }
+                    _ => None,
+                };
+                let value = match (&before[index], by_batch) {
+                    (Some((same, value)), _) if options.trimming && *same == read => value.share(),
+                    (_, Some(norm)) => {
+                        let (tensor, statistics) = normalization::normalize(norm, &operands[0].tensor, parameters)?;
+                        measured[index].set(statistics);
+                        number(tensor)
+                    }
+                    (_, None) => {
                         let tensors: Vec<&Tensor> = operands.iter().map(|value| &value.tensor).collect();
                         let interpolation = self.interpolations[index].as_ref();
                         number(operations::evaluate(&node.operation, &tensors, parameters, interpolation)?)
                     }
                 };
+                if by_batch.is_some() && plan.is_needed(step, id) {
+                    measured[index].count()?;
+                }
                 now.push(Some((read, value)));
             }
             let next = |node: convrnn_graph::NodeId| now[node.0].as_ref().map(|(_, value)| value.share());
@@ -213,6 +249,7 @@ impl<'g> Executor<'g> {
             }
             before = now;
         }
+        run.statistics = measured.into_iter().map(Measured::mean).collect::<Result<_, _>>()?;
         Ok(run)
     }
 

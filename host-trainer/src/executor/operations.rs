@@ -15,6 +15,11 @@ pub fn evaluate(
     match operation {
         Operation::Convolution(convolution) => convolve(convolution, operands, parameters),
         Operation::Resize(_) => interpolation.expect("every resize has its matrices").apply(first),
+        Operation::BatchNorm(norm) => {
+            let [scale, shift, mean, variance] = norm.parameters().map(|id| Some(&parameters[id.0]));
+            first.f_batch_norm(scale, shift, mean, variance, false, 0.0, norm.epsilon, false)
+        }
+        Operation::Scale { factor } => first.f_mul(&parameters[factor.0]),
         Operation::Add => first.f_add(operands[1]),
         Operation::Multiply => first.f_mul(operands[1]),
         Operation::Affine { scale, offset } => {

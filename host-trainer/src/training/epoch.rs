@@ -5,7 +5,7 @@ use crate::data::{Batch, BatchPlan, Batches};
 use crate::error::Result;
 use crate::evaluation::{evaluate, frames};
 use crate::executor::Ablation;
-use crate::gradient::gradients;
+use crate::gradient::{gradients, update_statistics};
 use crate::metrics::{EpochMetrics, EpochSums};
 use crate::run_folder::LAST;
 use crate::settings::parse_device;
@@ -79,6 +79,7 @@ impl Trainer {
             return Err(self.explain_explosion(workers.executor(), &frames, result.loss)?);
         }
         self.optimizer.step(&mut self.parameters, &result.gradients, rate)?;
+        update_statistics(&self.graph, &mut self.parameters, &result.statistics)?;
         let EpochSums { loss, correct, images, .. } = &mut self.state.sums;
         *loss += result.loss * batch.len() as f64;
         *correct += result.correct;

@@ -2,7 +2,7 @@
 
 use crate::graph::*;
 use crate::operation::*;
-use crate::parameters::Initializer;
+use crate::parameters::{Initializer, ParameterGroup};
 use crate::shape::Shape;
 
 /// Adds nodes, states and parameters and infers every shape. Cells and layers are functions that
@@ -11,6 +11,7 @@ pub struct GraphBuilder {
     graph: StepGraph,
     prefix: String,
     layer: usize,
+    is_cell: bool,
     pending: Vec<bool>,
 }
 
@@ -27,7 +28,7 @@ impl GraphBuilder {
             logits: NodeId(0),
             taps: Vec::new(),
         };
-        Self { graph, prefix: String::new(), layer: 0, pending: Vec::new() }
+        Self { graph, prefix: String::new(), layer: 0, is_cell: false, pending: Vec::new() }
     }
 
     /// Starts a layer; the names of what follows are put under it.
@@ -43,6 +44,14 @@ impl GraphBuilder {
         self.prefix = format!("{outer}.{part}");
         let result = body(self);
         self.prefix = outer;
+        result
+    }
+
+    /// The current layer's cell: names under `cell`, weights and biases of the cell's groups.
+    pub fn within_cell<T>(&mut self, body: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.is_cell, true);
+        let result = self.within("cell", body);
+        self.is_cell = outer;
         result
     }
 
@@ -71,9 +80,15 @@ impl GraphBuilder {
     }
 
     /// Adds a trained tensor.
-    pub fn parameter(&mut self, name: &str, shape: Vec<usize>, initializer: Initializer, decay: bool) -> ParameterId {
+    pub fn parameter(
+        &mut self,
+        name: &str,
+        shape: Vec<usize>,
+        initializer: Initializer,
+        group: ParameterGroup,
+    ) -> ParameterId {
         let name = format!("{}.{name}", self.prefix);
-        self.graph.parameters.push(Parameter { name, shape, initializer, decay });
+        self.graph.parameters.push(Parameter { name, shape, initializer, group });
         ParameterId(self.graph.parameters.len() - 1)
     }
 
@@ -87,7 +102,7 @@ impl GraphBuilder {
         Ok(NodeId(self.graph.nodes.len() - 1))
     }
 
-    /// Adds a convolution with its own weight and, where asked for, a bias that starts from zero.
+    /// Adds a convolution with its own weight and, where asked for, a bias.
     pub fn convolution(&mut self, name: &str, inputs: &[Read], spec: ConvolutionSpec) -> Result<NodeId, GraphError> {
         let channels: usize = inputs.iter().map(|&read| self.shape(read).channels).sum();
         let first = self.shape(inputs[0]);
@@ -97,13 +112,42 @@ impl GraphBuilder {
         };
         let groups = spec.groups.max(1);
         let shape = vec![spec.channels, channels / groups, spec.kernel[0], spec.kernel[1]];
+        let (weights, biases) = match self.is_cell {
+            true => (ParameterGroup::CellWeight, ParameterGroup::CellBias),
+            false => (ParameterGroup::Weight, ParameterGroup::Bias),
+        };
         let (weight, bias) = self.within(name, |builder| {
-            let weight = builder.parameter("weight", shape, spec.initializer, true);
-            let bias = spec.bias.then(|| builder.parameter("bias", vec![spec.channels], Initializer::Zeros, true));
+            let weight = builder.parameter("weight", shape, spec.initializer, weights);
+            let bias = spec.bias.map(|initializer| builder.parameter("bias", vec![spec.channels], initializer, biases));
             (weight, bias)
         });
         let convolution = Convolution { weight, bias, kernel: spec.kernel, stride: spec.stride, padding, groups };
         self.node(name, Operation::Convolution(convolution), inputs)
+    }
+
+    /// Normalisation by channel, with its tensors: scale and variance start from 1, shift and mean from 0.
+    pub fn batch_norm(&mut self, name: &str, input: Read) -> Result<NodeId, GraphError> {
+        let channels = self.shape(input).channels;
+        let one = Initializer::Constant { value: 1.0 };
+        let norm = self.within(name, |builder| {
+            let mut vector = |what, initializer, group| builder.parameter(what, vec![channels], initializer, group);
+            BatchNorm {
+                scale: vector("scale", one, ParameterGroup::Normalization),
+                shift: vector("shift", Initializer::Zeros, ParameterGroup::Normalization),
+                mean: vector("mean", Initializer::Zeros, ParameterGroup::Statistics),
+                variance: vector("variance", one, ParameterGroup::Statistics),
+                epsilon: 1e-5,
+            }
+        });
+        self.node(name, Operation::BatchNorm(norm), &[input])
+    }
+
+    /// Product with one trained number that starts from `initial`.
+    pub fn scale(&mut self, name: &str, initial: f64, input: Read) -> Result<NodeId, GraphError> {
+        let group = if self.is_cell { ParameterGroup::CellWeight } else { ParameterGroup::Weight };
+        let initializer = Initializer::Constant { value: initial };
+        let factor = self.within(name, |builder| builder.parameter("factor", vec![1], initializer, group));
+        self.node(name, Operation::Scale { factor }, &[input])
     }
 
     /// Elementwise function.
@@ -157,8 +201,8 @@ pub struct ConvolutionSpec {
     pub padding: Option<Padding>,
     /// Channel groups.
     pub groups: usize,
-    /// Whether there is a bias.
-    pub bias: bool,
+    /// How the bias starts, if there is one.
+    pub bias: Option<Initializer>,
     /// How the weight starts.
     pub initializer: Initializer,
 }
@@ -172,7 +216,7 @@ impl ConvolutionSpec {
             stride: [1, 1],
             padding: None,
             groups: 1,
-            bias: false,
+            bias: None,
             initializer: Initializer::XavierUniform,
         }
     }

@@ -57,6 +57,8 @@ fn node_cost(graph: &StepGraph, id: NodeId) -> NodeCost {
             NodeCost { multiply_accumulates: elements * taps as u64, elementwise: 0 }
         }
         Operation::Resize(_)
+        | Operation::BatchNorm(_)
+        | Operation::Scale { .. }
         | Operation::Add
         | Operation::Multiply
         | Operation::Affine { .. }

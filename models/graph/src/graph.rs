@@ -1,7 +1,7 @@
 //! The step graph: nodes, states, parameters, taps.
 
 use crate::operation::Operation;
-use crate::parameters::Initializer;
+use crate::parameters::{Initializer, ParameterGroup};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +77,7 @@ pub struct State {
     pub next: NodeId,
 }
 
-/// A trained tensor.
+/// A trained tensor, or one that training measures ([`ParameterGroup::Statistics`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
     /// Path, for instance `layer3.cell.w_ch.weight`.
@@ -86,8 +86,8 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// How it starts.
     pub initializer: Initializer,
-    /// Whether weight decay applies.
-    pub decay: bool,
+    /// What it is for, which decides how it is trained.
+    pub group: ParameterGroup,
 }
 
 impl Parameter {
@@ -182,7 +182,7 @@ impl StepGraph {
 
     /// Number of trained values.
     pub fn parameter_count(&self) -> usize {
-        self.parameters.iter().map(Parameter::elements).sum()
+        self.parameters.iter().filter(|parameter| parameter.group.is_trained()).map(Parameter::elements).sum()
     }
 
     /// Verifies order, shapes, names and indices.

@@ -1,6 +1,6 @@
 //! Shape inference: the shape of a node from its operation and what it reads.
 
-use crate::graph::{Read, StepGraph};
+use crate::graph::{ParameterId, Read, StepGraph};
 use crate::operation::{Operation, Padding};
 use crate::shape::Shape;
 
@@ -71,10 +71,7 @@ fn unbounded(graph: &StepGraph, operation: &Operation, inputs: &[Read]) -> Resul
                 return Err(format!("weight {} has shape {:?}, expected {expected:?}", weight.name, weight.shape));
             }
             if let Some(bias) = convolution.bias {
-                let bias = graph.parameters.get(bias.0).ok_or("its bias does not exist")?;
-                if bias.shape != [out_channels] {
-                    return Err(format!("bias {} has shape {:?}, expected [{out_channels}]", bias.name, bias.shape));
-                }
+                vector(graph, bias, out_channels)?;
             }
             windows(first, convolution.kernel, convolution.stride, convolution.padding)
                 .map(|shape| shape.with_channels(out_channels))
@@ -86,6 +83,17 @@ fn unbounded(graph: &StepGraph, operation: &Operation, inputs: &[Read]) -> Resul
             }
             Ok(Shape::new(shape.channels, resize.height, resize.width))
         }
+        Operation::BatchNorm(norm) => {
+            let shape = one()?;
+            for id in norm.parameters() {
+                vector(graph, id, shape.channels)?;
+            }
+            match norm.epsilon.is_finite() && norm.epsilon > 0.0 {
+                true => Ok(shape),
+                false => Err(format!("has epsilon {}, expected a number above 0", norm.epsilon)),
+            }
+        }
+        Operation::Scale { factor } => vector(graph, *factor, 1).and_then(|()| one()),
         Operation::Add | Operation::Multiply => two(),
         Operation::Affine { scale, offset } => {
             if !scale.is_finite() || !offset.is_finite() {
@@ -102,6 +110,15 @@ fn unbounded(graph: &StepGraph, operation: &Operation, inputs: &[Read]) -> Resul
             windows(one()?, pool.kernel, pool.stride, pool.padding)
         }
         Operation::GlobalAverage => one().map(|shape| Shape::new(shape.channels, 1, 1)),
+    }
+}
+
+/// Verifies that a parameter is a vector of so many elements.
+fn vector(graph: &StepGraph, id: ParameterId, length: usize) -> Result<(), String> {
+    let parameter = graph.parameters.get(id.0).ok_or("one of its parameters does not exist")?;
+    match parameter.shape == [length] {
+        true => Ok(()),
+        false => Err(format!("parameter {} has shape {:?}, expected [{length}]", parameter.name, parameter.shape)),
     }
 }
 

@@ -12,6 +12,13 @@ pub enum Operation {
     Convolution(Convolution),
     /// Spatial resize of one input, channels untouched (ONNX `Resize`).
     Resize(Resize),
+    /// Normalisation of each channel by its own mean and variance (ONNX `BatchNormalization`).
+    BatchNorm(BatchNorm),
+    /// `factor * x` with one trained number for the whole map.
+    Scale {
+        /// Shape `[1]`.
+        factor: ParameterId,
+    },
     /// Elementwise sum of two inputs of one shape.
     Add,
     /// Elementwise (Hadamard) product of two inputs of one shape.
@@ -130,6 +137,33 @@ pub struct Convolution {
     pub groups: usize,
 }
 
+/// `y = scale[c] * (x - mean[c]) / sqrt(variance[c] + epsilon) + shift[c]` (Ioffe and Szegedy 2015).
+///
+/// Mean and variance are the running ones, wherever the graph is run for its answers. In training
+/// they are those of the batch and its positions (the variance divided by their number), at the steps
+/// at which the input depends on the image; at all other steps, where a batch is one value many
+/// times over, they are the running ones.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchNorm {
+    /// `[channels]`.
+    pub scale: ParameterId,
+    /// `[channels]`.
+    pub shift: ParameterId,
+    /// `[channels]`, measured.
+    pub mean: ParameterId,
+    /// `[channels]`, measured; unbiased, as libtorch keeps it.
+    pub variance: ParameterId,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+impl BatchNorm {
+    /// Its tensors.
+    pub fn parameters(&self) -> [ParameterId; 4] {
+        [self.scale, self.shift, self.mean, self.variance]
+    }
+}
+
 /// A pooling window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pool {
@@ -186,11 +220,31 @@ impl ResizeMode {
 
 /// The kinds of operation, for code that sorts or counts by kind.
 impl Operation {
+    /// The tensors it reads.
+    pub fn parameters(&self) -> Vec<ParameterId> {
+        match self {
+            Operation::Convolution(convolution) => {
+                std::iter::once(convolution.weight).chain(convolution.bias).collect()
+            }
+            Operation::BatchNorm(norm) => norm.parameters().to_vec(),
+            Operation::Scale { factor } => vec![*factor],
+            Operation::Resize(_)
+            | Operation::Add
+            | Operation::Multiply
+            | Operation::Affine { .. }
+            | Operation::Activation(_)
+            | Operation::MaxPool(_)
+            | Operation::GlobalAverage => Vec::new(),
+        }
+    }
+
     /// A short name for reports.
     pub fn kind(&self) -> &'static str {
         match self {
             Operation::Convolution(_) => "convolution",
             Operation::Resize(_) => "resize",
+            Operation::BatchNorm(_) => "batch-norm",
+            Operation::Scale { .. } => "scale",
             Operation::Add => "add",
             Operation::Multiply => "multiply",
             Operation::Affine { .. } => "affine",

@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 pub enum Initializer {
     /// All zero.
     Zeros,
+    /// One value everywhere.
+    Constant {
+        /// The value.
+        value: f64,
+    },
     /// Uniform in ±sqrt(6 / (fan-in + fan-out)) (Glorot & Bengio 2010).
     XavierUniform,
     /// Normal, variance `scale / fan-in`, truncated at two standard deviations.
@@ -17,6 +22,48 @@ pub enum Initializer {
         /// Numerator of the variance; 2 is He et al. 2015.
         scale: f64,
     },
+    /// Normal, variance `2 / fan-out` (He et al. 2015, the form that torchvision's ResNets start from).
+    HeFanOut,
+    /// Normal.
+    Normal {
+        /// Standard deviation.
+        deviation: f64,
+    },
+}
+
+/// What a tensor is for. Weight decay has a coefficient for each group but the statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParameterGroup {
+    /// Weights outside of cells: feedforward, residual and feedback convolutions.
+    Weight,
+    /// Biases outside of cells.
+    Bias,
+    /// Weights within cells.
+    CellWeight,
+    /// Biases within cells.
+    CellBias,
+    /// Scale and shift of normalisations.
+    Normalization,
+    /// Running means and variances: measured while training, moved by no gradient, not counted among the trained values.
+    Statistics,
+}
+
+impl ParameterGroup {
+    /// Every group.
+    pub const ALL: [ParameterGroup; 6] = [
+        ParameterGroup::Weight,
+        ParameterGroup::Bias,
+        ParameterGroup::CellWeight,
+        ParameterGroup::CellBias,
+        ParameterGroup::Normalization,
+        ParameterGroup::Statistics,
+    ];
+
+    /// Whether gradients move the tensor.
+    pub fn is_trained(self) -> bool {
+        self != ParameterGroup::Statistics
+    }
 }
 
 /// One tensor of values for each parameter of a graph, in the graph's order, row major.

@@ -76,6 +76,20 @@ pub fn evaluate(operation: &Operation, inputs: &[&Tensor], shape: Shape, paramet
             convolution(spec, inputs, shape, parameters.get(spec.weight), bias)
         }
         Operation::Resize(spec) => resize(spec, inputs[0], shape),
+        Operation::BatchNorm(norm) => {
+            let [scale, shift, mean, variance] = norm.parameters().map(|id| parameters.get(id));
+            let positions = inputs[0].shape.positions();
+            let maps = inputs[0].values.chunks(positions).enumerate();
+            let values = maps.flat_map(|(channel, map)| {
+                let divisor = (variance[channel] + norm.epsilon).sqrt();
+                map.iter().map(move |x| scale[channel] * (x - mean[channel]) / divisor + shift[channel])
+            });
+            Tensor::new(shape, values.collect())
+        }
+        Operation::Scale { factor } => {
+            let factor = parameters.get(*factor)[0];
+            inputs[0].map(|x| factor * x)
+        }
         Operation::Add => inputs[0].zip(inputs[1], |x, y| x + y),
         Operation::Multiply => inputs[0].zip(inputs[1], |x, y| x * y),
         Operation::Affine { scale, offset } => inputs[0].map(|x| scale * x + offset),

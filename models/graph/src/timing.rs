@@ -1,6 +1,6 @@
 //! When the image, the blank and each parameter first reach the logits.
 //!
-//! Two facts are carried forward for every value of every step, with all biases zero: whether it is
+//! Two facts are carried forward for every value of every step, with all biases, shifts and running means zero: whether it is
 //! provably zero, and on which parameters it depends to first order. A weight matters only where
 //! what it multiplies is not zero; a factor of a product only where the other factor is not zero.
 //! So the gate `1 - sigmoid(W * c)` does not depend on W while c is zero.
@@ -112,7 +112,28 @@ struct Part {
 fn parts(graph: &StepGraph) -> Vec<Part> {
     let mut parts = Vec::new();
     for (index, node) in graph.nodes.iter().enumerate() {
-        let Operation::Convolution(convolution) = &node.operation else { continue };
+        let whole = |parameter: ParameterId, input: Option<usize>| {
+            let feedback = node.inputs.iter().all(|&read| origin(graph, read, node.layer).1);
+            Part { parameter, source: None, channels: (0, 0), feedback, node: index, input }
+        };
+        let convolution = match &node.operation {
+            Operation::Convolution(convolution) => convolution,
+            Operation::BatchNorm(norm) => {
+                parts.extend([whole(norm.scale, Some(0)), whole(norm.shift, None)]);
+                continue;
+            }
+            Operation::Scale { factor } => {
+                parts.push(whole(*factor, Some(0)));
+                continue;
+            }
+            Operation::Resize(_)
+            | Operation::Add
+            | Operation::Multiply
+            | Operation::Affine { .. }
+            | Operation::Activation(_)
+            | Operation::MaxPool(_)
+            | Operation::GlobalAverage => continue,
+        };
         let mut channel = 0;
         for (slot, &read) in node.inputs.iter().enumerate() {
             let next = channel + graph.read_shape(read).channels / convolution.groups;
@@ -127,10 +148,7 @@ fn parts(graph: &StepGraph) -> Vec<Part> {
             });
             channel = next;
         }
-        if let Some(bias) = convolution.bias {
-            let feedback = node.inputs.iter().all(|&read| origin(graph, read, node.layer).1);
-            parts.push(Part { parameter: bias, source: None, channels: (0, 0), feedback, node: index, input: None });
-        }
+        parts.extend(convolution.bias.map(|bias| whole(bias, None)));
     }
     parts
 }
@@ -195,7 +213,8 @@ impl<'a> Analysis<'a> {
             depends: inputs.iter().flat_map(|input| &input.depends).copied().collect(),
         };
         match operation {
-            Operation::Convolution(_) => {
+            // With zero shift and running mean a normalisation keeps zero, and so does a factor.
+            Operation::Convolution(_) | Operation::BatchNorm(_) | Operation::Scale { .. } => {
                 let mut fact = union(inputs.iter().all(|input| input.zero));
                 for (number, part) in self.parts.iter().enumerate().filter(|(_, part)| part.node == index) {
                     if part.input.is_none_or(|slot| !inputs[slot].zero) {

@@ -5,7 +5,7 @@ use super::network::*;
 use convrnn_graph::builder::ConvolutionSpec;
 use convrnn_graph::quantize::IntegerInterpreter;
 use convrnn_graph::testing::{RandomNetwork, random_frames, random_parameters};
-use convrnn_graph::{GraphBuilder, Interpreter, Operation, Read, Shape, StateKind};
+use convrnn_graph::{GraphBuilder, Initializer, Interpreter, Operation, Read, Shape, StateKind};
 use convrnn_runtime::{Frame, Session};
 use rand::SeedableRng;
 
@@ -16,7 +16,7 @@ fn network(input: usize, recurrent: usize) -> RandomNetwork {
     let mut builder = GraphBuilder::new("wide", frame);
     builder.enter_layer("layer1");
     let state = builder.state("hidden", StateKind::Cell, Shape::new(recurrent, 5, 4));
-    let spec = ConvolutionSpec { bias: true, ..ConvolutionSpec::new(recurrent, 3) };
+    let spec = ConvolutionSpec { bias: Some(Initializer::Zeros), ..ConvolutionSpec::new(recurrent, 3) };
     let next = builder.convolution("conv", &[Read::Frame, Read::State(state)], spec).expect("fits");
     builder.write_state(state, next);
     let logits = builder.node("logits", Operation::GlobalAverage, &[Read::Node(next)]).expect("fits");

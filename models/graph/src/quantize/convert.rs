@@ -60,6 +60,11 @@ pub fn quantize(
     options: &QuantizeOptions,
 ) -> Result<Quantized, QuantizeError> {
     parameters.check(graph)?;
+    for node in &graph.nodes {
+        if matches!(node.operation, Operation::BatchNorm(_) | Operation::Scale { .. }) {
+            return Err(QuantizeError::Unfolded { node: node.name.clone(), operation: node.operation.kind() });
+        }
+    }
     if calibration.nodes.len() != graph.nodes.len() {
         let (found, expected) = (calibration.nodes.len(), graph.nodes.len());
         return Err(QuantizeError::OtherGraph { found, expected });
@@ -291,6 +296,7 @@ impl Converter<'_, '_> {
                 (QuantizedOperation::Resize(*resize), vec![self.moved(inputs[0], layer, output)?])
             }
             Operation::Affine { .. } | Operation::Activation(_) => unreachable!("unary functions become tables"),
+            Operation::BatchNorm(_) | Operation::Scale { .. } => unreachable!("refused before the conversion"),
         };
         Ok(self.push(graph.nodes[id.0].name.clone(), layer, operation, reads, output))
     }

@@ -28,6 +28,8 @@ impl Function {
             Operation::Activation(activation) => Some(Function::Activation(activation)),
             Operation::Convolution(_)
             | Operation::Resize(_)
+            | Operation::BatchNorm(_)
+            | Operation::Scale { .. }
             | Operation::Add
             | Operation::Multiply
             | Operation::MaxPool(_)
@@ -146,7 +148,9 @@ fn wanted_from_node(graph: &StepGraph, elements: &[Element], node: NodeId) -> El
     match graph.nodes[node.0].operation {
         Operation::Convolution(_) => Element::I8,
         Operation::Resize(_) | Operation::MaxPool(_) => elements[node.0],
-        Operation::Add
+        Operation::BatchNorm(_)
+        | Operation::Scale { .. }
+        | Operation::Add
         | Operation::Multiply
         | Operation::Affine { .. }
         | Operation::Activation(_)
@@ -199,6 +203,11 @@ fn roles(graph: &StepGraph, readers: &[Vec<Reader>], elements: &[Element]) -> Ve
 fn can_saturate(operation: &Operation) -> bool {
     match operation {
         Operation::Convolution(_) | Operation::Add | Operation::Multiply | Operation::GlobalAverage => true,
-        Operation::Resize(_) | Operation::MaxPool(_) | Operation::Affine { .. } | Operation::Activation(_) => false,
+        Operation::Resize(_)
+        | Operation::BatchNorm(_)
+        | Operation::Scale { .. }
+        | Operation::MaxPool(_)
+        | Operation::Affine { .. }
+        | Operation::Activation(_) => false,
     }
 }

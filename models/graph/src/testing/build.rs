@@ -4,6 +4,7 @@ use super::plan::{CellPlan, EdgePlan, NetworkPlan};
 use crate::builder::{ConvolutionSpec, GraphBuilder};
 use crate::graph::{GraphError, NodeId, Read, StateId, StateKind, StepGraph};
 use crate::operation::{Activation, Operation, Padding, Pool, Resize};
+use crate::parameters::Initializer;
 use crate::shape::Shape;
 
 pub(super) struct Build<'a> {
@@ -79,16 +80,22 @@ impl<'a> Build<'a> {
             kernel: plan.kernel,
             stride: plan.stride,
             padding: plan.padding.filter(fits),
-            bias: plan.bias,
+            bias: plan.bias.then_some(Initializer::Zeros),
             groups: if depthwise { size.channels } else { 1 },
             ..ConvolutionSpec::new(if depthwise { 2 * size.channels } else { plan.channels }, 1)
         };
         let mut value = self.builder.convolution("conv", &inputs, spec)?;
+        if plan.trained.norm {
+            value = self.builder.batch_norm("norm", Read::Node(value))?;
+        }
+        if plan.trained.scale {
+            value = self.builder.scale("scaled_input", 1.0, Read::Node(value))?;
+        }
         for edge in edges.iter().filter(|edge| edge.added) {
             let target = self.builder.shape(Read::Node(value));
             let source = self.resized(edge, target)?;
             let path = format!("feedback{}", edge.from + 1);
-            let spec = ConvolutionSpec { bias: true, ..ConvolutionSpec::new(target.channels, 1) };
+            let spec = ConvolutionSpec { bias: Some(Initializer::Zeros), ..ConvolutionSpec::new(target.channels, 1) };
             let added = self.builder.convolution(&path, &[source], spec)?;
             value = self.builder.add(&format!("{path}.sum"), Read::Node(value), Read::Node(added))?;
         }
@@ -98,6 +105,9 @@ impl<'a> Build<'a> {
         }
         if let Some(activation) = plan.activation.filter(|_| !is_last) {
             value = self.builder.activation("activation", activation, Read::Node(value))?;
+        }
+        if plan.trained.norm_at_end {
+            value = self.builder.batch_norm("norm_at_end", Read::Node(value))?;
         }
         if is_last {
             return self.builder.node("logits", Operation::GlobalAverage, &[Read::Node(value)]);
@@ -148,7 +158,8 @@ impl<'a> Build<'a> {
             }
             CellPlan::Interpolating => {
                 let hidden = builder.state("hidden", StateKind::Cell, shape);
-                let spec = ConvolutionSpec { bias: true, ..ConvolutionSpec::new(shape.channels, 3) };
+                let spec =
+                    ConvolutionSpec { bias: Some(Initializer::Zeros), ..ConvolutionSpec::new(shape.channels, 3) };
                 let affine = builder.convolution("w_z", &[Read::State(hidden)], spec)?;
                 let gate = Read::Node(builder.activation("gate", Activation::Sigmoid, Read::Node(affine))?);
                 let complement = Read::Node(builder.affine("complement", -1.0, 1.0, gate)?);

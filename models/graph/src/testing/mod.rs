@@ -10,7 +10,7 @@ mod build;
 mod plan;
 
 use crate::graph::StepGraph;
-use crate::parameters::Parameters;
+use crate::parameters::{Initializer, Parameters};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use plan::NetworkPlan;
@@ -35,11 +35,25 @@ pub fn random_network(seed: u64) -> RandomNetwork {
     RandomNetwork { graph, parameters }
 }
 
+/// The same networks with normalisations and trained factors, as they are before [`crate::passes::fold`].
+pub fn random_trained_network(seed: u64) -> RandomNetwork {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let plan = NetworkPlan::random(&mut random).with_training(&mut random);
+    let graph = plan.build().expect("a random plan fits together");
+    let parameters = random_parameters(&graph, &mut random);
+    RandomNetwork { graph, parameters }
+}
+
 /// Values for any graph's parameters: uniform within `gain / sqrt(fan-in)`, the gain drawn for each
 /// tensor between 0.5 and 1.5; biases within 0.3.
 pub fn random_parameters(graph: &StepGraph, random: &mut impl RngExt) -> Parameters<f32> {
-    let values = graph.parameters.iter().map(|parameter| {
+    let values = graph.parameters.iter().map(|parameter| -> Vec<f32> {
         let fan_in: usize = parameter.shape.iter().skip(1).product();
+        if let Initializer::Constant { value } = parameter.initializer {
+            // Scales and variances: about what they start from.
+            let factors = (0..parameter.elements()).map(|_| random.random_range(0.5..1.5));
+            return factors.map(|factor| value as f32 * factor).collect();
+        }
         let limit = match parameter.shape.len() {
             1 => 0.3,
             _ => random.random_range(0.5..1.5) / (fan_in as f32).sqrt(),

@@ -30,6 +30,15 @@ pub(super) struct LayerPlan {
     pub(super) residual: bool,
     pub(super) activation: Option<Activation>,
     pub(super) pool: Option<(usize, usize)>,
+    pub(super) trained: TrainedPlan,
+}
+
+/// What only networks in training have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TrainedPlan {
+    pub(super) norm: bool,
+    pub(super) norm_at_end: bool,
+    pub(super) scale: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +88,7 @@ impl LayerPlan {
             residual: random.random_bool(0.3),
             activation: random.random_bool(0.7).then(|| pick(random, &ACTIVATIONS)),
             pool,
+            trained: TrainedPlan::default(),
         }
     }
 }
@@ -105,6 +115,18 @@ impl NetworkPlan {
             }
         }
         Self { frame, layers, edges, average_first: random.random_bool(0.5) }
+    }
+
+    /// Adds normalisations and trained factors.
+    pub(super) fn with_training(mut self, random: &mut impl RngExt) -> Self {
+        for layer in &mut self.layers {
+            layer.trained = TrainedPlan {
+                norm: random.random_bool(0.5),
+                norm_at_end: random.random_bool(0.2),
+                scale: random.random_bool(0.3),
+            };
+        }
+        self
     }
 
     /// Feedback changes no output's shape, so a build without it gives the shapes that the build with

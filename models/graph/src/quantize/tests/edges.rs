@@ -3,6 +3,7 @@
 use crate::builder::{ConvolutionSpec, GraphBuilder};
 use crate::graph::{Read, StateKind, StepGraph};
 use crate::operation::{Activation, Operation};
+use crate::parameters::Initializer;
 use crate::parameters::{Parameters, ParametersError};
 use crate::presentation::Presentation;
 use crate::quantize::*;
@@ -16,7 +17,7 @@ const FRAME: Shape = Shape::new(1, 4, 4);
 fn recurrent(activation: Activation, bias: bool) -> StepGraph {
     let mut builder = GraphBuilder::new("recurrent", FRAME);
     builder.enter_layer("layer1");
-    let spec = ConvolutionSpec { bias, ..ConvolutionSpec::new(2, 3) };
+    let spec = ConvolutionSpec { bias: bias.then_some(Initializer::Zeros), ..ConvolutionSpec::new(2, 3) };
     let input = builder.convolution("conv", &[Read::Frame], spec).expect("fits");
     let hidden = builder.state("hidden", StateKind::Cell, Shape::new(2, 4, 4));
     let spec = ConvolutionSpec::new(2, 1);

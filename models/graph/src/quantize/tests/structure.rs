@@ -3,6 +3,7 @@
 use crate::builder::{ConvolutionSpec, GraphBuilder};
 use crate::graph::{Read, StateKind, StepGraph};
 use crate::operation::{Activation, Operation, Padding, Pool};
+use crate::parameters::Initializer;
 use crate::quantize::*;
 use crate::shape::Shape;
 use crate::testing::{random_frames, random_parameters};
@@ -14,7 +15,7 @@ fn gated() -> StepGraph {
     let mut builder = GraphBuilder::new("gated", Shape::new(1, 8, 8));
     let output = builder.declare_state("layer1.output".into(), 0, StateKind::Output, Shape::new(3, 4, 4));
     builder.enter_layer("layer1");
-    let spec = ConvolutionSpec { bias: true, ..ConvolutionSpec::new(3, 3) };
+    let spec = ConvolutionSpec { bias: Some(Initializer::Zeros), ..ConvolutionSpec::new(3, 3) };
     let conv = builder.convolution("conv", &[Read::Frame], spec.clone()).expect("fits");
     let relu = builder.activation("relu", Activation::Relu, Read::Node(conv)).expect("fits");
     let pool = Pool { kernel: [2, 2], stride: [2, 2], padding: Padding::NONE };
