@@ -13,6 +13,7 @@ pub mod checkpoint;
 pub mod error;
 pub mod layer;
 pub mod lower;
+pub mod matched;
 pub mod padding;
 pub mod preprocessing;
 pub mod report;

@@ -4,6 +4,7 @@ mod completions;
 mod eval;
 mod info;
 mod list;
+mod matched;
 mod progress;
 mod table;
 mod trace;
@@ -33,6 +34,8 @@ enum Command {
     List(list::List),
     /// Describe one architecture or checkpoint: layers, timing, warnings.
     Info(info::Info),
+    /// Compute a feedforward net with as many parameters as another net.
+    Match(matched::Match),
     /// Write a completion script for a shell.
     Completions(completions::Completions),
 }
@@ -46,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Trace(command) => command.run(),
         Command::List(command) => command.run(),
         Command::Info(command) => command.run(),
+        Command::Match(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match done {
