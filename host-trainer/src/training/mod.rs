@@ -203,7 +203,7 @@ impl Trainer {
             self.save(BEST)?;
         }
         let lines = crate::metrics::to_json_lines(&self.metrics);
-        Ok(convrnn_models::safetensors_file::write_whole(&self.folder.join(METRICS), lines.as_bytes())?)
+        Ok(convrnn_models::files::write_whole(&self.folder.join(METRICS), lines.as_bytes())?)
     }
 }
 
