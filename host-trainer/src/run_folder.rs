@@ -11,6 +11,26 @@ pub const BEST: &str = "best";
 pub const METRICS: &str = "metrics.jsonl";
 /// Figures.
 pub const PLOTS: &str = "plots";
+/// Held by the program that trains in the folder.
+const LOCK: &str = ".lock";
+
+/// The right to write into a run folder, until it is dropped or the program ends, however it ends.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code)] std::fs::File);
+
+/// Takes the right to write into a run folder.
+///
+/// # Errors
+/// [`TrainerError::RunInUse`] where another program, or another part of this one, has it.
+pub fn lock(folder: &Path) -> Result<Lock> {
+    let path = folder.join(LOCK);
+    let file = std::fs::File::create(&path).map_err(TrainerError::io("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Err(TrainerError::RunInUse { path: folder.into() }),
+        Err(std::fs::TryLockError::Error(error)) => Err(TrainerError::io("lock", &path)(error)),
+    }
+}
 
 /// Creates `runs/<name>-<number>` with the first number that is free.
 pub fn create_numbered(parent: &Path, name: &str) -> Result<PathBuf> {
@@ -54,6 +74,16 @@ pub fn checkpoint_of(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_program_at_a_time_trains_in_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        let error = lock(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("another program trains"), "{error}");
+        drop(held);
+        lock(folder.path()).unwrap();
+    }
 
     #[test]
     fn numbers_count_up_and_a_named_run_is_never_overwritten() {
