@@ -150,7 +150,7 @@ fn add_statistics(
         return Ok(parts);
     }
     let add = |(sum, part): (Option<Statistics>, Option<Statistics>)| match (sum, part) {
-        (Some(sum), Some(part)) => sum.add(&part).map(Some),
+        (Some(sum), Some(part)) => sum.plus(&part).map(Some),
         (sum, part) => Ok(sum.or(part)),
     };
     sums.into_iter().zip(parts).map(add).collect()

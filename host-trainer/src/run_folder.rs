@@ -46,7 +46,21 @@ pub fn create_numbered(parent: &Path, name: &str) -> Result<PathBuf> {
     unreachable!("numbers do not end")
 }
 
-/// Creates a run folder that must not exist yet.
+/// Whether a program was killed in this folder before it wrote a checkpoint: nothing but its lock, which
+/// nobody holds, and what it left half written.
+fn is_abandoned(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    let hidden = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| {
+            let name = entry.file_name();
+            name == LOCK || name.to_string_lossy().starts_with(".last.partial-")
+        })
+    };
+    entries.into_iter().all(hidden) && folder.join(LOCK).is_file() && lock(folder).is_ok()
+}
+
+/// Creates a run folder that must not exist yet, or takes over one whose program was killed before it
+/// wrote anything.
 pub fn create(path: &Path) -> Result<PathBuf> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).map_err(TrainerError::io("create", parent))?;
@@ -54,7 +68,11 @@ pub fn create(path: &Path) -> Result<PathBuf> {
     match std::fs::create_dir(path) {
         Ok(()) => Ok(path.to_path_buf()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(TrainerError::RunExists { path: path.into() })
+            if is_abandoned(path) {
+                Ok(path.into())
+            } else {
+                Err(TrainerError::RunExists { path: path.into() })
+            }
         }
         Err(error) => Err(TrainerError::io("create", path)(error)),
     }
@@ -83,6 +101,20 @@ mod tests {
         assert!(error.contains("another program trains"), "{error}");
         drop(held);
         lock(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_run_killed_before_its_first_checkpoint_can_begin_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        create(&run).unwrap();
+        let held = lock(&run).unwrap();
+        std::fs::create_dir(run.join(".last.partial-7")).unwrap();
+        assert!(create(&run).is_err(), "still under way");
+        drop(held);
+        create(&run).unwrap();
+        std::fs::create_dir(run.join("last")).unwrap();
+        assert!(create(&run).is_err(), "there is a checkpoint");
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Settings {
             ("--accumulate", self.accumulate >= 1, "at least 1", self.accumulate.to_string()),
             ("--ema-decay", finite(decay, 0.0, 0.999_999), "0 to 0.999999", decay.to_string()),
             ("--save-every", finite(self.save_every, 0.0, 1e9), "seconds, 0 or more", self.save_every.to_string()),
-            ("--batch", self.batch % images == 0, "a multiple of the images a stream", self.batch.to_string()),
+            ("--batch", self.batch.is_multiple_of(images), "a multiple of the images a stream", self.batch.to_string()),
             ("--clip", finite(clip, 0.0, 1e9), "0 (none) or more", clip.to_string()),
         ];
         for (what, holds, expected, found) in rules {

@@ -10,7 +10,7 @@ use crate::loss::{LossSettings, WeightedStep};
 use crate::optimizer::{OptimizerSettings, WeightDecay};
 use crate::schedule::Schedule;
 use crate::sequence::Sequence;
-use crate::settings::{AugmentationSettings, Settings};
+use crate::settings::{AugmentationSettings, Settings, TrainingFile};
 use crate::training::{Flow, Job, Outcome, Trainer};
 use clap::{Args, ValueEnum};
 use convrnn_graph::Presentation;
@@ -187,7 +187,13 @@ impl Train {
         for warning in report.warnings(&trainer.training().description.presentation) {
             eprintln!("warning: {warning}");
         }
-        let epochs = trainer.training().settings.epochs;
+        let TrainingFile { description, settings } = trainer.training();
+        for term in settings.loss.terms(description.presentation.steps) {
+            if report.first_image_step.is_none_or(|first| term.step < first) {
+                eprintln!("warning: the loss counts step {}, before the image can reach the logits", term.step);
+            }
+        }
+        let epochs = settings.epochs;
         let folder = trainer.folder().display().to_string();
         eprintln!("run folder: {folder}");
         let progress = Progress::new(epochs);

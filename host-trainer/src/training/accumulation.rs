@@ -46,13 +46,18 @@ impl Accumulation {
         self.sums.seconds += seconds;
     }
 
-    /// Mean gradients over the batches, and each batch's statistics.
-    pub fn finish(self) -> Result<(Vec<Option<Tensor>>, Vec<Vec<Option<Statistics>>>), TchError> {
+    /// What normalisations measured, batch by batch and node by node.
+    pub fn statistics(&self) -> &[Vec<Option<Statistics>>] {
+        &self.statistics
+    }
+
+    /// Mean gradients over the batches.
+    pub fn gradients(&mut self) -> Result<Vec<Option<Tensor>>, TchError> {
         let batches = self.batches.max(1) as f64;
         let mean = |gradient: Option<Tensor>| match gradient {
             Some(gradient) if batches > 1.0 => gradient.f_div_scalar(batches).map(Some),
             gradient => Ok(gradient),
         };
-        Ok((self.gradients.into_iter().map(mean).collect::<Result<_, _>>()?, self.statistics))
+        std::mem::take(&mut self.gradients).into_iter().map(mean).collect()
     }
 }

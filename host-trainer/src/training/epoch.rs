@@ -107,10 +107,9 @@ impl Trainer {
     }
 
     /// One training step.
-    fn update(&mut self, accumulation: Accumulation, rate: f64) -> Result<()> {
-        let (gradients, statistics) = accumulation.finish()?;
-        self.optimizer.step(&mut self.parameters, &gradients, rate)?;
-        for statistics in &statistics {
+    fn update(&mut self, mut accumulation: Accumulation, rate: f64) -> Result<()> {
+        self.optimizer.step(&mut self.parameters, &accumulation.gradients()?, rate)?;
+        for statistics in accumulation.statistics() {
             update_statistics(&self.graph, &mut self.parameters, statistics)?;
         }
         if let Some(average) = &mut self.average {

@@ -25,8 +25,7 @@ struct Place {
 
 impl Place {
     fn is_exploded(&self) -> bool {
-        // Also true for NaN.
-        !(self.magnitude <= LARGEST_STATE)
+        !self.magnitude.is_finite() || self.magnitude > LARGEST_STATE
     }
 
     /// Whether this place explains an explosion better: exploded earlier, or, where neither did, larger.
