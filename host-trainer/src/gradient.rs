@@ -175,3 +175,25 @@ pub fn update_statistics(
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use convrnn_models::catalogue;
+
+    #[test]
+    fn a_gradient_that_is_not_finite_is_named() {
+        let graph = catalogue::find("ff-28").unwrap().lower().unwrap();
+        let mut gradients: Vec<Option<Tensor>> =
+            graph.parameters.iter().map(|_| Some(Tensor::from_slice(&[1.0f32, -2.0]))).collect();
+        gradients[0] = None;
+        assert_eq!(first_not_finite(&graph, &gradients).unwrap(), None);
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            gradients[2] = Some(Tensor::from_slice(&[value, 1.0]));
+            assert_eq!(first_not_finite(&graph, &gradients).unwrap(), Some(graph.parameters[2].name.as_str()));
+        }
+        // Large values are finite, though their sum in f32 would not be.
+        gradients[2] = Some(Tensor::from_slice(&[f32::MAX, f32::MAX]));
+        assert_eq!(first_not_finite(&graph, &gradients).unwrap(), None);
+    }
+}

@@ -39,16 +39,23 @@ fn finish(mut child: Child) {
     assert!(status.success(), "{status}: {}", std::io::read_to_string(child.stderr.take().unwrap()).unwrap());
 }
 
-/// Waits until the program has ended by itself or the time is over; whether it has ended.
-fn ends_within(child: &mut Child, time: Duration) -> bool {
+/// Waits until the program has ended by itself, the time is over, or something has happened; whether it
+/// has ended.
+fn ends_before(child: &mut Child, time: Duration, happened: impl Fn() -> bool) -> bool {
     let started = Instant::now();
-    while started.elapsed() < time {
+    while started.elapsed() < time && !happened() {
         if child.try_wait().unwrap().is_some() {
             return true;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
     child.try_wait().unwrap().is_some()
+}
+
+/// Training steps in the checkpoint; none where there is no checkpoint, or it is exchanged at this moment.
+fn step(run: &Path) -> Option<u64> {
+    let text = std::fs::read(run.join("last/state.json")).ok()?;
+    serde_json::from_slice::<Value>(&text).ok()?["step"].as_u64()
 }
 
 /// `state.json` without the time that was spent.
@@ -87,7 +94,7 @@ fn killed_at_random_moments_it_ends_with_the_same_bits() {
     };
     let folder = tempfile::tempdir().unwrap();
     let (alone, killed) = (folder.path().join("alone"), folder.path().join("killed"));
-    let epochs = (2 + kills / 4).to_string();
+    let epochs = (3 + kills / 2).to_string();
     let started = Instant::now();
     // It saves at the end of its epochs only, the other one at every training step.
     finish(start(&alone, &epochs, "300"));
@@ -104,21 +111,30 @@ fn killed_at_random_moments_it_ends_with_the_same_bits() {
     };
     let (mut done, mut steps) = (0, Vec::new());
     while done < kills {
+        let before = step(&killed).unwrap_or(0);
         let mut child = begin();
-        let time = Duration::from_secs_f64(whole * 1.5 * fraction() / (kills as f64 + 1.0) + 0.3 * fraction());
-        if ends_within(&mut child, time) {
+        // One in four is killed while it starts; the others some time after their first checkpoint.
+        let starts = done % 4 == 3;
+        let ended = if starts {
+            ends_before(&mut child, Duration::from_secs_f64(0.5 * fraction()), || false)
+        } else {
+            let moves = || step(&killed).is_some_and(|step| step > before);
+            let time = Duration::from_secs_f64(1.5 * whole / (kills + 1) as f64 * fraction());
+            ends_before(&mut child, Duration::from_secs(60), moves) || ends_before(&mut child, time, || false)
+        };
+        if ended {
             finish(child);
             break;
         }
         child.kill().unwrap();
         child.wait().unwrap();
         done += 1;
-        let last = killed.join("last");
-        steps.push(if last.is_dir() { state(&last)["step"].as_u64().unwrap() } else { 0 });
+        steps.push(step(&killed).unwrap_or(0));
     }
     finish(begin());
     println!("killed {done} times; step of the checkpoint after each: {steps:?}; undisturbed {whole:.1} s");
-    assert!(done * 2 > kills, "the run ended after {done} kills: make it longer");
+    steps.dedup();
+    assert!(steps.len() as u64 * 3 > kills, "too few kills between steps: {steps:?}");
 
     for name in ["last", "best"] {
         let (alone, killed) = (alone.join(name), killed.join(name));

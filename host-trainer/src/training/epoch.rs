@@ -3,13 +3,13 @@
 use super::accumulation::Accumulation;
 use super::{Event, Flow, Trainer};
 use crate::data::{Batch, BatchPlan, Batches};
-use crate::error::Result;
-use crate::evaluation::evaluate_sequence;
+use crate::error::{Result, TrainerError};
+use crate::evaluation::{evaluate_sequence, frames};
 use crate::executor::{Ablation, Frames, Normalization};
 use crate::gradient::{Gradients, Objective, first_not_finite, gradients, update_statistics};
 use crate::metrics::EpochMetrics;
 use crate::run_folder::LAST;
-use crate::sequence::{Scenes, Sequence};
+use crate::sequence::Scenes;
 use crate::settings::parse_device;
 use crate::workers::Workers;
 use convrnn_models::checkpoint::Description;
@@ -172,7 +172,7 @@ impl Trainer {
         }
     }
     /// Where the images that accuracy is measured on explode, shown one by one and still.
-    fn explain_evaluation(&self, workers: &Workers, loss: f64) -> Result<crate::error::TrainerError> {
+    fn explain_evaluation(&self, workers: &Workers, loss: f64) -> Result<TrainerError> {
         let Description { preprocessing, presentation, .. } = &self.training.description;
         let (executor, parameters) = (workers.executor(), self.parameters());
         let reason = format!("the loss of the test images is {loss}");
@@ -181,10 +181,14 @@ impl Trainer {
         };
         let mut found = None;
         for batch in crate::data::batches::evaluation_batches(&self.test, 64)? {
-            let scenes = Scenes::new(&batch?, preprocessing, executor, &Sequence::Still, (0, 0))?;
-            let error = explain(&Frames::presented(&scenes.images, presentation))?;
-            let is_exploded =
-                matches!(&error, crate::error::TrainerError::Exploded(explosion) if explosion.is_exploded);
+            let images = frames(&batch?, preprocessing, executor)?;
+            let mut error = explain(&Frames::presented(&images, presentation))?;
+            let mut is_exploded = false;
+            if let TrainerError::Exploded(explosion) = &mut error {
+                // The step before gave these weights.
+                explosion.step = self.state.step;
+                is_exploded = explosion.is_exploded;
+            }
             if is_exploded || found.is_none() {
                 found = Some(error);
             }
