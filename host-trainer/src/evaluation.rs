@@ -1,14 +1,15 @@
 //! Accuracy of a network by time step.
 
-use crate::data::batches::evaluation_batches;
-use crate::data::{Batch, SharedDataset};
+use crate::data::{Batch, BatchPlan, Batches, SharedDataset};
 use crate::error::{Result, TrainerError};
 use crate::executor::{Ablation, Executor, RunOptions};
+use crate::sequence::{Scenes, Sequence};
 use crate::workers::{Workers, share};
 use convrnn_graph::{Presentation, Shape, StepGraph, Wanted};
 use convrnn_models::Preprocessing;
 use convrnn_models::checkpoint::Description;
 use serde::Serialize;
+use std::sync::Arc;
 use tch::{Kind, TchError, Tensor};
 
 /// Images in a batch when gradients are not wanted.
@@ -54,28 +55,53 @@ pub fn evaluate(
     presentation: &Presentation,
     ablation: Ablation,
 ) -> Result<Evaluation> {
+    evaluate_sequence(workers, parameters, images, preprocessing, presentation, &Sequence::Still, ablation)
+}
+
+/// The same with images that move or follow each other. Steps count from the moment an image appears.
+/// Images of a stream are in random order, the same at every call.
+pub fn evaluate_sequence(
+    workers: &mut Workers,
+    parameters: &[Tensor],
+    images: &SharedDataset,
+    preprocessing: &Preprocessing,
+    presentation: &Presentation,
+    sequence: &Sequence,
+    ablation: Ablation,
+) -> Result<Evaluation> {
     let steps = presentation.steps;
     let mut evaluation = Evaluation { images: 0, correct: vec![0; steps], loss: vec![0.0; steps] };
     let options = RunOptions { ablation, ..RunOptions::new(Wanted::EveryLogits) };
-    for batch in evaluation_batches(images, EVALUATION_BATCH * workers.count())? {
+    let per_run = sequence.images_per_run();
+    let batch_size = (EVALUATION_BATCH * workers.count() / per_run).max(1) * per_run;
+    // Sets are often sorted by class, which would make streams of one class.
+    let plan = BatchPlan { shuffle: per_run > 1, ..BatchPlan::evaluate(batch_size) };
+    for batch in Batches::new(Arc::clone(images), plan)? {
         let batch = batch?;
-        let device = workers.executor().device();
-        let frames = frames(&batch, preprocessing, workers.executor())?;
-        let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?;
-        let parts = workers
-            .ranges(batch.len() as i64)
-            .into_iter()
-            .map(|(start, end)| {
-                let rows = |tensor: &Tensor| tensor.f_narrow(0, start, end - start);
-                Ok((share(parameters), rows(&frames)?, rows(&labels)?))
-            })
-            .collect::<Result<Vec<_>, TchError>>()?;
-        let parts = workers.map(parts, |executor, (parameters, frames, labels)| {
-            tch::no_grad(|| {
-                let run = executor.run(&parameters, &frames, presentation, options)?;
-                score(&run.every_logits(frames.size()[0])?, &labels)
-            })
-        })?;
+        let scenes = Scenes::new(&batch, preprocessing, workers.executor(), sequence, (0, 0))?;
+        let (runs, rest) = (scenes.len() / per_run as i64, scenes.len() % per_run as i64);
+        let ranges = workers.ranges(runs).into_iter().filter(|(start, end)| end > start);
+        let whole = ranges.map(|(start, end)| (start * per_run as i64, end * per_run as i64, *sequence)).collect();
+        // The last images of the set may be too few for a stream.
+        let rest = match rest {
+            0 => Vec::new(),
+            rest => vec![(scenes.len() - rest, scenes.len(), sequence.with_images(rest as usize))],
+        };
+        let mut parts = Vec::new();
+        for ranges in [whole, rest] {
+            let inputs = ranges
+                .into_iter()
+                .map(|(start, end, sequence)| Ok((share(parameters), scenes.rows(start, end)?, sequence)))
+                .collect::<Result<Vec<_>, TchError>>()?;
+            parts.extend(workers.map(inputs, |executor, (parameters, scenes, sequence)| {
+                tch::no_grad(|| {
+                    let frames = scenes.frames(&sequence, presentation)?;
+                    let run = executor.run_frames(&parameters, &frames, options)?;
+                    let logits = run.every_logits(frames.batch())?;
+                    score(&logits, &scenes.labels_by_run(&sequence)?, steps)
+                })
+            })?);
+        }
         for (step, (correct, loss)) in parts.into_iter().flat_map(|part| part.into_iter().enumerate()) {
             evaluation.correct[step] += correct;
             evaluation.loss[step] += loss;
@@ -88,15 +114,21 @@ pub fn evaluate(
     Ok(evaluation)
 }
 
-/// Right answers and the sum of the loss, by time step, of logits `[batch, steps, classes]`.
-fn score(logits: &Tensor, labels: &Tensor) -> Result<Vec<(u64, f64)>, TchError> {
-    let step = |step| {
-        let logits = logits.f_select(1, step)?;
-        let right = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
-        let loss = logits.f_cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Sum, -100, 0.0)?;
-        Ok((right as u64, loss.f_double_value(&[])?))
-    };
-    (0..logits.size()[1]).map(step).collect()
+/// Right answers and the sum of the loss, by time step since an image appeared, of logits
+/// `[runs, images * steps, classes]` and labels `[runs, images]`.
+fn score(logits: &Tensor, labels: &Tensor, steps: usize) -> Result<Vec<(u64, f64)>, TchError> {
+    let mut scores = vec![(0, 0.0); steps];
+    for image in 0..labels.size()[1] {
+        let labels = labels.f_select(1, image)?;
+        for (step, (correct, loss)) in scores.iter_mut().enumerate() {
+            let logits = logits.f_select(1, image * steps as i64 + step as i64)?;
+            let right = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+            let entropy = logits.f_cross_entropy_loss::<Tensor>(&labels, None, tch::Reduction::Sum, -100, 0.0)?;
+            *correct += right as u64;
+            *loss += entropy.f_double_value(&[])?;
+        }
+    }
+    Ok(scores)
 }
 
 /// Verifies that a data set fits a network.

@@ -4,10 +4,11 @@ use super::table::format;
 use super::{print, to_json};
 use crate::data::{SharedDataset, Source, Split, Subset};
 use crate::error::{Result, TrainerError};
-use crate::evaluation::{Evaluation, check_classes, evaluate};
+use crate::evaluation::{Evaluation, check_classes, evaluate_sequence};
 use crate::executor::Ablation;
 use crate::parameters::to_tensors;
 use crate::run_folder::checkpoint_of;
+use crate::sequence::Sequence;
 use crate::settings::{TrainingFile, parse_device};
 use crate::workers::Workers;
 use clap::{Args, ValueEnum};
@@ -130,6 +131,10 @@ pub struct Eval {
     /// Take something away before every step, and report it beside the whole network.
     #[arg(long, value_enum)]
     ablate: Option<Ablate>,
+    /// What images do: still, shift=PIXELS, stream=N or stream-reset=N, see `convrnn-train train --help`; that
+    /// of the training run if not given. Steps count from the moment an image appears.
+    #[arg(long, value_name = "SEQUENCE")]
+    sequence: Option<Sequence>,
     /// Use only this many images, drawn evenly at random.
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
@@ -146,6 +151,7 @@ struct Answer {
     checkpoint: String,
     images: u64,
     presentation: Presentation,
+    sequence: Sequence,
     accuracy_by_step: Vec<f64>,
     loss_by_step: Vec<f64>,
     last_accuracy: f64,
@@ -165,13 +171,16 @@ impl Eval {
         let mut workers = self.input.workers(&checkpoint.graph)?;
         let parameters = to_tensors(&checkpoint.graph, &checkpoint.parameters, device)?;
         let description = &checkpoint.description;
+        let sequence = self.sequence()?;
+        sequence.check(&description.presentation, checkpoint.graph.frame.height, checkpoint.graph.frame.width)?;
         let mut measure = |ablation| {
-            evaluate(
+            evaluate_sequence(
                 &mut workers,
                 &parameters,
                 &images,
                 &description.preprocessing,
                 &description.presentation,
+                &sequence,
                 ablation,
             )
         };
@@ -187,6 +196,7 @@ impl Eval {
                 checkpoint: self.input.path().display().to_string(),
                 images: whole.images,
                 presentation: description.presentation,
+                sequence,
                 accuracy_by_step: whole.accuracy(),
                 loss_by_step: whole.loss.clone(),
                 last_accuracy: whole.last_accuracy(),
@@ -197,6 +207,17 @@ impl Eval {
             print(&text(&whole, ablated.as_ref(), &description.presentation))?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// As asked for, or as in training.
+    fn sequence(&self) -> Result<Sequence> {
+        match self.sequence {
+            Some(sequence) => Ok(sequence),
+            None => {
+                let file = checkpoint_of(self.input.path()).join(names::TRAINING);
+                Ok(TrainingFile::read(&file)?.settings.sequence)
+            }
+        }
     }
 }
 

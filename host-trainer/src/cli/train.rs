@@ -5,9 +5,12 @@ use super::print;
 use super::progress::Progress;
 use crate::data::source::DATA_HELP;
 use crate::error::{Result, TrainerError};
+use crate::executor::Precision;
+use crate::loss::{LossSettings, WeightedStep};
 use crate::optimizer::{OptimizerSettings, WeightDecay};
 use crate::schedule::Schedule;
-use crate::settings::{AugmentationSettings, Settings};
+use crate::sequence::Sequence;
+use crate::settings::{AugmentationSettings, Settings, TrainingFile};
 use crate::training::{Flow, Job, Outcome, Trainer};
 use clap::{Args, ValueEnum};
 use convrnn_graph::Presentation;
@@ -41,6 +44,24 @@ enum ScheduleName {
     Constant,
 }
 
+/// What convolutions multiply in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionName {
+    /// Single precision.
+    F32,
+    /// bfloat16; weights, states, sums of gradients and all other arithmetic stay in f32, and so does evaluation.
+    Bf16,
+}
+
+/// Options that belong together.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Recipe {
+    /// As residual networks are trained (He et al. 2016): the defaults of --batch, --learning-rate,
+    /// --momentum, --weight-decay, --clip and --schedule, with the shorter side scaled to 8/7 to 15/7 of the
+    /// input's (256 to 480 for 224 pixels), flip, and colour jitter where images have colours.
+    Resnet,
+}
+
 /// Options of a new run; with --resume all of them come from the run's own training.toml.
 #[derive(Debug, Args)]
 #[command(after_long_help = format!("Data sources:\n{DATA_HELP}"))]
@@ -58,10 +79,13 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
 
+    /// Options that belong together; an option given beside it wins.
+    #[arg(long, value_enum)]
+    recipe: Option<Recipe>,
     /// Passes over the training images.
     #[arg(long, default_value_t = 10)]
     epochs: usize,
-    /// Images a training step.
+    /// Images a batch.
     #[arg(long, default_value_t = 128)]
     batch: usize,
     /// Base learning rate.
@@ -92,6 +116,25 @@ pub struct Train {
     #[arg(long, default_value_t = 0.7)]
     clip: f64,
 
+    /// Batches whose mean gradient makes one training step; schedules count training steps. A run that is
+    /// stopped within a step does that step again.
+    #[arg(long, value_name = "BATCHES", default_value_t = 1)]
+    accumulate: usize,
+    /// Keep a moving average of the weights with this decay (0.999, say), and evaluate, choose the best by
+    /// and export the average; no average if not given.
+    #[arg(long, value_name = "DECAY")]
+    ema_decay: Option<f64>,
+    /// What convolutions multiply in while training.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionName,
+    /// Time steps whose cross-entropy counts, and how much: the loss is the sum of weight x cross-entropy
+    /// (12=0.5,17=1); the weights count as they are. Only the last step, with weight 1, if not given.
+    #[arg(long, value_name = "STEP=WEIGHT", value_delimiter = ',')]
+    loss_steps: Vec<WeightedStep>,
+    /// Share of the target that is spread evenly over all classes.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    label_smoothing: f64,
+
     /// Number of steps, T; as the architecture says if not given.
     #[arg(long, value_name = "T", conflicts_with = "unroll")]
     steps: Option<usize>,
@@ -104,6 +147,11 @@ pub struct Train {
     /// Compute every value at every step for the whole batch, also where the result is the same.
     #[arg(long)]
     no_trimming: bool,
+    /// What images do: `still`; `shift=PIXELS`, move by that many pixels a step in one of eight directions,
+    /// drawn anew each epoch; `stream=N`, follow each other, N in a run, states carried over; `stream-reset=N`,
+    /// the same with zero states before each. Steps count from the moment an image appears.
+    #[arg(long, value_name = "SEQUENCE", default_value = "still")]
+    sequence: Sequence,
 
     /// Scale the shorter side to a random number of pixels in this range, then crop (LOW,HIGH).
     #[arg(long, value_name = "LOW,HIGH", value_delimiter = ',', num_args = 1)]
@@ -124,6 +172,9 @@ pub struct Train {
     #[arg(long, value_name = "IMAGES", default_value_t = 0)]
     hold_out: usize,
 
+    /// Seconds between checkpoints within an epoch; 0 for one at every training step. The result is the same.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    save_every: f64,
     /// Names the random streams of weights, order and augmentation.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -148,7 +199,13 @@ impl Train {
         for warning in report.warnings(&trainer.training().description.presentation) {
             eprintln!("warning: {warning}");
         }
-        let epochs = trainer.training().settings.epochs;
+        let TrainingFile { description, settings } = trainer.training();
+        for term in settings.loss.terms(description.presentation.steps) {
+            if report.first_image_step.is_none_or(|first| term.step < first) {
+                eprintln!("warning: the loss counts step {}, before the image can reach the logits", term.step);
+            }
+        }
+        let epochs = settings.epochs;
         let folder = trainer.folder().display().to_string();
         eprintln!("run folder: {folder}");
         let progress = Progress::new(epochs);
@@ -201,22 +258,45 @@ impl Train {
             seed: self.seed,
             device: self.device.clone(),
             trimming: !self.no_trimming,
+            accumulate: self.accumulate,
+            ema_decay: self.ema_decay,
+            precision: match self.precision {
+                PrecisionName::F32 => Precision::F32,
+                PrecisionName::Bf16 => Precision::Bf16,
+            },
+            sequence: self.sequence,
+            save_every: self.save_every,
+            loss: LossSettings { label_smoothing: self.label_smoothing, steps: self.loss_steps.clone() },
             schedule: self.schedule(),
             optimizer: OptimizerSettings {
                 momentum: self.momentum,
                 weight_decay: self.weight_decays()?,
                 clip: self.clip,
             },
-            augmentation: AugmentationSettings {
-                short_side: self.short_side()?,
-                pad: self.shift,
-                flip: self.flip,
-                colours: self.colour_jitter,
-            },
+            augmentation: self.augmentation(&architecture)?,
             ..Settings::default()
         };
         settings.threads = self.threads.unwrap_or(settings.threads);
         Ok(Job { architecture, presentation, settings, folder: self.run.clone() })
+    }
+
+    fn augmentation(&self, architecture: &Architecture) -> Result<AugmentationSettings> {
+        let (short_side, pad) = (self.short_side()?, self.shift);
+        let given = AugmentationSettings { short_side, pad, flip: self.flip, colours: self.colour_jitter };
+        match self.recipe {
+            None => Ok(given),
+            Some(Recipe::Resnet) => {
+                let frame = architecture.lower()?.frame;
+                let side = frame.height.max(frame.width);
+                let range = (side * 8).div_ceil(7)..=side * 15 / 7;
+                Ok(AugmentationSettings {
+                    short_side: short_side.or(Some((*range.start(), *range.end()))),
+                    flip: true,
+                    colours: given.colours || frame.channels == 3,
+                    ..given
+                })
+            }
+        }
     }
 
     fn presentation(&self, architecture: &Architecture) -> Result<Presentation> {
@@ -298,3 +378,7 @@ fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<()> {
         hint: "another part of the program has set one".into(),
     })
 }
+
+#[cfg(test)]
+#[path = "train_tests.rs"]
+mod tests;
