@@ -2,10 +2,12 @@
 
 use crate::data::batches::evaluation_batches;
 use crate::data::{Batch, SharedDataset};
+use crate::decoders::DecoderTally;
 use crate::error::{Result, TrainerError};
 use crate::executor::{Ablation, Executor, RunOptions};
+use crate::parameters::to_f32;
 use crate::workers::{Workers, share};
-use convrnn_graph::{Presentation, Shape, StepGraph, Wanted};
+use convrnn_graph::{Presentation, Shape, StepGraph, UnrollPlan, Wanted};
 use convrnn_models::Preprocessing;
 use convrnn_models::checkpoint::Description;
 use serde::Serialize;
@@ -54,6 +56,19 @@ pub fn evaluate(
     presentation: &Presentation,
     ablation: Ablation,
 ) -> Result<Evaluation> {
+    evaluate_with_decoders(workers, parameters, images, preprocessing, presentation, ablation, None)
+}
+
+/// The same, with decoders over time that count every image in the same pass.
+pub fn evaluate_with_decoders(
+    workers: &mut Workers,
+    parameters: &[Tensor],
+    images: &SharedDataset,
+    preprocessing: &Preprocessing,
+    presentation: &Presentation,
+    ablation: Ablation,
+    mut decoders: Option<&mut DecoderTally>,
+) -> Result<Evaluation> {
     let steps = presentation.steps;
     let mut evaluation = Evaluation { images: 0, correct: vec![0; steps], loss: vec![0.0; steps] };
     let options = RunOptions { ablation, ..RunOptions::new(Wanted::EveryLogits) };
@@ -73,12 +88,22 @@ pub fn evaluate(
         let parts = workers.map(parts, |executor, (parameters, frames, labels)| {
             tch::no_grad(|| {
                 let run = executor.run(&parameters, &frames, presentation, options)?;
-                score(&run.every_logits(frames.size()[0])?, &labels)
+                let logits = run.every_logits(frames.size()[0])?;
+                Ok((score(&logits, &labels)?, logits))
             })
         })?;
-        for (step, (correct, loss)) in parts.into_iter().flat_map(|part| part.into_iter().enumerate()) {
-            evaluation.correct[step] += correct;
-            evaluation.loss[step] += loss;
+        let mut labels = batch.labels.iter();
+        for (scores, logits) in parts {
+            for (step, (correct, loss)) in scores.into_iter().enumerate() {
+                evaluation.correct[step] += correct;
+                evaluation.loss[step] += loss;
+            }
+            if let Some(tally) = decoders.as_deref_mut() {
+                let classes = logits.size()[2] as usize;
+                for (image, &label) in to_f32(&logits)?.chunks_exact(steps * classes).zip(labels.by_ref()) {
+                    tally.add(image, classes, label as usize);
+                }
+            }
         }
         evaluation.images += batch.len() as u64;
     }
@@ -86,6 +111,20 @@ pub fn evaluate(
         *loss /= evaluation.images as f64;
     }
     Ok(evaluation)
+}
+
+/// The first step (from 1) whose logits can differ between images.
+///
+/// # Errors
+/// [`TrainerError::Invalid`] where the run ends before it.
+pub fn first_image_step(graph: &StepGraph, presentation: &Presentation) -> Result<usize> {
+    let plan = UnrollPlan::new(graph, presentation, Wanted::EveryLogits);
+    plan.first_image_driven(graph.logits).ok_or_else(|| TrainerError::Invalid {
+        what: "--steps",
+        expected: format!("enough steps for the image to reach the logits of {}", graph.name),
+        found: presentation.steps.to_string(),
+        hint: "give more --steps; `convrnn-train info` says how many are needed".into(),
+    })
 }
 
 /// Right answers and the sum of the loss, by time step, of logits `[batch, steps, classes]`.

@@ -7,6 +7,7 @@
 pub mod checkpoint;
 pub mod cli;
 pub mod data;
+pub mod decoders;
 pub mod error;
 pub mod evaluation;
 pub mod executor;
@@ -18,6 +19,10 @@ pub mod plots;
 pub mod run_folder;
 pub mod schedule;
 pub mod settings;
+pub mod state_norms;
+pub mod study;
+pub mod tensorboard;
 pub mod tracing;
 pub mod training;
+pub mod unroll;
 pub mod workers;

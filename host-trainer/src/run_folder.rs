@@ -9,6 +9,10 @@ pub const LAST: &str = "last";
 pub const BEST: &str = "best";
 /// One record an epoch.
 pub const METRICS: &str = "metrics.jsonl";
+/// The same as a table, one row an epoch.
+pub const SUMMARY: &str = "summary.csv";
+/// Event files of TensorBoard.
+pub const TENSORBOARD: &str = "tensorboard";
 /// Figures.
 pub const PLOTS: &str = "plots";
 

@@ -1,5 +1,6 @@
 //! The command line of `convrnn-train`: one file a subcommand.
 
+mod compare;
 mod completions;
 mod eval;
 mod info;
@@ -27,6 +28,8 @@ enum Command {
     Train(Box<train::Train>),
     /// Measure a checkpoint's accuracy by time step.
     Eval(eval::Eval),
+    /// Train several architectures over seeds and draw accuracy against parameters.
+    Compare(compare::Compare),
     /// Record what libtorch computes, for `convrnn-export validate`.
     Trace(trace::TraceCommand),
     /// List the architectures that come with the program.
@@ -43,6 +46,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Train(command) => command.run(),
         Command::Eval(command) => command.run(),
+        Command::Compare(command) => command.run(),
         Command::Trace(command) => command.run(),
         Command::List(command) => command.run(),
         Command::Info(command) => command.run(),

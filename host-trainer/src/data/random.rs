@@ -21,6 +21,8 @@ pub enum Purpose {
     Augmentation,
     /// Choice of a subset.
     Subset,
+    /// Hyper-parameters of a trial.
+    Tuning,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
             Purpose::Order => 3,
             Purpose::Augmentation => 4,
             Purpose::Subset => 5,
+            Purpose::Tuning => 100,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::evaluation::check_classes;
 use crate::metrics::{EpochMetrics, RunState};
 use crate::optimizer::Optimizer;
 use crate::parameters::{from_tensors, to_tensors};
-use crate::run_folder::{BEST, LAST, METRICS};
+use crate::run_folder::{BEST, LAST, METRICS, PLOTS, SUMMARY, TENSORBOARD};
 use crate::settings::{Settings, TrainingFile, parse_device};
 use convrnn_graph::StepGraph;
 use convrnn_models::Architecture;
@@ -202,8 +202,13 @@ impl Trainer {
         if is_best {
             self.save(BEST)?;
         }
-        let lines = crate::metrics::to_json_lines(&self.metrics);
-        Ok(convrnn_models::safetensors_file::write_whole(&self.folder.join(METRICS), lines.as_bytes())?)
+        let file = |name: &str, text: String| {
+            convrnn_models::safetensors_file::write_whole(&self.folder.join(name), text.as_bytes())
+        };
+        file(METRICS, crate::metrics::to_json_lines(&self.metrics))?;
+        file(SUMMARY, crate::metrics::to_csv(&self.metrics))?;
+        crate::tensorboard::write(&self.folder.join(TENSORBOARD), &self.metrics)?;
+        crate::plots::epochs(&self.folder.join(PLOTS), &self.metrics)
     }
 }
 
