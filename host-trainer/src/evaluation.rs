@@ -138,8 +138,8 @@ fn score(logits: &Tensor, labels: &Tensor) -> Result<Vec<(u64, f64)>, TchError> 
     (0..logits.size()[1]).map(step).collect()
 }
 
-/// Verifies that a data set fits a network.
-pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
+/// Verifies that images have the shape of a network's frame.
+pub fn check_frame(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
     let shape = images.shape();
     let found = Shape::new(shape.channels, shape.height, shape.width);
     if found != graph.frame {
@@ -153,6 +153,12 @@ pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
             ),
         });
     }
+    Ok(())
+}
+
+/// Verifies that a data set fits a network.
+pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
+    check_frame(graph, images)?;
     let classes = images.class_names().len();
     if classes != graph.classes() {
         return Err(TrainerError::Invalid {

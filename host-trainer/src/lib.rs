@@ -11,6 +11,7 @@ pub mod decoders;
 pub mod error;
 pub mod evaluation;
 pub mod executor;
+pub mod features;
 pub mod gradient;
 pub mod metrics;
 pub mod optimizer;
