@@ -9,6 +9,7 @@ use crate::study::statistics::Estimate;
 use crate::study::{RunOutcome, Study, StudyEvent, SummaryRow, execute, summarize};
 use crate::training::Flow;
 use clap::Args;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -115,7 +116,8 @@ impl Compare {
                     let line = line(*number, *runs, label, outcome, *is_skipped);
                     // With --json standard output holds the answer only.
                     progress.suspend(|| match self.json {
-                        true => eprint!("{line}"),
+                        true if std::io::stderr().is_terminal() => eprint!("{line}"),
+                        true => {}
                         false => failed = failed.take().or(print(&line).err()),
                     });
                 }

@@ -95,7 +95,8 @@ struct Execution<'a> {
 pub fn execute(study: &Study, folder: &Path, observer: &mut dyn FnMut(&StudyEvent) -> Flow) -> Result<StudyOutcome> {
     std::fs::create_dir_all(folder).map_err(TrainerError::io("create", folder))?;
     let lock = std::fs::File::create(folder.join(".lock")).map_err(TrainerError::io("create", folder))?;
-    if lock.try_lock().is_err() {
+    // A file system without locks is no reason to refuse.
+    if let Err(std::fs::TryLockError::WouldBlock) = lock.try_lock() {
         let message = "another process works on this study; wait for it, or give another --output".to_owned();
         return Err(TrainerError::Content { path: folder.into(), message });
     }

@@ -132,6 +132,16 @@ fn another_seed_is_added_and_other_hyper_parameters_are_refused() {
 }
 
 #[test]
+fn two_processes_do_not_work_on_one_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = std::fs::File::create(folder.path().join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let error = execute(&study(STUDY), folder.path(), &mut |_| Flow::Continue).unwrap_err().to_string();
+    assert!(error.contains("another process works on this study"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn a_run_that_explodes_is_an_outcome_and_the_study_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let text = STUDY

@@ -238,6 +238,22 @@ mod tests {
     }
 
     #[test]
+    fn the_study_that_comes_with_the_program_is_valid() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/studies/cluttered-digits.toml");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        // Whether the catalogue has every network is the catalogue's business.
+        let known = |name: &str| catalogue::find(name).is_ok();
+        for missing in ["ff-28-matched", "lstm-28"].into_iter().filter(|name| !known(name)) {
+            text = text.replace(missing, "ff-28");
+        }
+        let study = Study::parse(&text, &path).unwrap();
+        assert_eq!((study.seeds.len(), study.members.len(), study.tuning.unwrap().trials), (5, 6, 8));
+        let [.., whole, minimal] = &study.members[..] else { panic!("two members") };
+        assert_eq!(whole.architecture, minimal.architecture);
+        assert!(minimal.presentation.steps < whole.presentation.steps);
+    }
+
+    #[test]
     fn errors_say_what_and_name_the_nearest() {
         for (from, to, expected) in [
             ("seeds = [1, 2]", "seed = [1, 2]", "did you mean \"seeds\"?"),

@@ -59,6 +59,10 @@ impl Tuning {
     pub fn ranges(&self) -> Result<Vec<(String, Range)>, String> {
         let mut ranges = Vec::new();
         collect("", &self.ranges, &mut ranges)?;
+        let fixed = ["data", "limit", "hold_out", "epochs", "seed", "threads", "device"];
+        if let Some((path, _)) = ranges.iter().find(|(path, _)| fixed.contains(&path.as_str())) {
+            return Err(format!("tuning.ranges: {path} is the same for every trial; leave it out of the ranges"));
+        }
         Ok(ranges)
     }
 
@@ -160,6 +164,8 @@ mod tests {
             let error = tuning(ranges).settings(&Settings::default(), 1).unwrap_err();
             assert!(error.starts_with("tuning.ranges: learning_rate: expected"), "{error}");
         }
+        let error = tuning("epochs = [1, 2]").settings(&Settings::default(), 1).unwrap_err();
+        assert!(error.contains("epochs is the same for every trial"), "{error}");
         let error = tuning("learning_rats = [0.1]").settings(&Settings::default(), 2).unwrap_err();
         assert!(error.contains("did you mean \"learning_rate\""), "{error}");
     }
