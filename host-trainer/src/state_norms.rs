@@ -99,15 +99,15 @@ mod tests {
         let found = measure(&executor, &tensors, &description, &batch(&images).unwrap().unwrap()).unwrap();
 
         let parameters = parameters.to_f64();
-        let mut squares = vec![vec![0.0; 5]; graph.layers.len()];
+        let mut squares = vec![vec![0.0; graph.layers.len()]; 5];
         for image in 0..2 {
             let mut interpreter = Interpreter::new(&graph, &parameters);
             let frame = description.preprocessing.normalize(&images.image(image).unwrap().pixels);
             let frame = convrnn_graph::Tensor::new(graph.frame, frame.into_iter().map(f64::from).collect());
-            for step in 0..5 {
+            for squares in &mut squares {
                 interpreter.step(&frame);
                 for (state, declared) in interpreter.states().iter().zip(&graph.states) {
-                    squares[declared.layer][step] += state.values.iter().map(|value| value * value).sum::<f64>();
+                    squares[declared.layer] += state.values.iter().map(|value| value * value).sum::<f64>();
                 }
             }
         }
@@ -117,7 +117,7 @@ mod tests {
             let states = graph.states.iter().filter(|state| state.layer == layer);
             let elements: usize = states.map(|state| state.shape.elements()).sum();
             for (step, value) in norm.by_step.iter().enumerate() {
-                let expected = (squares[layer][step] / (2 * elements) as f64).sqrt();
+                let expected = (squares[step][layer] / (2 * elements) as f64).sqrt();
                 assert!(
                     (value - expected).abs() < 1e-5 * expected.max(1.0),
                     "{} {step}: {value} {expected}",
