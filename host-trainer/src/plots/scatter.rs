@@ -67,6 +67,13 @@ pub fn write(scatter: &Scatter, folder: &Path, name: &str) -> Result<()> {
     Ok(write_whole(&folder.join(format!("{name}.csv")), csv.as_bytes())?)
 }
 
+/// 1, 2 and 5 times the powers of ten in a range.
+fn ticks(left: f64, right: f64) -> Vec<f64> {
+    let powers = left.log10().floor() as i32..=right.log10().ceil() as i32;
+    let values = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|factor| factor * 10f64.powi(power)));
+    values.filter(|value| (left..=right).contains(value)).collect()
+}
+
 /// 43100 as 43.1 k, 2500000 as 2.5 M.
 fn short(value: f64) -> String {
     let (value, unit) = match value {
@@ -100,13 +107,15 @@ impl Scatter {
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d((left..right).log_scale(), low - margin..high + margin)?;
+            .build_cartesian_2d(
+                (left..right).log_scale().with_key_points(ticks(left, right)),
+                low - margin..high + margin,
+            )?;
         chart
             .configure_mesh()
             .x_desc(self.horizontal)
             .y_desc(self.vertical)
             .x_label_formatter(&|&value| short(value))
-            .x_labels(5)
             .light_line_style(WHITE)
             .bold_line_style(RGBColor(225, 225, 225))
             .draw()?;
@@ -148,6 +157,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn ticks_are_round_and_within_the_range() {
+        assert_eq!(ticks(9e3, 6e4), [1e4, 2e4, 5e4]);
+        assert_eq!([short(43_100.0), short(2e6), short(500.0)], ["43.1 k", "2 M", "500"]);
+    }
+
+    #[test]
     fn points_bars_and_numbers_are_written() {
         let point = |label, is_filled| Point { label, horizontal: 4e4, value: 80.0, low: 78.0, high: 82.0, is_filled };
         let scatter = Scatter {
@@ -166,6 +181,7 @@ mod tests {
         let svg = std::fs::read_to_string(folder.path().join("figure.svg")).unwrap();
         // Two circles a point, two in the legend.
         assert_eq!(svg.matches("<circle").count(), 6, "{svg}");
+        assert!(svg.contains("50 k"), "{svg}");
         assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
         write(&Scatter { groups: Vec::new(), ..scatter }, folder.path(), "empty").unwrap();
     }
