@@ -67,10 +67,12 @@ pub fn write(scatter: &Scatter, folder: &Path, name: &str) -> Result<()> {
     Ok(write_whole(&folder.join(format!("{name}.csv")), csv.as_bytes())?)
 }
 
-/// 1, 2 and 5 times the powers of ten in a range.
+/// Round numbers in a range: 1, 2 and 5 times the powers of ten, and more of them within one decade.
 fn ticks(left: f64, right: f64) -> Vec<f64> {
+    let factors: &[f64] =
+        if right / left < 10.0 { &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0] } else { &[1.0, 2.0, 5.0] };
     let powers = left.log10().floor() as i32..=right.log10().ceil() as i32;
-    let values = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|factor| factor * 10f64.powi(power)));
+    let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
     values.filter(|value| (left..=right).contains(value)).collect()
 }
 
@@ -158,7 +160,8 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_within_the_range() {
-        assert_eq!(ticks(9e3, 6e4), [1e4, 2e4, 5e4]);
+        assert_eq!(ticks(9e3, 2e5), [1e4, 2e4, 5e4, 1e5, 2e5]);
+        assert_eq!(ticks(9e3, 2.2e4), [1e4, 1.2e4, 1.5e4, 2e4]);
         assert_eq!([short(43_100.0), short(2e6), short(500.0)], ["43.1 k", "2 M", "500"]);
     }
 
