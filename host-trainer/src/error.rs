@@ -28,6 +28,8 @@ pub enum TrainerError {
     #[error("{path}: {message}")]
     Content { path: PathBuf, message: String },
     #[error(transparent)]
+    Match(#[from] convrnn_models::matched::MatchError),
+    #[error(transparent)]
     Exploded(Box<Explosion>),
     #[error("cannot draw {path}: {message}")]
     Plot { path: PathBuf, message: String },

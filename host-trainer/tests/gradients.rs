@@ -1,8 +1,11 @@
 //! libtorch's gradients against central differences of the f64 reference, and against the timing
 //! report: a weight that is said to matter from step T on has a gradient of exactly zero at T - 1.
 
-use convrnn_graph::timing::Timing;
-use convrnn_graph::{Interpreter, ParameterGroup, Parameters, Presentation, StepGraph, Tensor as Reference, Wanted};
+use convrnn_graph::timing::{ParameterTiming, Timing};
+use convrnn_graph::{
+    Activation, Interpreter, Operation, ParameterGroup, Parameters, Presentation, StepGraph, Tensor as Reference,
+    Wanted,
+};
 use convrnn_models::Architecture;
 use convrnn_trainer::executor::{Executor, RunOptions};
 use convrnn_trainer::parameters::initialize;
@@ -27,6 +30,23 @@ impl Random {
     }
 }
 
+/// Cells as written in a file.
+const CELLS: [&str; 11] = [
+    "kind = \"reciprocal-gated\", KERNEL",
+    "kind = \"reciprocal-gated\", KERNEL",
+    "kind = \"vanilla\", KERNEL",
+    "kind = \"time-decay\", initial = 0.6",
+    "kind = \"gru\", KERNEL",
+    "kind = \"lstm\", KERNEL",
+    "kind = \"lstm\", peepholes = true, depth = 2, KERNEL",
+    "kind = \"ugrnn\", KERNEL",
+    "kind = \"intersection\", KERNEL",
+    "kind = \"reciprocal-gated\", form = \"released-median\", KERNEL",
+    "kind = \"search\", hidden = { gate = { reads = [\"next-memory\"], KERNEL }, keep = { reads = [\"hidden\", \"input\"], \
+     affine = \"sum\", squash = \"tanh\" } }, memory = { gate = { reads = [\"hidden\"], affine = \"separable\", KERNEL }, \
+     keep = { reads = [\"memory\"], KERNEL, factor = -0.7 }, activation = \"tanh\" }",
+];
+
 /// Three or four layers on a tiny map, cells in two of them, two feedback edges.
 fn random_architecture(seed: u64) -> Architecture {
     let mut random = Random(seed);
@@ -48,14 +68,16 @@ fn random_architecture(seed: u64) -> Architecture {
         let last = layer == layers;
         let kernel = 1 + random.below(3);
         let channels = if last { 3 } else { 1 + random.below(2) };
-        let stride = if layer == 1 { 1 + random.below(2) } else { 1 };
+        let stride = if layer == 1 && !has_cell { 1 + random.below(2) } else { 1 };
         let _ = writeln!(
             text,
-            "[[layer]]\nconvolution = {{ kernel = {kernel}, channels = {channels}, stride = {stride} }}"
+            "[[layer]]\nconvolution = {{ kernel = {kernel}, channels = {channels}, stride = {stride}{} }}",
+            random.pick(&["", "", ", norm = \"batch\""])
         );
         if has_cell {
-            let kind = random.pick(&["reciprocal-gated", "vanilla"]);
-            let _ = writeln!(text, "cell = {{ kind = \"{kind}\", kernel = {} }}", 1 + random.below(3));
+            let kind = random.pick(&CELLS);
+            let kernel = format!("kernel = {}", 1 + random.below(3));
+            let _ = writeln!(text, "cell = {{ {} }}", kind.replace("KERNEL", &kernel));
         }
         let _ = writeln!(text, "activation = \"{}\"", if last { "none" } else { random.pick(&["elu", "tanh"]) });
         if !last && random.below(3) == 0 {
@@ -68,7 +90,9 @@ fn random_architecture(seed: u64) -> Architecture {
     let mut edges = vec![(layers, 1), (layers - 1, 1), (layers, 2)];
     edges.remove(random.below(3));
     for (from, to) in edges {
-        let entry = random.pick(&["concatenate", "cell-input"]);
+        let entries = ["concatenate", "cell-input", "cell-hidden", "cell-output"];
+        let has_cell = to == first_cell || to == first_cell + 1;
+        let entry = random.pick(if has_cell { &entries } else { &entries[..2] });
         let resize = random.pick(&["bilinear-aligned-corners", "bilinear-half-pixel", "nearest"]);
         let _ = writeln!(text, "[[feedback]]\nfrom = {from}\nto = {to}\nentry = \"{entry}\"\nresize = \"{resize}\"");
     }
@@ -113,7 +137,7 @@ fn leaves(graph: &StepGraph, parameters: &Parameters<f64>) -> Vec<Tensor> {
     shaped
         .map(|(parameter, values)| {
             let shape: Vec<i64> = parameter.shape.iter().map(|&size| size as i64).collect();
-            Tensor::from_slice(values).view(shape.as_slice()).set_requires_grad(true)
+            Tensor::from_slice(values).view(shape.as_slice()).set_requires_grad(parameter.group.is_trained())
         })
         .collect()
 }
@@ -190,7 +214,8 @@ fn every_gradient_equals_central_differences_of_the_reference() {
         let parameters = values(&graph, seed, false);
         let trimmed = gradients(&graph, &parameters, &presentation, &images, true);
         let whole = gradients(&graph, &parameters, &presentation, &images, false);
-        for (index, parameter) in graph.parameters.iter().enumerate() {
+        let trained = graph.parameters.iter().enumerate().filter(|(_, parameter)| parameter.group.is_trained());
+        for (index, parameter) in trained {
             let scale = trimmed[index].iter().fold(1e-3, |largest: f64, value| largest.max(value.abs()));
             for (trimmed, whole) in trimmed[index].iter().zip(&whole[index]) {
                 assert!((trimmed - whole).abs() <= 1e-10 * scale, "{seed} {}: {trimmed} {whole}", parameter.name);
@@ -261,7 +286,12 @@ fn assert_timing(graph: &StepGraph, seed: u64) -> usize {
 fn gradients_vanish_below_the_reported_step_and_not_at_it() {
     let mut checked = 0;
     for seed in 0..24 {
-        checked += assert_timing(&random_architecture(seed).lower().unwrap(), seed);
+        let graph = random_architecture(seed).lower().unwrap();
+        // A relu at exactly zero passes a change in one direction only, and libtorch's gradient there is zero.
+        let has_relu = |node: &convrnn_graph::Node| node.operation == Operation::Activation(Activation::Relu);
+        if !graph.nodes.iter().any(has_relu) {
+            checked += assert_timing(&graph, seed);
+        }
     }
     assert!(checked > 200, "{checked} parts");
     checked += assert_timing(&convrnn_models::catalogue::find("rgc-28-m4").unwrap().lower().unwrap(), 3);
@@ -277,13 +307,21 @@ fn the_scalar_median_net_reports_the_published_steps() {
         let id = graph.parameter_named(&name).unwrap_or_else(|| panic!("{name}"));
         timing.parameters.iter().find(|part| part.parameter == id).and_then(|part| part.first_step)
     };
+    let fed_back = |from: usize, to: usize| {
+        let id = graph.parameter_named(&format!("layer{to}.cell.feedback_input.weight"));
+        let source = format!("layer{from}.output");
+        let is_it = |part: &&ParameterTiming| {
+            Some(part.parameter) == id && part.part.as_ref().is_none_or(|part| *part == source)
+        };
+        timing.parameters.iter().find(is_it).and_then(|part| part.first_step)
+    };
     for layer in 4..=10 {
         for (gate, step) in [("ch", 12), ("hh", 12), ("hc", 13), ("cc", 13)] {
             assert_eq!(first(format!("layer{layer}.cell.w_{gate}.weight")), Some(step), "layer {layer}, W_{gate}");
         }
     }
     for ((from, to), step) in [((7, 6), 13), ((10, 9), 13), ((8, 5), 15), ((9, 6), 15), ((10, 7), 15)] {
-        assert_eq!(first(format!("layer{to}.feedback.layer{from}.weight")), Some(step), "feedback {from} -> {to}");
+        assert_eq!(fed_back(from, to), Some(step), "feedback {from} -> {to}");
     }
     for seed in 0..3 {
         assert_timing(&graph, seed);

@@ -12,8 +12,57 @@ macro_rules! entries {
 }
 
 /// Name and text of every entry.
-pub const ENTRIES: &[(&str, &str)] =
-    entries!["ff-6", "rgc-6", "ff-28", "vanilla-28", "rgc-28", "rgc-28-m4", "ff-32", "rgc-32",];
+pub const ENTRIES: &[(&str, &str)] = entries![
+    "ff-6",
+    "ff-6-wider",
+    "ff-11",
+    "basenet-18",
+    "resnet-18",
+    "resnet-34",
+    "rgc-6",
+    "rgc-shallow",
+    "vanilla-shallow",
+    "time-decay-shallow",
+    "gru-shallow",
+    "lstm-shallow",
+    "ugrnn-shallow",
+    "intersection-shallow",
+    "rgc-median",
+    "rgc-median-local",
+    "vanilla-intermediate",
+    "time-decay-intermediate",
+    "gru-intermediate",
+    "lstm-intermediate",
+    "ugrnn-intermediate",
+    "intersection-intermediate",
+    "ff-28",
+    "vanilla-28",
+    "time-decay-28",
+    "gru-28",
+    "lstm-28",
+    "lstm-peephole-28",
+    "ugrnn-28",
+    "intersection-28",
+    "rgc-28",
+    "rgc-28-m4",
+    "rgc-shallow-28",
+    "rgc-median-28",
+    "intermediate-28",
+    "search-28",
+    "resnet-28",
+    "ff-32",
+    "vanilla-32",
+    "time-decay-32",
+    "gru-32",
+    "lstm-32",
+    "ugrnn-32",
+    "intersection-32",
+    "rgc-32",
+    "rgc-shallow-32",
+    "rgc-median-32",
+    "intermediate-32",
+    "resnet-32",
+];
 
 /// An entry by name, or an architecture file by path (whatever has a separator or ends in `.toml`).
 pub fn find(name: &str) -> Result<Architecture, ArchitectureError> {
@@ -47,8 +96,20 @@ mod tests {
     }
 
     #[test]
-    fn the_six_layer_net_has_the_papers_parameters() {
-        assert_eq!(Report::new(&find("ff-6").unwrap()).unwrap().parameters, 4_197_736);
+    fn parameters_are_those_of_the_paper_and_of_the_released_models() {
+        let published = [
+            ("ff-6", 4_197_736),
+            ("ff-6-wider", 14_145_512),
+            ("ff-11", 7_602_792),
+            ("basenet-18", 16_403_432),
+            ("resnet-18", 11_689_512),
+            ("resnet-34", 21_797_672),
+            ("rgc-shallow", 23_956_840),
+            ("rgc-median", 15_445_800),
+        ];
+        for (name, parameters) in published {
+            assert_eq!(Report::new(&find(name).unwrap()).unwrap().parameters, parameters, "{name}");
+        }
     }
 
     #[test]

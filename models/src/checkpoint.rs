@@ -172,3 +172,33 @@ pub fn read_calibration(path: &Path, preprocessing: &Preprocessing) -> Result<Ve
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use convrnn_graph::ParameterGroup;
+
+    #[test]
+    fn the_tensors_of_a_file_add_up_to_the_parameters_of_the_report() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(names::WEIGHTS);
+        let is_small = |architecture: &Architecture| architecture.input.height <= 32;
+        let mut files = 0;
+        for (name, _) in crate::catalogue::ENTRIES {
+            let architecture = crate::catalogue::find(name).unwrap();
+            if !is_small(&architecture) && *name != "resnet-18" {
+                continue;
+            }
+            let graph = architecture.lower().unwrap();
+            let values = graph.parameters.iter().map(|parameter| vec![0.25; parameter.elements()]).collect();
+            write_parameters(&path, &graph, &Parameters { values }).unwrap();
+            let measured = graph.parameters.iter().filter(|parameter| parameter.group == ParameterGroup::Statistics);
+            let measured: usize = measured.map(|parameter| parameter.elements()).sum();
+            let tensors = TensorFile::read(&path).unwrap().tensors;
+            let stored: usize = tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
+            assert_eq!(stored - measured, crate::Report::new(&architecture).unwrap().parameters, "{name}");
+            files += 1;
+        }
+        assert!(files > 20, "{files}");
+    }
+}

@@ -8,18 +8,23 @@
 pub mod architecture;
 pub mod catalogue;
 pub mod cells;
+mod check;
 pub mod checkpoint;
 pub mod error;
+pub mod layer;
 pub mod lower;
+pub mod matched;
+pub mod padding;
 pub mod preprocessing;
 pub mod report;
 pub mod safetensors_file;
 pub mod toml_file;
 pub mod trace;
 
-pub use architecture::{Architecture, Feedback, Layer};
+pub use architecture::{Architecture, Feedback};
 pub use checkpoint::Checkpoint;
 pub use error::{ArchitectureError, FileError};
+pub use layer::Layer;
 pub use preprocessing::Preprocessing;
 pub use report::Report;
 pub use trace::Trace;

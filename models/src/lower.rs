@@ -3,15 +3,14 @@
 //! With R^l the output and S^l the states of layer l: layer 1 reads the frame of the same step;
 //! every other read of another layer is of that layer's output after the previous step.
 
-use crate::architecture::{Architecture, Average, Entry, Feedback, Layer, LayerPadding};
+use crate::architecture::{Architecture, Entry, Feedback};
+use crate::cells::CellContext;
 use crate::error::ArchitectureError;
+use crate::layer::{Average, Layer, LayerConvolution, Norm, Residual};
 use convrnn_graph::builder::ConvolutionSpec;
 use convrnn_graph::{
     GraphBuilder, GraphError, Initializer, NodeId, Operation, Pool, Read, Resize, Shape, StateId, StateKind, StepGraph,
 };
-
-/// Sides, channels, kernels and strides that are taken for meant.
-const EXTENT: std::ops::RangeInclusive<usize> = 1..=65536;
 
 impl Architecture {
     /// The step graph.
@@ -28,58 +27,6 @@ impl Architecture {
         let shapes = Lowering::new(self, &[], &[]).run().map_err(fail)?.1;
         let (graph, _) = Lowering::new(self, &self.feedback, &shapes).run().map_err(fail)?;
         Ok(graph)
-    }
-
-    fn check(&self, origin: &str) -> Result<(), ArchitectureError> {
-        let origin = origin.to_owned();
-        self.presentation
-            .check()
-            .map_err(|source| ArchitectureError::Presentation { origin: origin.clone(), source })?;
-        let input = self.input;
-        for (name, value) in [("channels", input.channels), ("height", input.height), ("width", input.width)] {
-            if !EXTENT.contains(&value) {
-                let message = format!("input.{name} is {value}, expected {} to {}", EXTENT.start(), EXTENT.end());
-                return Err(ArchitectureError::Syntax { origin, message });
-            }
-        }
-        if self.layers.is_empty() {
-            let message = "has no [[layer]], expected at least one".into();
-            return Err(ArchitectureError::Syntax { origin, message });
-        }
-        for (index, layer) in self.layers.iter().enumerate() {
-            let convolution = &layer.convolution;
-            let named = [
-                ("convolution.kernel", convolution.kernel),
-                ("convolution.channels", convolution.channels),
-                ("convolution.stride", convolution.stride),
-                ("pool.kernel", layer.pool.map_or(1, |pool| pool.kernel)),
-                ("pool.stride", layer.pool.and_then(|pool| pool.stride).unwrap_or(1)),
-            ];
-            if let Some((name, value)) = named.into_iter().find(|(_, value)| !EXTENT.contains(value)) {
-                let message = format!("{name} is {value}, expected {} to {}", EXTENT.start(), EXTENT.end());
-                return Err(ArchitectureError::Layer { origin, layer: index + 1, message });
-            }
-            let paddings = [Some(convolution.padding), layer.pool.map(|pool| pool.padding)];
-            let widest = paddings.into_iter().flatten().map(LayerPadding::widest).max().unwrap_or(0);
-            if widest > *EXTENT.end() {
-                let message = format!("padding is {widest}, expected at most {}", EXTENT.end());
-                return Err(ArchitectureError::Layer { origin, layer: index + 1, message });
-            }
-        }
-        let count = self.layers.len();
-        for (index, &Feedback { from, to, .. }) in self.feedback.iter().enumerate() {
-            let fail = |message: String| Err(ArchitectureError::Feedback { origin: origin.clone(), from, to, message });
-            if let Some(layer) = [from, to].into_iter().find(|&layer| layer == 0 || layer > count) {
-                return fail(format!("layer {layer} does not exist; the layers are 1 to {count}"));
-            }
-            if from <= to {
-                return fail("feedback goes from a later layer to an earlier one; exchange from and to".into());
-            }
-            if self.feedback[..index].iter().any(|other| (other.from, other.to) == (from, to)) {
-                return fail("is declared twice".into());
-            }
-        }
-        Ok(())
     }
 }
 
@@ -142,33 +89,22 @@ impl<'a> Lowering<'a> {
             Some(Average::After) | None => feedforward,
         };
         let size = self.builder.shape(feedforward);
+        let mut below = vec![feedforward];
+        below.extend(self.sources(&edges, Entry::Concatenate, size)?);
 
-        let mut inputs = vec![feedforward];
-        for edge in edges.iter().filter(|edge| edge.entry == Entry::Concatenate) {
-            inputs.push(self.resized(edge, size)?);
+        let cell_after = layer.cell_after.unwrap_or(layer.convolutions.len());
+        let mut value = feedforward;
+        for (index, convolution) in layer.convolutions.iter().enumerate() {
+            let inputs = if index == 0 { below.as_slice() } else { &[value] };
+            value = self.convolution(index, convolution, inputs)?;
+            if index + 1 == cell_after {
+                value = self.cell(layer, &edges, value, &below)?;
+            }
         }
-        let spec = &layer.convolution;
-        let padding = spec.padding.resolve(size, spec.kernel, spec.stride);
-        let spec = ConvolutionSpec {
-            stride: [spec.stride; 2],
-            padding: Some(padding),
-            bias: spec.bias.then_some(Initializer::Zeros),
-            initializer: spec.initializer,
-            ..ConvolutionSpec::new(spec.channels, spec.kernel)
-        };
-        let mut value = self.builder.convolution("conv", &inputs, spec)?;
-
-        for edge in edges.iter().filter(|edge| edge.entry == Entry::CellInput) {
-            let target = self.builder.shape(Read::Node(value));
-            let source = self.resized(edge, target)?;
-            let spec = ConvolutionSpec { bias: Some(Initializer::Zeros), ..ConvolutionSpec::new(target.channels, 1) };
-            let path = format!("feedback.layer{}", edge.from);
-            let added = self.builder.convolution(&path, &[source], spec)?;
-            value = self.builder.add(&format!("{path}.sum"), Read::Node(value), Read::Node(added))?;
+        if let Some(residual) = &layer.residual {
+            value = self.residual(layer, residual, feedforward, value)?;
         }
-        if let Some(cell) = &layer.cell {
-            value = self.builder.within("cell", |builder| cell.emit(builder, Read::Node(value)))?;
-        }
+        let Read::Node(mut value) = value else { unreachable!("a layer has a convolution") };
         if let Some(activation) = layer.activation.activation() {
             value = self.builder.activation("activation", activation, Read::Node(value))?;
         }
@@ -182,6 +118,83 @@ impl<'a> Lowering<'a> {
             value = self.builder.node("average", Operation::GlobalAverage, &[Read::Node(value)])?;
         }
         Ok(value)
+    }
+
+    fn convolution(
+        &mut self,
+        index: usize,
+        convolution: &LayerConvolution,
+        inputs: &[Read],
+    ) -> Result<Read, GraphError> {
+        let suffix = if index == 0 { String::new() } else { (index + 1).to_string() };
+        let size = self.builder.shape(inputs[0]);
+        let spec = ConvolutionSpec {
+            stride: [convolution.stride; 2],
+            padding: Some(convolution.padding.resolve(size, convolution.kernel, convolution.stride)),
+            bias: convolution.bias.then_some(Initializer::Zeros),
+            initializer: convolution.initializer,
+            ..ConvolutionSpec::new(convolution.channels, convolution.kernel)
+        };
+        let mut value = Read::Node(self.builder.convolution(&format!("conv{suffix}"), inputs, spec)?);
+        value = self.norm(&format!("norm{suffix}"), convolution.norm, value)?;
+        if let Some(activation) = convolution.activation.activation() {
+            let name = format!("conv{suffix}_activation");
+            value = Read::Node(self.builder.activation(&name, activation, value)?);
+        }
+        Ok(value)
+    }
+
+    fn norm(&mut self, name: &str, norm: Option<Norm>, value: Read) -> Result<Read, GraphError> {
+        match norm {
+            Some(Norm::Batch) => self.builder.batch_norm(name, value).map(Read::Node),
+            None => Ok(value),
+        }
+    }
+
+    /// The cell, and the feedback that enters it; without a cell, the feedback alone.
+    fn cell(&mut self, layer: &Layer, edges: &[Feedback], x: Read, below: &[Read]) -> Result<Read, GraphError> {
+        let size = self.builder.shape(x);
+        let [input, hidden, output] = [
+            self.sources(edges, Entry::CellInput, size)?,
+            self.sources(edges, Entry::CellHidden, size)?,
+            self.sources(edges, Entry::CellOutput, size)?,
+        ];
+        let added = edges.iter().find(|edge| edge.entry != Entry::Concatenate);
+        let context = CellContext {
+            input: x,
+            below,
+            hidden_feedback: &hidden,
+            output_feedback: &output,
+            feedback_initializer: added.map_or(Initializer::XavierUniform, |edge| edge.initializer),
+        };
+        let Some(cell) = &layer.cell else { return context.add(&mut self.builder, "feedback_input", x, &input) };
+        self.builder.within_cell(|builder| {
+            let input = context.add(builder, "feedback_input", x, &input)?;
+            cell.emit(builder, &CellContext { input, ..context }).map(Read::Node)
+        })
+    }
+
+    /// `value + input`, the input through a 1x1 convolution where shapes differ.
+    fn residual(&mut self, layer: &Layer, residual: &Residual, input: Read, value: Read) -> Result<Read, GraphError> {
+        let (from, to) = (self.builder.shape(input), self.builder.shape(value));
+        let mut around = input;
+        if from != to {
+            let stride = layer.convolutions.iter().map(|convolution| convolution.stride).product();
+            let spec = ConvolutionSpec {
+                stride: [stride; 2],
+                padding: Some(convrnn_graph::Padding::NONE),
+                initializer: residual.initializer,
+                ..ConvolutionSpec::new(to.channels, 1)
+            };
+            around = Read::Node(self.builder.convolution("residual", &[input], spec)?);
+            around = self.norm("residual_norm", residual.norm, around)?;
+        }
+        self.builder.add("residual_sum", value, around).map(Read::Node)
+    }
+
+    /// The outputs that enter in one way, brought to a size.
+    fn sources(&mut self, edges: &[Feedback], entry: Entry, size: Shape) -> Result<Vec<Read>, GraphError> {
+        edges.iter().filter(|edge| edge.entry == entry).map(|edge| self.resized(edge, size)).collect()
     }
 
     /// The output of a later layer brought to a size; the state itself where it fits already.

@@ -143,7 +143,10 @@ fn layer_report(
     LayerReport {
         output: tap.map_or(String::new(), |tap| graph.nodes[graph.taps[tap].node.0].shape.to_string()),
         cell: architecture.layers[layer].cell.as_ref().map(|cell| cell.kind().to_owned()),
-        parameters: graph.parameters.iter().filter(|p| p.name.starts_with(&prefix)).map(|p| p.elements()).sum(),
+        parameters: {
+            let own = graph.parameters.iter().filter(|parameter| parameter.name.starts_with(&prefix));
+            own.filter(|parameter| parameter.group.is_trained()).map(|parameter| parameter.elements()).sum()
+        },
         multiply_accumulates: cost.layers[layer],
         state_elements: graph
             .states

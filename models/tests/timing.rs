@@ -1,7 +1,7 @@
 //! The timing report against REFERENCE figures of the released median net, and against what the
 //! reference interpreter does when a weight is changed.
 
-use convrnn_graph::timing::Timing;
+use convrnn_graph::timing::{ParameterTiming, Timing};
 use convrnn_graph::{Interpreter, ParameterGroup, Parameters, Presentation, StepGraph, Tensor};
 use convrnn_models::Architecture;
 use std::fmt::Write;
@@ -50,17 +50,21 @@ fn the_median_net_on_scalars_has_the_published_timing() {
     let timing = Timing::new(&architecture.lower().unwrap());
     let graph = architecture.lower().unwrap();
     assert_eq!(timing.first_image_step, Some(11));
-    let first = |name: &str| {
+    let part = |name: &str, source: Option<&str>| {
         let id = graph.parameter_named(name).unwrap_or_else(|| panic!("{name}"));
-        timing.parameters.iter().find(|part| part.parameter == id).unwrap().first_step.unwrap()
+        let is_it =
+            |part: &&ParameterTiming| part.parameter == id && (part.part.is_none() || part.part.as_deref() == source);
+        timing.parameters.iter().find(is_it).unwrap_or_else(|| panic!("{name} {source:?}")).first_step.unwrap()
     };
+    let first = |name: &str| part(name, None);
     for layer in 4..=10 {
         for (gate, step) in [("ch", 12), ("hh", 12), ("hc", 13), ("cc", 13)] {
             assert_eq!(first(&format!("layer{layer}.cell.w_{gate}.weight")), step, "layer {layer} {gate}");
         }
     }
     for ((from, to), step) in [((7, 6), 13), ((10, 9), 13), ((8, 5), 15), ((9, 6), 15), ((10, 7), 15)] {
-        assert_eq!(first(&format!("layer{to}.feedback.layer{from}.weight")), step, "{from} -> {to}");
+        let source = format!("layer{from}.output");
+        assert_eq!(part(&format!("layer{to}.cell.feedback_input.weight"), Some(&source)), step, "{from} -> {to}");
     }
     assert_eq!(timing.minimal_unroll(false), Some(13));
     assert_eq!(timing.minimal_unroll(true), Some(15));
@@ -79,7 +83,7 @@ fn a_changed_weight_changes_the_logits_at_its_reported_step_and_not_before() {
         let name = &graph.parameters[part.parameter.0].name;
         let step = part.first_step.unwrap_or_else(|| panic!("{name} never takes effect"));
         let mut changed = parameters.clone();
-        changed.values[part.parameter.0][0] += 0.125;
+        changed.values[part.parameter.0][part.channels.0] += 0.125;
         let differs =
             |steps| last_logits(&graph, &parameters, steps, &frame) != last_logits(&graph, &changed, steps, &frame);
         assert!(differs(step), "{name} at {step}");

@@ -6,6 +6,7 @@ mod eval;
 mod features;
 mod info;
 mod list;
+mod matched;
 mod progress;
 mod table;
 mod trace;
@@ -39,6 +40,8 @@ enum Command {
     List(list::List),
     /// Describe one architecture or checkpoint: layers, timing, warnings.
     Info(info::Info),
+    /// Compute a feedforward net with as many parameters as another net.
+    Match(matched::Match),
     /// Write a completion script for a shell.
     Completions(completions::Completions),
 }
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Trace(command) => command.run(),
         Command::List(command) => command.run(),
         Command::Info(command) => command.run(),
+        Command::Match(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match done {

@@ -55,6 +55,12 @@ impl GraphBuilder {
         result
     }
 
+    /// The full path of a part of the current layer, for messages.
+    pub fn path(&self, part: &str) -> String {
+        let layer = &self.graph.layers[self.layer];
+        format!("{layer}.{part}")
+    }
+
     /// The shape of a value.
     pub fn shape(&self, read: Read) -> Shape {
         self.graph.read_shape(read)

@@ -3,7 +3,8 @@
 //! Two facts are carried forward for every value of every step, with all biases, shifts and running means zero: whether it is
 //! provably zero, and on which parameters it depends to first order. A weight matters only where
 //! what it multiplies is not zero; a factor of a product only where the other factor is not zero.
-//! So the gate `1 - sigmoid(W * c)` does not depend on W while c is zero.
+//! So the gate `1 - sigmoid(W * c)` does not depend on W while c is zero. A relu at zero counts as open, since a change
+//! passes it in one direction.
 
 use crate::graph::{NodeId, ParameterId, Read, StepGraph};
 use crate::operation::Operation;

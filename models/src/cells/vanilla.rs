@@ -1,5 +1,6 @@
 //! The vanilla recurrent cell (Elman 1990) in convolutional form.
 
+use super::context::CellContext;
 use convrnn_graph::builder::ConvolutionSpec;
 use convrnn_graph::{Activation, GraphBuilder, GraphError, NodeId, Read, StateKind};
 use serde::{Deserialize, Serialize};
@@ -21,12 +22,13 @@ fn elu() -> Activation {
 }
 
 impl Vanilla {
-    pub(super) fn emit(&self, builder: &mut GraphBuilder, input: Read) -> Result<NodeId, GraphError> {
-        let shape = builder.shape(input);
+    pub(super) fn emit(&self, builder: &mut GraphBuilder, context: &CellContext<'_>) -> Result<NodeId, GraphError> {
+        let shape = builder.shape(context.input);
         let hidden = builder.state("hidden", StateKind::Cell, shape);
+        let h = context.hidden(builder, hidden)?;
         let spec = ConvolutionSpec::new(shape.channels, self.kernel);
-        let recurrent = builder.convolution("w_hh", &[Read::State(hidden)], spec)?;
-        let sum = builder.add("sum", input, Read::Node(recurrent))?;
+        let recurrent = builder.convolution("w_hh", &[h], spec)?;
+        let sum = builder.add("sum", context.input, Read::Node(recurrent))?;
         let next = builder.activation("next", self.activation, Read::Node(sum))?;
         builder.write_state(hidden, next);
         Ok(next)

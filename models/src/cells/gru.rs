@@ -1,0 +1,58 @@
+//! The gated recurrent unit (Cho et al. 2014) in convolutional form.
+
+use super::affine::{Affine, interpolate};
+use super::context::CellContext;
+use convrnn_graph::{Activation, GraphBuilder, GraphError, Initializer, NodeId, Read, StateKind};
+use serde::{Deserialize, Serialize};
+
+/// ```text
+/// r = sigmoid(W_r * [x, h] + b_r)        u = sigmoid(W_u * [x, h] + b_u)
+/// n = f(W_n * [x, r . h] + b_n)          h[t+1] = u . h + (1 - u) . n
+/// ```
+///
+/// ONNX `GRU` with `linear_before_reset = 0`, where maps are 1x1. The biases of r and u start from 1: neither reset nor
+/// update. State: `hidden`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gru {
+    /// Height and width of the three convolutions.
+    pub kernel: usize,
+    /// f.
+    #[serde(default = "tanh")]
+    pub activation: Activation,
+    /// How the weights start.
+    #[serde(default = "xavier")]
+    pub initializer: Initializer,
+}
+
+fn tanh() -> Activation {
+    Activation::Tanh
+}
+
+fn xavier() -> Initializer {
+    Initializer::XavierUniform
+}
+
+impl Gru {
+    pub(super) fn emit(&self, builder: &mut GraphBuilder, context: &CellContext<'_>) -> Result<NodeId, GraphError> {
+        let x = context.input;
+        let shape = builder.shape(x);
+        let hidden = builder.state("hidden", StateKind::Cell, shape);
+        let h = context.hidden(builder, hidden)?;
+        let one = Initializer::Constant { value: 1.0 };
+        let gate = |builder: &mut GraphBuilder, name: &str| {
+            let affine = Affine::convolution(self.kernel, Some(one), self.initializer);
+            let affine = affine.emit(builder, &format!("w_{name}"), &[x, h], shape.channels)?;
+            builder.activation(name, Activation::Sigmoid, affine).map(Read::Node)
+        };
+        let reset = gate(builder, "reset")?;
+        let update = gate(builder, "update")?;
+        let remembered = Read::Node(builder.multiply("remembered", reset, h)?);
+        let affine = Affine::convolution(self.kernel, Some(Initializer::Zeros), self.initializer);
+        let affine = affine.emit(builder, "w_new", &[x, remembered], shape.channels)?;
+        let new = Read::Node(builder.activation("new", self.activation, affine)?);
+        let next = interpolate(builder, "next", update, h, new)?;
+        builder.write_state(hidden, next);
+        Ok(next)
+    }
+}

@@ -1,0 +1,97 @@
+//! What must hold of an architecture before it is lowered.
+
+use crate::architecture::{Architecture, Entry, Feedback};
+use crate::error::ArchitectureError;
+use crate::layer::Layer;
+use crate::padding::LayerPadding;
+
+/// Sides, channels, kernels and strides that are taken for meant.
+const EXTENT: std::ops::RangeInclusive<usize> = 1..=65536;
+
+/// Convolutions of one layer.
+const MOST_CONVOLUTIONS: usize = 64;
+
+impl Architecture {
+    pub(crate) fn check(&self, origin: &str) -> Result<(), ArchitectureError> {
+        let origin = origin.to_owned();
+        self.presentation
+            .check()
+            .map_err(|source| ArchitectureError::Presentation { origin: origin.clone(), source })?;
+        let input = self.input;
+        for (name, value) in [("channels", input.channels), ("height", input.height), ("width", input.width)] {
+            if !EXTENT.contains(&value) {
+                let message = format!("input.{name} is {value}, expected {} to {}", EXTENT.start(), EXTENT.end());
+                return Err(ArchitectureError::Syntax { origin, message });
+            }
+        }
+        if self.layers.is_empty() {
+            let message = "has no [[layer]], expected at least one".into();
+            return Err(ArchitectureError::Syntax { origin, message });
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            layer.check().map_err(|message| ArchitectureError::Layer {
+                origin: origin.clone(),
+                layer: index + 1,
+                message,
+            })?;
+        }
+        let count = self.layers.len();
+        for (index, &Feedback { from, to, entry, .. }) in self.feedback.iter().enumerate() {
+            let fail = |message: String| Err(ArchitectureError::Feedback { origin: origin.clone(), from, to, message });
+            if let Some(layer) = [from, to].into_iter().find(|&layer| layer == 0 || layer > count) {
+                return fail(format!("layer {layer} does not exist; the layers are 1 to {count}"));
+            }
+            if from <= to {
+                return fail("feedback goes from a later layer to an earlier one; exchange from and to".into());
+            }
+            if self.feedback[..index].iter().any(|other| (other.from, other.to) == (from, to)) {
+                return fail("is declared twice".into());
+            }
+            let needs_cell = match entry {
+                Entry::Concatenate | Entry::CellInput => false,
+                Entry::CellHidden | Entry::CellOutput => true,
+            };
+            if needs_cell && self.layers[to - 1].cell.is_none() {
+                return fail(format!("enters a cell, and layer {to} has none; use entry = \"concatenate\""));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Layer {
+    fn check(&self) -> Result<(), String> {
+        if self.convolutions.is_empty() || self.convolutions.len() > MOST_CONVOLUTIONS {
+            return Err(format!("has {} convolutions, expected 1 to {MOST_CONVOLUTIONS}", self.convolutions.len()));
+        }
+        for convolution in &self.convolutions {
+            extent("convolution.kernel", convolution.kernel)?;
+            extent("convolution.channels", convolution.channels)?;
+            extent("convolution.stride", convolution.stride)?;
+        }
+        if let Some(pool) = &self.pool {
+            extent("pool.kernel", pool.kernel)?;
+            extent("pool.stride", pool.stride.unwrap_or(1))?;
+        }
+        let paddings = self.convolutions.iter().map(|convolution| convolution.padding);
+        let widest = paddings.chain(self.pool.map(|pool| pool.padding)).map(LayerPadding::widest).max().unwrap_or(0);
+        if widest > *EXTENT.end() {
+            return Err(format!("padding is {widest}, expected at most {}", EXTENT.end()));
+        }
+        let count = self.convolutions.len();
+        match (self.cell_after, &self.cell) {
+            (Some(_), None) => Err("has cell_after but no cell; give the layer a cell".into()),
+            (Some(after), Some(_)) if !(1..=count).contains(&after) => {
+                Err(format!("cell_after is {after}, expected 1 to {count} (the layer's convolutions)"))
+            }
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+}
+
+fn extent(name: &str, value: usize) -> Result<(), String> {
+    match EXTENT.contains(&value) {
+        true => Ok(()),
+        false => Err(format!("{name} is {value}, expected {} to {}", EXTENT.start(), EXTENT.end())),
+    }
+}
