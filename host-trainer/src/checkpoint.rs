@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Velocities of the optimizer, one F32 tensor a parameter, by path.
 pub const OPTIMIZER: &str = "optimizer.safetensors";
+/// The weights that training goes on with, where `weights.safetensors` holds their moving average.
+pub const TRAINED: &str = "trained.safetensors";
 /// Where the run stands.
 pub const STATE: &str = "state.json";
 
@@ -25,8 +27,11 @@ pub struct TrainingCheckpoint {
     pub architecture: Architecture,
     /// Class names, preprocessing, presentation, hyper-parameters.
     pub training: TrainingFile,
-    /// Weights, in the graph's order.
+    /// The weights that evaluation, export and traces use, in the graph's order: with a moving average
+    /// the averaged ones, otherwise those that training goes on with. The file is `weights.safetensors`.
     pub parameters: Parameters<f32>,
+    /// The weights that training goes on with, where they are others.
+    pub trained: Option<Parameters<f32>>,
     /// Velocities of the optimizer, in the graph's order of parameters.
     pub velocity: Parameters<f32>,
     /// Where the run stands.
@@ -61,6 +66,9 @@ impl TrainingCheckpoint {
         text(STATE, serde_json::to_string_pretty(&self.state).expect("numbers have a JSON form"))?;
         text(METRICS, to_json_lines(&self.metrics))?;
         write_parameters(&partial.join(names::WEIGHTS), graph, &self.parameters)?;
+        if let Some(trained) = &self.trained {
+            write_parameters(&partial.join(TRAINED), graph, trained)?;
+        }
         write_parameters(&partial.join(OPTIMIZER), graph, &self.velocity)?;
         let preprocessing = &self.training.description.preprocessing;
         write_calibration(&partial.join(names::CALIBRATION), preprocessing, self.calibration.clone())?;
@@ -72,7 +80,9 @@ impl TrainingCheckpoint {
         let Checkpoint { architecture, graph, parameters, description } = Checkpoint::read(directory)?;
         let training = TrainingFile::read(&directory.join(names::TRAINING))?;
         debug_assert_eq!(training.description, description);
-        let velocity = read_parameters(&directory.join(OPTIMIZER), &graph)?;
+        let read = |name| read_parameters(&directory.join(name), &graph);
+        let trained = training.settings.ema_decay.map(|_| read(TRAINED)).transpose()?;
+        let velocity = read(OPTIMIZER)?;
         let path = directory.join(STATE);
         let text = std::fs::read_to_string(&path).map_err(TrainerError::io("read", &path))?;
         let state: RunState = serde_json::from_str(&text).map_err(|error| TrainerError::Content {
@@ -90,8 +100,13 @@ impl TrainingCheckpoint {
             &training.description.preprocessing,
         )?;
         let calibration = frames.concat();
-        Ok((Self { architecture, training, parameters, velocity, state, metrics, calibration }, graph))
+        Ok((Self { architecture, training, parameters, trained, velocity, state, metrics, calibration }, graph))
     }
+}
+
+/// Whether there is a checkpoint, or one that [`recover`] puts back.
+pub fn is_there(directory: &Path) -> bool {
+    directory.exists() || beside(directory, "previous").exists()
 }
 
 /// Puts back what a crash between two renames left aside, where the file system cannot exchange.
@@ -99,6 +114,21 @@ pub fn recover(directory: &Path) -> Result<()> {
     let previous = beside(directory, "previous");
     if !directory.exists() && previous.exists() {
         std::fs::rename(&previous, directory).map_err(TrainerError::io("put back", directory))?;
+    }
+    Ok(())
+}
+
+/// Removes what killed programs left beside a checkpoint half written. Only for whom nobody else writes
+/// beside it.
+pub fn remove_partial(directory: &Path) -> Result<()> {
+    let Some(parent) = directory.parent() else { return Ok(()) };
+    let name = beside(directory, "partial-");
+    let start = name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for entry in std::fs::read_dir(parent).map_err(TrainerError::io("read", parent))? {
+        let entry = entry.map_err(TrainerError::io("read", parent))?;
+        if entry.file_name().to_string_lossy().starts_with(&start) {
+            std::fs::remove_dir_all(entry.path()).map_err(TrainerError::io("remove", &entry.path()))?;
+        }
     }
     Ok(())
 }

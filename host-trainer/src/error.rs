@@ -23,6 +23,8 @@ pub enum TrainerError {
         "{path} exists already; a run is never overwritten: choose another --run, or continue it with --resume {path}"
     )]
     RunExists { path: PathBuf },
+    #[error("{path}: another program trains in this run folder; wait until it ends, or stop it")]
+    RunInUse { path: PathBuf },
     #[error("{what}: expected {expected}, found {found}; {hint}")]
     Invalid { what: &'static str, expected: String, found: String, hint: String },
     #[error("{path}: {message}")]
@@ -35,30 +37,38 @@ pub enum TrainerError {
     Plot { path: PathBuf, message: String },
 }
 
-/// A loss that is no longer a sensible number.
+/// A loss or gradient that is no longer a sensible number.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "training exploded at step {step} (epoch {epoch}): the loss is {loss}; the largest state is {state} of {layer}, \
-     {magnitude:e} at time step {time_step}; lower --learning-rate or --clip, or raise --warm-up. \
-     The last good checkpoint is {checkpoint}"
+    "training exploded at step {step} (epoch {epoch}): {reason}; {} {state} of {layer}, {magnitude:e} at time step \
+     {time_step}; lower --learning-rate or --clip, or raise --warm-up. {}",
+    if *.is_exploded { "the first to explode is" } else { "no state has exploded yet, the largest is" },
+    match .checkpoint {
+        Some(path) => format!("The last good checkpoint is {path}"),
+        None => "There is no checkpoint from before it".into(),
+    }
 )]
 pub struct Explosion {
     /// Training step, from 1.
     pub step: u64,
     /// From 1.
     pub epoch: usize,
-    /// Mean cross-entropy of the batch.
+    /// What is wrong, for instance "the loss is NaN".
+    pub reason: String,
+    /// Mean loss of the batch.
     pub loss: f64,
-    /// Path of the first state that is not finite, or else of the largest.
+    /// Whether a state or the logits are not finite or too large; otherwise `state` is the largest.
+    pub is_exploded: bool,
+    /// Path of the state that exploded first: earliest in time, then from the first layer on.
     pub state: String,
     /// The layer that writes it.
     pub layer: String,
     /// Its largest absolute value.
     pub magnitude: f64,
-    /// Time step at which it has that value.
+    /// Time step at which it has that value, from 1.
     pub time_step: usize,
-    /// The last checkpoint.
-    pub checkpoint: String,
+    /// The last checkpoint whose weights have been seen to give a sensible loss.
+    pub checkpoint: Option<String>,
 }
 
 impl TrainerError {

@@ -1,16 +1,17 @@
 //! Accuracy of a network by time step.
 
-use crate::data::batches::evaluation_batches;
-use crate::data::{Batch, SharedDataset};
+use crate::data::{Batch, BatchPlan, Batches, SharedDataset};
 use crate::decoders::DecoderTally;
 use crate::error::{Result, TrainerError};
 use crate::executor::{Ablation, Executor, RunOptions};
 use crate::parameters::to_f32;
+use crate::sequence::{Scenes, Sequence};
 use crate::workers::{Workers, share};
 use convrnn_graph::{Presentation, Shape, StepGraph, UnrollPlan, Wanted};
 use convrnn_models::Preprocessing;
 use convrnn_models::checkpoint::Description;
 use serde::Serialize;
+use std::sync::Arc;
 use tch::{Kind, TchError, Tensor};
 
 /// Images in a batch when gradients are not wanted.
@@ -56,51 +57,78 @@ pub fn evaluate(
     presentation: &Presentation,
     ablation: Ablation,
 ) -> Result<Evaluation> {
-    evaluate_with_decoders(workers, parameters, images, preprocessing, presentation, ablation, None)
+    evaluate_sequence(workers, parameters, images, preprocessing, presentation, &Sequence::Still, ablation)
 }
 
-/// The same, with decoders over time that count every image in the same pass.
-pub fn evaluate_with_decoders(
+/// The same with images that move or follow each other. Steps count from the moment an image appears.
+/// Images of a stream are in random order, the same at every call.
+pub fn evaluate_sequence(
     workers: &mut Workers,
     parameters: &[Tensor],
     images: &SharedDataset,
     preprocessing: &Preprocessing,
     presentation: &Presentation,
+    sequence: &Sequence,
+    ablation: Ablation,
+) -> Result<Evaluation> {
+    evaluate_decoded(workers, parameters, images, preprocessing, presentation, sequence, ablation, None)
+}
+
+/// The same with decoders over time, which count every image in the same pass.
+#[allow(clippy::too_many_arguments)]
+pub fn evaluate_decoded(
+    workers: &mut Workers,
+    parameters: &[Tensor],
+    images: &SharedDataset,
+    preprocessing: &Preprocessing,
+    presentation: &Presentation,
+    sequence: &Sequence,
     ablation: Ablation,
     mut decoders: Option<&mut DecoderTally>,
 ) -> Result<Evaluation> {
     let steps = presentation.steps;
     let mut evaluation = Evaluation { images: 0, correct: vec![0; steps], loss: vec![0.0; steps] };
     let options = RunOptions { ablation, ..RunOptions::new(Wanted::EveryLogits) };
-    for batch in evaluation_batches(images, EVALUATION_BATCH * workers.count())? {
+    let per_run = sequence.images_per_run();
+    let batch_size = (EVALUATION_BATCH * workers.count() / per_run).max(1) * per_run;
+    // Sets are often sorted by class, which would make streams of one class.
+    let plan = BatchPlan { shuffle: per_run > 1, ..BatchPlan::evaluate(batch_size) };
+    for batch in Batches::new(Arc::clone(images), plan)? {
         let batch = batch?;
-        let device = workers.executor().device();
-        let frames = frames(&batch, preprocessing, workers.executor())?;
-        let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?;
-        let parts = workers
-            .ranges(batch.len() as i64)
-            .into_iter()
-            .map(|(start, end)| {
-                let rows = |tensor: &Tensor| tensor.f_narrow(0, start, end - start);
-                Ok((share(parameters), rows(&frames)?, rows(&labels)?))
-            })
-            .collect::<Result<Vec<_>, TchError>>()?;
-        let parts = workers.map(parts, |executor, (parameters, frames, labels)| {
-            tch::no_grad(|| {
-                let run = executor.run(&parameters, &frames, presentation, options)?;
-                let logits = run.every_logits(frames.size()[0])?;
-                Ok((score(&logits, &labels)?, logits))
-            })
-        })?;
-        let mut labels = batch.labels.iter();
-        for (scores, logits) in parts {
+        let scenes = Scenes::new(&batch, preprocessing, workers.executor(), sequence, (0, 0))?;
+        let (runs, rest) = (scenes.len() / per_run as i64, scenes.len() % per_run as i64);
+        let ranges = workers.ranges(runs).into_iter().filter(|(start, end)| end > start);
+        let whole = ranges.map(|(start, end)| (start * per_run as i64, end * per_run as i64, *sequence)).collect();
+        // The last images of the set may be too few for a stream.
+        let rest = match rest {
+            0 => Vec::new(),
+            rest => vec![(scenes.len() - rest, scenes.len(), sequence.with_images(rest as usize))],
+        };
+        let mut parts = Vec::new();
+        for ranges in [whole, rest] {
+            let inputs = ranges
+                .into_iter()
+                .map(|(start, end, sequence)| Ok((share(parameters), scenes.rows(start, end)?, sequence)))
+                .collect::<Result<Vec<_>, TchError>>()?;
+            parts.extend(workers.map(inputs, |executor, (parameters, scenes, sequence)| {
+                tch::no_grad(|| {
+                    let frames = scenes.frames(&sequence, presentation)?;
+                    let run = executor.run_frames(&parameters, &frames, options)?;
+                    let logits = run.every_logits(frames.batch())?;
+                    let labels = scenes.labels_by_run(&sequence)?;
+                    Ok((score(&logits, &labels, steps)?, logits, labels))
+                })
+            })?);
+        }
+        for (scores, logits, labels) in parts {
             for (step, (correct, loss)) in scores.into_iter().enumerate() {
                 evaluation.correct[step] += correct;
                 evaluation.loss[step] += loss;
             }
             if let Some(tally) = decoders.as_deref_mut() {
                 let classes = logits.size()[2] as usize;
-                for (image, &label) in to_f32(&logits)?.chunks_exact(steps * classes).zip(labels.by_ref()) {
+                let labels = Vec::<i64>::try_from(labels.f_flatten(0, -1)?)?;
+                for (image, label) in to_f32(&logits)?.chunks_exact(steps * classes).zip(labels) {
                     tally.add(image, classes, label as usize);
                 }
             }
@@ -127,15 +155,21 @@ pub fn first_image_step(graph: &StepGraph, presentation: &Presentation) -> Resul
     })
 }
 
-/// Right answers and the sum of the loss, by time step, of logits `[batch, steps, classes]`.
-fn score(logits: &Tensor, labels: &Tensor) -> Result<Vec<(u64, f64)>, TchError> {
-    let step = |step| {
-        let logits = logits.f_select(1, step)?;
-        let right = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
-        let loss = logits.f_cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Sum, -100, 0.0)?;
-        Ok((right as u64, loss.f_double_value(&[])?))
-    };
-    (0..logits.size()[1]).map(step).collect()
+/// Right answers and the sum of the loss, by time step since an image appeared, of logits
+/// `[runs, images * steps, classes]` and labels `[runs, images]`.
+fn score(logits: &Tensor, labels: &Tensor, steps: usize) -> Result<Vec<(u64, f64)>, TchError> {
+    let mut scores = vec![(0, 0.0); steps];
+    for image in 0..labels.size()[1] {
+        let labels = labels.f_select(1, image)?;
+        for (step, (correct, loss)) in scores.iter_mut().enumerate() {
+            let logits = logits.f_select(1, image * steps as i64 + step as i64)?;
+            let right = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+            let entropy = logits.f_cross_entropy_loss::<Tensor>(&labels, None, tch::Reduction::Sum, -100, 0.0)?;
+            *correct += right as u64;
+            *loss += entropy.f_double_value(&[])?;
+        }
+    }
+    Ok(scores)
 }
 
 /// Verifies that images have the shape of a network's frame.

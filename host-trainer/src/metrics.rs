@@ -15,7 +15,7 @@ pub struct EpochMetrics {
     pub step: u64,
     /// Rate of the epoch's last step.
     pub learning_rate: f64,
-    /// Mean cross-entropy at the last time step over the epoch's training images, in nats.
+    /// Mean training loss over the epoch's training images, in nats.
     pub train_loss: f64,
     /// Share of training images answered right at the last time step, while learning.
     pub train_accuracy: f64,
@@ -46,6 +46,18 @@ pub struct EpochSums {
     pub seconds: f64,
 }
 
+impl EpochSums {
+    /// The sums over both parts.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            loss: self.loss + other.loss,
+            correct: self.correct + other.correct,
+            images: self.images + other.images,
+            seconds: self.seconds + other.seconds,
+        }
+    }
+}
+
 /// Where a run stands: `state.json`. All random streams are named by seed, epoch and image, so these
 /// numbers are the whole of the random state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,7 +66,7 @@ pub struct RunState {
     pub format: u32,
     /// Whole epochs done.
     pub epoch: usize,
-    /// Batches done in the epoch under way.
+    /// Batches done in the epoch under way; a multiple of those that make one training step.
     pub batch: usize,
     /// Training steps done.
     pub step: u64,

@@ -15,6 +15,26 @@ pub const SUMMARY: &str = "summary.csv";
 pub const TENSORBOARD: &str = "tensorboard";
 /// Figures.
 pub const PLOTS: &str = "plots";
+/// Held by the program that trains in the folder.
+const LOCK: &str = ".lock";
+
+/// The right to write into a run folder, until it is dropped or the program ends, however it ends.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code)] std::fs::File);
+
+/// Takes the right to write into a run folder.
+///
+/// # Errors
+/// [`TrainerError::RunInUse`] where another program, or another part of this one, has it.
+pub fn lock(folder: &Path) -> Result<Lock> {
+    let path = folder.join(LOCK);
+    let file = std::fs::File::create(&path).map_err(TrainerError::io("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Err(TrainerError::RunInUse { path: folder.into() }),
+        Err(std::fs::TryLockError::Error(error)) => Err(TrainerError::io("lock", &path)(error)),
+    }
+}
 
 /// Creates `runs/<name>-<number>` with the first number that is free.
 pub fn create_numbered(parent: &Path, name: &str) -> Result<PathBuf> {
@@ -30,7 +50,21 @@ pub fn create_numbered(parent: &Path, name: &str) -> Result<PathBuf> {
     unreachable!("numbers do not end")
 }
 
-/// Creates a run folder that must not exist yet.
+/// Whether a program was killed in this folder before it wrote a checkpoint: nothing but its lock, which
+/// nobody holds, and what it left half written.
+fn is_abandoned(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    let hidden = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| {
+            let name = entry.file_name();
+            name == LOCK || name.to_string_lossy().starts_with(".last.partial-")
+        })
+    };
+    entries.into_iter().all(hidden) && folder.join(LOCK).is_file() && lock(folder).is_ok()
+}
+
+/// Creates a run folder that must not exist yet, or takes over one whose program was killed before it
+/// wrote anything.
 pub fn create(path: &Path) -> Result<PathBuf> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).map_err(TrainerError::io("create", parent))?;
@@ -38,7 +72,11 @@ pub fn create(path: &Path) -> Result<PathBuf> {
     match std::fs::create_dir(path) {
         Ok(()) => Ok(path.to_path_buf()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(TrainerError::RunExists { path: path.into() })
+            if is_abandoned(path) {
+                Ok(path.into())
+            } else {
+                Err(TrainerError::RunExists { path: path.into() })
+            }
         }
         Err(error) => Err(TrainerError::io("create", path)(error)),
     }
@@ -58,6 +96,30 @@ pub fn checkpoint_of(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_program_at_a_time_trains_in_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        let error = lock(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("another program trains"), "{error}");
+        drop(held);
+        lock(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_run_killed_before_its_first_checkpoint_can_begin_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        create(&run).unwrap();
+        let held = lock(&run).unwrap();
+        std::fs::create_dir(run.join(".last.partial-7")).unwrap();
+        assert!(create(&run).is_err(), "still under way");
+        drop(held);
+        create(&run).unwrap();
+        std::fs::create_dir(run.join("last")).unwrap();
+        assert!(create(&run).is_err(), "there is a checkpoint");
+    }
 
     #[test]
     fn numbers_count_up_and_a_named_run_is_never_overwritten() {

@@ -2,8 +2,11 @@
 
 use crate::data::{Augmentation, Dataset, principal_colours};
 use crate::error::{Result, TrainerError};
+use crate::executor::Precision;
+use crate::loss::LossSettings;
 use crate::optimizer::{OptimizerSettings, WeightDecay};
 use crate::schedule::Schedule;
+use crate::sequence::Sequence;
 use convrnn_models::checkpoint::Description;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -22,7 +25,7 @@ pub struct Settings {
     pub hold_out: usize,
     /// Passes over the training images.
     pub epochs: usize,
-    /// Images a training step.
+    /// Images a batch.
     pub batch: usize,
     /// Base learning rate.
     pub learning_rate: f64,
@@ -36,6 +39,19 @@ pub struct Settings {
     pub device: String,
     /// Whether work is skipped where the result is the same.
     pub trimming: bool,
+    /// Batches whose mean gradient makes one training step.
+    pub accumulate: usize,
+    /// Decay of the moving average of the weights; none for no average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
+    /// What convolutions multiply in while training; evaluation is always in f32.
+    pub precision: Precision,
+    /// What the images do while they are on show.
+    pub sequence: Sequence,
+    /// Seconds between checkpoints within an epoch. Changes no number of the result.
+    pub save_every: f64,
+    /// Which time steps count.
+    pub loss: LossSettings,
     /// How the learning rate changes.
     pub schedule: Schedule,
     /// Momentum, decay, clipping.
@@ -58,6 +74,12 @@ impl Default for Settings {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             device: "cpu".into(),
             trimming: true,
+            accumulate: 1,
+            ema_decay: None,
+            precision: Precision::F32,
+            sequence: Sequence::Still,
+            save_every: 300.0,
+            loss: LossSettings::default(),
             schedule: Schedule::Plateau { patience: 3 },
             optimizer: OptimizerSettings::default(),
             augmentation: AugmentationSettings::default(),
@@ -98,6 +120,7 @@ impl Settings {
         let OptimizerSettings { momentum, weight_decay, clip } = self.optimizer;
         let finite = |value: f64, low: f64, high: f64| value.is_finite() && value >= low && value <= high;
         let within = |decay: &WeightDecay| decay.values().into_iter().all(|value| finite(value, 0.0, 1.0));
+        let (decay, images) = (self.ema_decay.unwrap_or(0.0), self.sequence.images_per_run().max(1));
         let rules = [
             ("--epochs", (1..=1_000_000).contains(&self.epochs), "1 to 1000000", self.epochs.to_string()),
             ("--batch", self.batch >= 1, "at least 1", self.batch.to_string()),
@@ -106,6 +129,10 @@ impl Settings {
             ("--warm-up", finite(self.warm_up, 0.0, 1e6), "a number of epochs, 0 or more", self.warm_up.to_string()),
             ("--momentum", finite(momentum, 0.0, 0.9999), "0 to 0.9999", momentum.to_string()),
             ("--weight-decay", within(&weight_decay), "0 to 1 for every group", format!("{:?}", weight_decay.values())),
+            ("--accumulate", self.accumulate >= 1, "at least 1", self.accumulate.to_string()),
+            ("--ema-decay", finite(decay, 0.0, 0.999_999), "0 to 0.999999", decay.to_string()),
+            ("--save-every", finite(self.save_every, 0.0, 1e9), "seconds, 0 or more", self.save_every.to_string()),
+            ("--batch", self.batch.is_multiple_of(images), "a multiple of the images a stream", self.batch.to_string()),
             ("--clip", finite(clip, 0.0, 1e9), "0 (none) or more", clip.to_string()),
         ];
         for (what, holds, expected, found) in rules {
@@ -117,9 +144,14 @@ impl Settings {
         parse_device(&self.device).map(|_| ())
     }
 
+    /// Training steps in an epoch of `batches` batches. The last one takes what is left.
+    pub fn steps_per_epoch(&self, batches: usize) -> usize {
+        batches.div_ceil(self.accumulate)
+    }
+
     /// The learning rate of one training step: the schedule's, with the warm-up. `step` counts from 0.
-    pub fn learning_rate_at(&self, factor: f64, step: u64, batches: usize) -> f64 {
-        let warm_up_steps = self.warm_up * batches as f64;
+    pub fn learning_rate_at(&self, factor: f64, step: u64, steps_per_epoch: usize) -> f64 {
+        let warm_up_steps = self.warm_up * steps_per_epoch as f64;
         let rise = if warm_up_steps > 0.0 { ((step + 1) as f64 / warm_up_steps).min(1.0) } else { 1.0 };
         self.learning_rate * factor * rise
     }
@@ -185,6 +217,13 @@ mod tests {
             limit: Some(7),
             schedule: Schedule::Steps { after: vec![3, 5] },
             augmentation: AugmentationSettings { short_side: Some((30, 40)), ..Default::default() },
+            ema_decay: Some(0.999),
+            precision: Precision::Bf16,
+            sequence: Sequence::Stream { images: 3, resets: true },
+            loss: LossSettings {
+                label_smoothing: 0.1,
+                steps: vec!["12=0.5".parse().unwrap(), "17=1".parse().unwrap()],
+            },
             ..Default::default()
         };
         let file = TrainingFile { description, settings };

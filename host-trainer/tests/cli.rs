@@ -116,6 +116,15 @@ fn train_evaluate_trace() {
     let bad = ["features", text(&run), "--layers", "layer3.outputt", "--output", text(&features)];
     assert!(error(&bad).contains("did you mean layer3.output?"));
 
+    let streamed: Value =
+        serde_json::from_str(&stdout(&["eval", text(&run), "--sequence", "stream=3", "--json"])).unwrap();
+    // 13 streams of three images and one image alone.
+    assert_eq!((&streamed["images"], &streamed["sequence"]), (&Value::from(40), &Value::from("stream=3")));
+    assert_eq!(streamed["accuracy_by_step"].as_array().unwrap().len(), 8);
+    let reset: Value =
+        serde_json::from_str(&stdout(&["eval", text(&run), "--sequence", "stream-reset=3", "--json"])).unwrap();
+    assert_eq!(reset["accuracy_by_step"], answer["accuracy_by_step"]);
+    assert_ne!(reset["loss_by_step"], streamed["loss_by_step"]);
     let table = stdout(&["eval", text(&run), "--steps", "5", "--image-steps", "2"]);
     assert!(table.lines().any(|line| line.starts_with('5') && line.contains("blank")), "{table}");
 
@@ -245,6 +254,14 @@ fn bad_inputs_are_told_in_one_line() {
         (vec!["--architecture", "rgc-28", "--data", DATA, "--steps", "3", "--image-steps", "5"], "image_steps is 5"),
         (vec!["--architecture", "rgc-28", "--data", DATA, "--learning-rate", "NaN"], "--learning-rate"),
         (vec!["--architecture", "rgc-28", "--data", DATA, "--hold-out", "192"], "--hold-out"),
+        (vec!["--architecture", "rgc-28", "--data", DATA, "--loss-steps", "4=0.5,99=1"], "each once, found 99=1"),
+        (vec!["--architecture", "rgc-28", "--data", DATA, "--ema-decay", "1"], "--ema-decay: expected 0 to 0.999999"),
+        (vec!["--architecture", "rgc-28", "--data", DATA, "--accumulate", "0"], "--accumulate: expected at least 1"),
+        (vec!["--architecture", "rgc-28", "--data", DATA, "--sequence", "shift=30"], "--sequence: expected a shift"),
+        (
+            vec!["--architecture", "rgc-28", "--data", DATA, "--batch", "31", "--sequence", "stream=2"],
+            "--batch: expected a multiple of the images a stream",
+        ),
     ] {
         let found = train(&arguments);
         assert!(found.contains(expected), "{arguments:?}: {found}");

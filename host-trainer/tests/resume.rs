@@ -101,6 +101,7 @@ fn a_checkpoint_left_half_written_does_no_harm() {
     let run = folder.path().join("run");
     let mut trainer = start(&run, 1);
     stop_after(&mut trainer, 2, false);
+    drop(trainer);
     let before = last(&run);
     // What a crash leaves: a partial directory, and (where directories cannot be exchanged) the
     // previous checkpoint put aside.
@@ -110,6 +111,9 @@ fn a_checkpoint_left_half_written_does_no_harm() {
     let trainer = Trainer::resume(&run).unwrap();
     assert_eq!(trainer.state().step, 2);
     assert_eq!(bits(&last(&run).parameters), bits(&before.parameters));
+    assert!(!run.join(".last.partial-1").exists(), "what was torn is removed");
+    let error = Trainer::resume(&run).err().unwrap().to_string();
+    assert!(error.contains("another program trains in this run folder"), "{error}");
 }
 
 #[test]

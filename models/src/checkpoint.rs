@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `architecture.toml` | the architecture |
-//! | `weights.safetensors` | one F32 tensor a parameter, by path |
+//! | `weights.safetensors` | one F32 tensor a parameter, by path; the moving average where training kept one |
 //! | `training.toml` | class names, preprocessing, presentation, and the trainer's hyper-parameters |
 //! | `calibration.safetensors` | some raw training frames, for quantisation |
 //!

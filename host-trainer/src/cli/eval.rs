@@ -5,10 +5,11 @@ use super::{print, to_json};
 use crate::data::{SharedDataset, Source, Split, Subset};
 use crate::decoders::{DecoderReport, DecoderTally};
 use crate::error::{Result, TrainerError};
-use crate::evaluation::{Evaluation, check_classes, evaluate_with_decoders, first_image_step};
+use crate::evaluation::{Evaluation, check_classes, evaluate_decoded, first_image_step};
 use crate::executor::Ablation;
 use crate::parameters::to_tensors;
 use crate::run_folder::checkpoint_of;
+use crate::sequence::Sequence;
 use crate::settings::{TrainingFile, parse_device};
 use crate::unroll::override_steps;
 use crate::workers::Workers;
@@ -119,6 +120,10 @@ pub struct Eval {
     /// Softmax probability of the best class, 0 to 1, at which the threshold decoder decides.
     #[arg(long, value_name = "PROBABILITY", default_value_t = 0.9)]
     threshold: f64,
+    /// What images do: still, shift=PIXELS, stream=N or stream-reset=N, see `convrnn-train train --help`; that
+    /// of the training run if not given. Steps count from the moment an image appears.
+    #[arg(long, value_name = "SEQUENCE")]
+    sequence: Option<Sequence>,
     /// Use only this many images, drawn evenly at random.
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
@@ -135,6 +140,7 @@ struct Answer {
     checkpoint: String,
     images: u64,
     presentation: Presentation,
+    sequence: Sequence,
     accuracy_by_step: Vec<f64>,
     loss_by_step: Vec<f64>,
     last_accuracy: f64,
@@ -158,15 +164,18 @@ impl Eval {
         let mut workers = self.input.workers(&checkpoint.graph)?;
         let parameters = to_tensors(&checkpoint.graph, &checkpoint.parameters, device)?;
         let description = &checkpoint.description;
+        let sequence = self.sequence()?;
+        sequence.check(&description.presentation, checkpoint.graph.frame.height, checkpoint.graph.frame.width)?;
         let first = self.decoders.then(|| self.first_step(&checkpoint)).transpose()?;
         let mut measure = |ablation| {
             let mut tally = first.map(|first| DecoderTally::new(first, self.threshold));
-            let found = evaluate_with_decoders(
+            let found = evaluate_decoded(
                 &mut workers,
                 &parameters,
                 &images,
                 &description.preprocessing,
                 &description.presentation,
+                &sequence,
                 ablation,
                 tally.as_mut(),
             )?;
@@ -185,6 +194,7 @@ impl Eval {
                 checkpoint: self.input.path().display().to_string(),
                 images: whole.images,
                 presentation: description.presentation,
+                sequence,
                 accuracy_by_step: whole.accuracy(),
                 loss_by_step: whole.loss.clone(),
                 last_accuracy: whole.last_accuracy(),
@@ -215,6 +225,17 @@ impl Eval {
             });
         }
         first_image_step(&checkpoint.graph, &checkpoint.description.presentation)
+    }
+
+    /// As asked for, or as in training.
+    fn sequence(&self) -> Result<Sequence> {
+        match self.sequence {
+            Some(sequence) => Ok(sequence),
+            None => {
+                let file = checkpoint_of(self.input.path()).join(names::TRAINING);
+                Ok(TrainingFile::read(&file)?.settings.sequence)
+            }
+        }
     }
 }
 

@@ -4,9 +4,12 @@ use super::print;
 use super::progress::Progress;
 use crate::data::source::DATA_HELP;
 use crate::error::{Result, TrainerError};
+use crate::executor::Precision;
+use crate::loss::{LossSettings, WeightedStep};
 use crate::optimizer::{OptimizerSettings, WeightDecay};
 use crate::schedule::Schedule;
-use crate::settings::{AugmentationSettings, Settings};
+use crate::sequence::Sequence;
+use crate::settings::{AugmentationSettings, Settings, TrainingFile};
 use crate::training::{Flow, Job, Outcome, Trainer};
 use crate::unroll::{Unroll, presentation};
 use clap::{Args, ValueEnum};
@@ -29,6 +32,15 @@ enum ScheduleName {
     Constant,
 }
 
+/// What convolutions multiply in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionName {
+    /// Single precision.
+    F32,
+    /// bfloat16, with weights, states, gradients and all other arithmetic in f32; evaluation is in f32.
+    Bf16,
+}
+
 /// Options of a new run; with --resume all of them come from the run's own training.toml.
 #[derive(Debug, Args)]
 #[command(after_long_help = format!("Data sources:\n{DATA_HELP}"))]
@@ -49,7 +61,7 @@ pub struct Train {
     /// Passes over the training images.
     #[arg(long, default_value_t = 10)]
     epochs: usize,
-    /// Images a training step.
+    /// Images a batch.
     #[arg(long, default_value_t = 128)]
     batch: usize,
     /// Base learning rate.
@@ -80,6 +92,25 @@ pub struct Train {
     #[arg(long, default_value_t = 0.7)]
     clip: f64,
 
+    /// Batches whose mean gradient makes one training step; schedules count training steps. A run that is
+    /// stopped within a step does that step again.
+    #[arg(long, value_name = "BATCHES", default_value_t = 1)]
+    accumulate: usize,
+    /// Keep a moving average of the weights with this decay (0.999, say), and evaluate, choose the best by
+    /// and export the average; no average if not given.
+    #[arg(long, value_name = "DECAY")]
+    ema_decay: Option<f64>,
+    /// What convolutions multiply in while training.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionName,
+    /// Time steps whose cross-entropy counts, and how much: the loss is the sum of weight x cross-entropy
+    /// (12=0.5,17=1); the weights count as they are. Only the last step, with weight 1, if not given.
+    #[arg(long, value_name = "STEP=WEIGHT", value_delimiter = ',')]
+    loss_steps: Vec<WeightedStep>,
+    /// Share of the target that is spread evenly over all classes.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    label_smoothing: f64,
+
     /// Number of steps, T; as the architecture says if not given.
     #[arg(long, value_name = "T", conflicts_with = "unroll")]
     steps: Option<usize>,
@@ -92,6 +123,11 @@ pub struct Train {
     /// Compute every value at every step for the whole batch, also where the result is the same.
     #[arg(long)]
     no_trimming: bool,
+    /// What images do: `still`; `shift=PIXELS`, move by that many pixels a step in one of eight directions,
+    /// drawn anew each epoch; `stream=N`, follow each other, N in a run, states carried over; `stream-reset=N`,
+    /// the same with zero states before each. Steps count from the moment an image appears.
+    #[arg(long, value_name = "SEQUENCE", default_value = "still")]
+    sequence: Sequence,
 
     /// Scale the shorter side to a random number of pixels in this range, then crop (LOW,HIGH).
     #[arg(long, value_name = "LOW,HIGH", value_delimiter = ',', num_args = 1)]
@@ -112,6 +148,9 @@ pub struct Train {
     #[arg(long, value_name = "IMAGES", default_value_t = 0)]
     hold_out: usize,
 
+    /// Seconds between checkpoints within an epoch; 0 for one at every training step. The result is the same.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    save_every: f64,
     /// Names the random streams of weights, order and augmentation.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -136,7 +175,13 @@ impl Train {
         for warning in report.warnings(&trainer.training().description.presentation) {
             eprintln!("warning: {warning}");
         }
-        let epochs = trainer.training().settings.epochs;
+        let TrainingFile { description, settings } = trainer.training();
+        for term in settings.loss.terms(description.presentation.steps) {
+            if report.first_image_step.is_none_or(|first| term.step < first) {
+                eprintln!("warning: the loss counts step {}, before the image can reach the logits", term.step);
+            }
+        }
+        let epochs = settings.epochs;
         let folder = trainer.folder().display().to_string();
         eprintln!("run folder: {folder}");
         let progress = Progress::new(epochs);
@@ -189,6 +234,15 @@ impl Train {
             seed: self.seed,
             device: self.device.clone(),
             trimming: !self.no_trimming,
+            accumulate: self.accumulate,
+            ema_decay: self.ema_decay,
+            precision: match self.precision {
+                PrecisionName::F32 => Precision::F32,
+                PrecisionName::Bf16 => Precision::Bf16,
+            },
+            sequence: self.sequence,
+            save_every: self.save_every,
+            loss: LossSettings { label_smoothing: self.label_smoothing, steps: self.loss_steps.clone() },
             schedule: self.schedule(),
             optimizer: OptimizerSettings {
                 momentum: self.momentum,

@@ -23,6 +23,8 @@ pub enum Purpose {
     Subset,
     /// Hyper-parameters of a trial.
     Tuning,
+    /// Where one image moves to in one epoch.
+    Motion,
 }
 
 impl Purpose {
@@ -33,7 +35,8 @@ impl Purpose {
             Purpose::Order => 3,
             Purpose::Augmentation => 4,
             Purpose::Subset => 5,
-            Purpose::Tuning => 100,
+            Purpose::Motion => 6,
+            Purpose::Tuning => 7,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! still zero) gives the tensor of the step before. With trimming off every node is computed at
 //! every step for the whole batch.
 
+mod frames;
 mod interpolation;
 mod normalization;
 mod operations;
@@ -13,9 +14,11 @@ mod operations;
 mod tests;
 
 use convrnn_graph::{Operation, Presentation, Read, StateKind, StepGraph, UnrollPlan, Wanted};
+pub use frames::{Frames, Shown};
 use interpolation::Interpolation;
 use normalization::Measured;
 pub use normalization::Statistics;
+pub use operations::Precision;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// A graph made ready for one element kind and device.
@@ -28,15 +31,17 @@ pub struct Executor<'g> {
 
 /// How an unrolled run is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunOptions {
+pub struct RunOptions<'a> {
     /// The steps whose logits are wanted; `Everything` also records every node and state.
-    pub wanted: Wanted,
+    pub wanted: Wanted<'a>,
     /// Whether work is skipped where the result is the same.
     pub trimming: bool,
     /// What is taken away before each step.
     pub ablation: Ablation,
     /// What normalisations divide by.
     pub normalization: Normalization,
+    /// What convolutions multiply in.
+    pub precision: Precision,
 }
 
 /// Whose mean and variance normalisations use.
@@ -50,10 +55,16 @@ pub enum Normalization {
     Batch,
 }
 
-impl RunOptions {
-    /// Trimmed, nothing taken away.
-    pub const fn new(wanted: Wanted) -> Self {
-        Self { wanted, trimming: true, ablation: Ablation::None, normalization: Normalization::Running }
+impl<'a> RunOptions<'a> {
+    /// Trimmed, nothing taken away, in the executor's own element kind.
+    pub const fn new(wanted: Wanted<'a>) -> Self {
+        Self {
+            wanted,
+            trimming: true,
+            ablation: Ablation::None,
+            normalization: Normalization::Running,
+            precision: Precision::F32,
+        }
     }
 }
 
@@ -97,9 +108,14 @@ pub struct Run {
 impl Run {
     /// The last step's logits for a whole batch, `[batch, classes]`.
     pub fn last_logits(&self, batch: i64) -> Result<Tensor, TchError> {
-        match self.logits.last() {
+        self.logits_at(self.logits.len(), batch)
+    }
+
+    /// The logits of one step (from 1) for a whole batch, `[batch, classes]`.
+    pub fn logits_at(&self, step: usize, batch: i64) -> Result<Tensor, TchError> {
+        match self.logits.get(step - 1) {
             Some(Some(logits)) => whole_batch(logits, batch),
-            _ => Err(TchError::Torch("the last step's logits were not asked for".into())),
+            _ => Err(TchError::Torch(format!("the logits of step {step} were not asked for"))),
         }
     }
 
@@ -166,17 +182,23 @@ impl<'g> Executor<'g> {
         presentation: &Presentation,
         options: RunOptions,
     ) -> Result<Run, TchError> {
-        let plan = UnrollPlan::new(self.graph, presentation, options.wanted);
+        self.run_frames(parameters, &Frames::presented(images, presentation), options)
+    }
+
+    /// Shows a sequence of frames, from zero states.
+    pub fn run_frames(&self, parameters: &[Tensor], frames: &Frames, options: RunOptions) -> Result<Run, TchError> {
+        let plan = UnrollPlan::over(self.graph, &frames.inputs(), options.wanted);
         let everything = options.wanted == Wanted::Everything;
         let mut versions = 0;
         let mut number = |tensor: Tensor| {
             versions += 1;
             Value { tensor, version: versions }
         };
-        let batch = if options.trimming { 1 } else { images.size()[0] };
-        let blank_size = [batch, images.size()[1], images.size()[2], images.size()[3]];
-        let blank = number(Tensor::f_full(blank_size, presentation.blank, (self.kind, self.device))?);
-        let image = number(images.shallow_clone());
+        let batch = if options.trimming { 1 } else { frames.batch() };
+        let mut blank_size = frames.images[0].size();
+        blank_size[0] = batch;
+        let blank = number(Tensor::f_full(blank_size.as_slice(), frames.blank, (self.kind, self.device))?);
+        let images: Vec<Value> = frames.images.iter().map(|images| number(images.shallow_clone())).collect();
         let zeros = self
             .graph
             .states
@@ -191,8 +213,11 @@ impl<'g> Executor<'g> {
         let mut before: Vec<Option<(Vec<usize>, Value)>> = self.graph.nodes.iter().map(|_| None).collect();
         let mut measured: Vec<Measured> = self.graph.nodes.iter().map(|_| Measured::default()).collect();
         let mut run = Run { logits: Vec::new(), values: Vec::new(), states: Vec::new(), statistics: Vec::new() };
-        for step in 1..=presentation.steps {
-            let frame = if presentation.shows_image(step) { &image } else { &blank };
+        for (step, shown) in (1..).zip(&frames.steps) {
+            let frame = shown.image.map_or(&blank, |image| &images[image]);
+            if shown.resets {
+                states = zeros.iter().map(|zero| Some(zero.share())).collect();
+            }
             let mut now: Vec<Option<(Vec<usize>, Value)>> = Vec::with_capacity(self.graph.nodes.len());
             for (index, node) in self.graph.nodes.iter().enumerate() {
                 let id = convrnn_graph::NodeId(index);
@@ -227,7 +252,13 @@ impl<'g> Executor<'g> {
                     (_, None) => {
                         let tensors: Vec<&Tensor> = operands.iter().map(|value| &value.tensor).collect();
                         let interpolation = self.interpolations[index].as_ref();
-                        number(operations::evaluate(&node.operation, &tensors, parameters, interpolation)?)
+                        number(operations::evaluate(
+                            &node.operation,
+                            &tensors,
+                            parameters,
+                            interpolation,
+                            options.precision,
+                        )?)
                     }
                 };
                 if by_batch.is_some() && plan.is_needed(step, id) {
@@ -238,7 +269,7 @@ impl<'g> Executor<'g> {
             let next = |node: convrnn_graph::NodeId| now[node.0].as_ref().map(|(_, value)| value.share());
             states = self.graph.states.iter().map(|state| next(state.next)).collect();
             let logits = next(self.graph.logits).map(|value| value.tensor.f_flatten(1, -1)).transpose()?;
-            let wanted = options.wanted != Wanted::LastLogits || step == presentation.steps;
+            let wanted = options.wanted.includes_logits(step, frames.steps.len());
             run.logits.push(logits.filter(|_| wanted));
             if everything {
                 let tensors = |values: &[Option<Value>]| {

@@ -18,7 +18,7 @@ impl Statistics {
     }
 
     /// Element by element, `self + other`.
-    pub fn add(self, other: &Self) -> Result<Self, TchError> {
+    pub fn plus(self, other: &Self) -> Result<Self, TchError> {
         Ok(Self { mean: self.mean.f_add(&other.mean)?, variance: self.variance.f_add(&other.variance)? })
     }
 
@@ -67,7 +67,7 @@ impl Measured {
         let Some(latest) = &self.latest else { return Ok(()) };
         self.steps += 1;
         self.sum = Some(match self.sum.take() {
-            Some(sum) => sum.add(latest)?,
+            Some(sum) => sum.plus(latest)?,
             None => latest.share(),
         });
         Ok(())

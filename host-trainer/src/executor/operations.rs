@@ -2,7 +2,21 @@
 
 use super::interpolation::Interpolation;
 use convrnn_graph::{Activation, Convolution, Operation, Padding, Pool};
-use tch::{TchError, Tensor};
+use serde::{Deserialize, Serialize};
+use tch::{Kind, TchError, Tensor};
+
+/// What convolutions multiply in. Everything else (states, elementwise arithmetic, normalisations,
+/// the loss, gradients and the weights themselves) stays in the executor's element kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// The executor's own element kind.
+    #[default]
+    F32,
+    /// Operands and weights of convolutions are rounded to bfloat16 (8 bits of mantissa, the exponents of
+    /// f32), and so are their results.
+    Bf16,
+}
 
 /// Computes one node. Operands are `[batch or 1, channels, height, width]`.
 pub fn evaluate(
@@ -10,10 +24,11 @@ pub fn evaluate(
     operands: &[&Tensor],
     parameters: &[Tensor],
     interpolation: Option<&Interpolation>,
+    precision: Precision,
 ) -> Result<Tensor, TchError> {
     let first = operands[0];
     match operation {
-        Operation::Convolution(convolution) => convolve(convolution, operands, parameters),
+        Operation::Convolution(convolution) => convolve(convolution, operands, parameters, precision),
         Operation::Resize(_) => interpolation.expect("every resize has its matrices").apply(first),
         Operation::BatchNorm(norm) => {
             let [scale, shift, mean, variance] = norm.parameters().map(|id| Some(&parameters[id.0]));
@@ -43,21 +58,26 @@ pub fn evaluate(
 /// Convolution over the concatenation of its inputs. Where some inputs have a batch of one and
 /// others have not, the weight is split between the two groups and the results are added: the
 /// shared part is computed once, and nothing is expanded.
-fn convolve(spec: &Convolution, operands: &[&Tensor], parameters: &[Tensor]) -> Result<Tensor, TchError> {
+fn convolve(
+    spec: &Convolution,
+    operands: &[&Tensor],
+    parameters: &[Tensor],
+    precision: Precision,
+) -> Result<Tensor, TchError> {
     let weight = &parameters[spec.weight.0];
     let bias = spec.bias.map(|id| &parameters[id.0]);
     if let [operand] = operands {
-        return convolve_one(spec, operand, weight, bias);
+        return convolve_one(spec, operand, weight, bias, precision);
     }
     let batch = operands.iter().map(|operand| operand.size()[0]).max().unwrap_or(1);
     let shared: Vec<bool> = operands.iter().map(|operand| operand.size()[0] != batch).collect();
     if shared.contains(&true) {
         let (one, one_weight) = select(operands, &shared, true, weight)?;
         let (many, many_weight) = select(operands, &shared, false, weight)?;
-        let constant = convolve_one(spec, &one, &one_weight, None)?;
-        return convolve_one(spec, &many, &many_weight, bias)?.f_add(&constant);
+        let constant = convolve_one(spec, &one, &one_weight, None, precision)?;
+        return convolve_one(spec, &many, &many_weight, bias, precision)?.f_add(&constant);
     }
-    convolve_one(spec, &Tensor::f_cat(operands, 1)?, weight, bias)
+    convolve_one(spec, &Tensor::f_cat(operands, 1)?, weight, bias, precision)
 }
 
 /// The operands that are shared or not, concatenated, and their part of the weight.
@@ -75,6 +95,28 @@ fn select(operands: &[&Tensor], shared: &[bool], wanted: bool, weight: &Tensor) 
 }
 
 fn convolve_one(
+    spec: &Convolution,
+    operand: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    precision: Precision,
+) -> Result<Tensor, TchError> {
+    match precision {
+        Precision::F32 => convolve_plainly(spec, operand, weight, bias),
+        Precision::Bf16 => {
+            // The weight is rounded at every use: each step's gradient then leaves bfloat16 before it is
+            // added to those of the other steps.
+            let round = |tensor: &Tensor| tensor.f_to_kind(Kind::BFloat16);
+            let output = convolve_plainly(spec, &round(operand)?, &round(weight)?, None)?.f_to_kind(operand.kind())?;
+            match bias {
+                Some(bias) => output.f_add(&bias.f_view([1, -1, 1, 1])?),
+                None => Ok(output),
+            }
+        }
+    }
+}
+
+fn convolve_plainly(
     spec: &Convolution,
     operand: &Tensor,
     weight: &Tensor,

@@ -109,3 +109,54 @@ fn without_recurrence_every_image_driven_step_gives_the_same_logits() {
     let whole = whole.every_logits(2).unwrap();
     assert!((whole.select(1, 7) - step(8)).abs().max().double_value(&[]) > 1e-3, "recurrence makes a difference");
 }
+
+#[test]
+fn sequences_with_resets_equal_the_reference() {
+    let graph = catalogue::find("rgc-28-m4").unwrap().lower().unwrap();
+    let parameters = initialize(&graph, 5).to_f64();
+    let tensors = double_tensors(&graph, &parameters);
+    let images = images(&graph, 6);
+    // Two runs: each shows three images of its own, one of them twice, a blank between, and forgets once.
+    let shown = |image, resets| Shown { image, resets };
+    let frames = Frames {
+        images: (0..3).map(|number| batch(&images[2 * number..2 * number + 2])).collect(),
+        steps: vec![
+            shown(Some(0), false),
+            shown(Some(0), false),
+            shown(Some(1), false),
+            shown(None, false),
+            shown(Some(2), true),
+            shown(Some(2), false),
+            shown(Some(0), false),
+            shown(Some(1), false),
+        ],
+        blank: -0.25,
+    };
+    let executor = Executor::new(&graph, Kind::Double, Device::Cpu).unwrap();
+    let blank = convrnn_graph::Tensor::full(graph.frame, frames.blank);
+    let run = |wanted, trimming| {
+        executor.run_frames(&tensors, &frames, RunOptions { trimming, ..RunOptions::new(wanted) }).unwrap()
+    };
+    let chosen = [8, 4];
+    let trimmed = run(Wanted::LogitsAt(&chosen), true);
+    for trimming in [true, false] {
+        let everything = run(Wanted::Everything, trimming);
+        for number in 0..2 {
+            let mut interpreter = Interpreter::new(&graph, &parameters);
+            for (index, shown) in frames.steps.iter().enumerate() {
+                if shown.resets {
+                    interpreter.reset();
+                }
+                let expected = interpreter.step(shown.image.map_or(&blank, |image| &images[2 * image + number]));
+                for (node, expected) in expected.iter().enumerate() {
+                    let found = difference(&everything.values[index][node], number as i64, &expected.values);
+                    assert!(found < 1e-12, "step {} {}: {found}", index + 1, graph.nodes[node].name);
+                }
+                let logits = trimmed.logits[index].as_ref();
+                assert_eq!(logits.is_some(), chosen.contains(&(index + 1)));
+                let gap = logits.map(|logits| difference(logits, number as i64, &expected[graph.logits.0].values));
+                assert!(gap.is_none_or(|gap| gap < 1e-12), "{gap:?}");
+            }
+        }
+    }
+}

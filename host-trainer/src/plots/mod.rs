@@ -7,7 +7,7 @@ pub use chart::Chart;
 
 use crate::data::{BatchPlan, Batches, SharedDataset, Subset, write_contact_sheet};
 use crate::error::{Result, TrainerError};
-use crate::evaluation::{evaluate, frames};
+use crate::evaluation::{evaluate_sequence, frames};
 use crate::executor::{Ablation, RunOptions};
 use crate::metrics::EpochMetrics;
 use crate::parameters::to_f32;
@@ -41,7 +41,9 @@ pub fn training(trainer: &Trainer) -> Result<()> {
     let mut lines = Vec::new();
     for (name, ablation) in [("whole network", Ablation::None), ("without recurrence", Ablation::Recurrence)] {
         let (preprocessing, presentation) = (&description.preprocessing, &description.presentation);
-        let found = evaluate(&mut workers, trainer.parameters(), &test, preprocessing, presentation, ablation)?;
+        let (parameters, sequence) = (trainer.parameters(), &settings.sequence);
+        let found =
+            evaluate_sequence(&mut workers, parameters, &test, preprocessing, presentation, sequence, ablation)?;
         lines.push((name, found.accuracy()));
     }
     accuracy_by_step(&folder, &lines)?;

@@ -1,6 +1,7 @@
 //! One run of a study: started, resumed or skipped, and its outcome kept in its folder.
 
 use super::file::Member;
+use crate::checkpoint::is_there;
 use crate::error::{Result, TrainerError};
 use crate::run_folder::LAST;
 use crate::settings::{Settings, TrainingFile};
@@ -82,7 +83,7 @@ pub fn run(
     settings: &Settings,
     observer: &mut dyn FnMut(&Event) -> Flow,
 ) -> Result<Done> {
-    let mut trainer = if has_checkpoint(folder) {
+    let mut trainer = if is_there(&folder.join(LAST)) {
         check_same(folder, member, settings)?;
         if let Some(outcome) = RunOutcome::read(folder)? {
             return Ok(Done::Before(outcome));
@@ -118,11 +119,6 @@ pub fn run(
     Ok(Done::Now(outcome))
 }
 
-fn has_checkpoint(folder: &Path) -> bool {
-    // A crash between two renames may have left the checkpoint aside; resuming puts it back.
-    folder.join(LAST).exists() || folder.join(format!(".{LAST}.previous")).exists()
-}
-
 /// Removes what a crash before the first checkpoint left.
 fn clear(folder: &Path) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
@@ -138,12 +134,18 @@ fn clear(folder: &Path) -> Result<()> {
     std::fs::remove_dir_all(folder).map_err(TrainerError::io("remove", folder))
 }
 
-/// Verifies that a folder's run is the one that is wanted. The number of threads and the device may differ.
+/// Verifies that a folder's run is the one that is wanted. Threads, device and time between checkpoints may
+/// differ.
 fn check_same(folder: &Path, member: &Member, settings: &Settings) -> Result<()> {
     crate::checkpoint::recover(&folder.join(LAST))?;
     let training = TrainingFile::read(&folder.join(LAST).join(names::TRAINING))?;
     let architecture = Architecture::read(&folder.join(LAST).join(names::ARCHITECTURE))?;
-    let found = Settings { threads: settings.threads, device: settings.device.clone(), ..training.settings.clone() };
+    let found = Settings {
+        threads: settings.threads,
+        device: settings.device.clone(),
+        save_every: settings.save_every,
+        ..training.settings.clone()
+    };
     let different = if architecture != member.architecture {
         "another architecture"
     } else if training.description.presentation != member.presentation {

@@ -59,7 +59,7 @@ impl Tuning {
     pub fn ranges(&self) -> Result<Vec<(String, Range)>, String> {
         let mut ranges = Vec::new();
         collect("", &self.ranges, &mut ranges)?;
-        let fixed = ["data", "limit", "hold_out", "epochs", "seed", "threads", "device"];
+        let fixed = ["data", "limit", "hold_out", "epochs", "seed", "threads", "device", "save_every"];
         if let Some((path, _)) = ranges.iter().find(|(path, _)| fixed.contains(&path.as_str())) {
             return Err(format!("tuning.ranges: {path} is the same for every trial; leave it out of the ranges"));
         }

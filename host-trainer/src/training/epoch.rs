@@ -1,27 +1,31 @@
 //! One epoch: batches, update, measurement.
 
+use super::accumulation::Accumulation;
 use super::{Event, Flow, Trainer};
 use crate::data::{Batch, BatchPlan, Batches};
-use crate::error::Result;
-use crate::evaluation::{evaluate, frames};
-use crate::executor::Ablation;
-use crate::gradient::{gradients, update_statistics};
-use crate::metrics::{EpochMetrics, EpochSums};
+use crate::error::{Result, TrainerError};
+use crate::evaluation::{evaluate_sequence, frames};
+use crate::executor::{Ablation, Frames, Normalization};
+use crate::gradient::{Gradients, Objective, first_not_finite, gradients, update_statistics};
+use crate::metrics::EpochMetrics;
 use crate::run_folder::LAST;
+use crate::sequence::Scenes;
 use crate::settings::parse_device;
 use crate::workers::Workers;
 use convrnn_models::checkpoint::Description;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tch::{Kind, Tensor};
+use tch::Kind;
 
-/// A mean loss above this is an explosion: chance is `ln(classes)`, below 10 for any data set.
+/// A mean loss above this, for each unit of weight, is an explosion: chance is `ln(classes)`, below 10
+/// for any data set.
 const LARGEST_LOSS: f64 = 1e3;
-/// Time between checkpoints within an epoch.
-const SAVE_INTERVAL: Duration = Duration::from_secs(300);
 
 impl Trainer {
     /// Goes on to the end of the epoch under way, or until an observer stops it.
+    ///
+    /// The state moves on by whole training steps only: where several batches make one, a run that stops
+    /// between them does the step again from its first batch.
     pub(super) fn epoch(&mut self, observer: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
         // The executor borrows the graph while the weights change.
         let graph = self.graph.clone();
@@ -36,23 +40,39 @@ impl Trainer {
         };
         let batches = Batches::new(Arc::clone(&self.train), plan)?;
         let total = batches.total();
-        let all_steps = (total * settings.epochs).max(1);
+        let steps_per_epoch = settings.steps_per_epoch(total);
+        let all_steps = (steps_per_epoch * settings.epochs).max(1);
+        let save_every = Duration::from_secs_f64(settings.save_every);
         let mut rate = 0.0;
         let mut saved = Instant::now();
+        let mut accumulation = Accumulation::default();
         for batch in batches {
             let started = Instant::now();
-            let progress = self.state.step as f64 / all_steps as f64;
-            let factor = settings.schedule.factor(&self.state.schedule, self.state.epoch, progress);
-            rate = settings.learning_rate_at(factor, self.state.step, total);
             let batch = batch?;
-            self.train_on(&mut workers, &batch, rate)?;
-            self.state.batch += 1;
-            self.state.step += 1;
-            self.state.sums.seconds += started.elapsed().as_secs_f64();
-            let sums = self.state.sums;
+            let gradients = self.gradients(&mut workers, &batch)?;
+            accumulation.add(gradients, batch.len())?;
+            accumulation.spend(started.elapsed().as_secs_f64());
+            let done = self.state.batch + accumulation.batches();
+            let sums = self.state.sums.plus(accumulation.sums());
+            if accumulation.batches() == settings.accumulate || done == total {
+                // Here and not after the update: these weights have just given a sensible loss.
+                if saved.elapsed() >= save_every {
+                    self.save(LAST)?;
+                    saved = Instant::now();
+                }
+                let started = Instant::now();
+                let progress = self.state.step as f64 / all_steps as f64;
+                let factor = settings.schedule.factor(&self.state.schedule, self.state.epoch, progress);
+                rate = settings.learning_rate_at(factor, self.state.step, steps_per_epoch);
+                self.update(std::mem::take(&mut accumulation), rate)?;
+                self.state.batch = done;
+                self.state.step += 1;
+                self.state.sums = sums;
+                self.state.sums.seconds += started.elapsed().as_secs_f64();
+            }
             let event = Event::Batch {
                 epoch: self.state.epoch + 1,
-                batch: self.state.batch,
+                batch: done,
                 batches: total,
                 loss: sums.loss / sums.images as f64,
                 accuracy: sums.correct as f64 / sums.images as f64,
@@ -60,30 +80,41 @@ impl Trainer {
             if observer(&event) == Flow::Stop {
                 return Ok(Flow::Stop);
             }
-            if saved.elapsed() > SAVE_INTERVAL {
-                self.save(LAST)?;
-                saved = Instant::now();
-            }
         }
         self.finish_epoch(&mut workers, rate, observer)
     }
 
-    /// One update. The loss is the cross-entropy of the last time step's logits.
-    fn train_on(&mut self, workers: &mut Workers, batch: &Batch, rate: f64) -> Result<()> {
+    /// Loss and gradients of one batch; an error where they are no sensible numbers.
+    fn gradients(&self, workers: &mut Workers, batch: &Batch) -> Result<Gradients> {
         let Description { preprocessing, presentation, .. } = &self.training.description;
-        let frames = frames(batch, preprocessing, workers.executor())?;
-        let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(workers.executor().device())?;
-        let trimming = self.training.settings.trimming;
-        let result = gradients(workers, &self.parameters, &frames, &labels, presentation, trimming)?;
-        if !result.loss.is_finite() || result.loss > LARGEST_LOSS {
-            return Err(self.explain_explosion(workers.executor(), &frames, result.loss)?);
+        let settings = &self.training.settings;
+        let sequence = &settings.sequence;
+        let names = (settings.seed, self.state.epoch as u64);
+        let scenes = Scenes::new(batch, preprocessing, workers.executor(), sequence, names)?;
+        let (trimming, precision, loss) = (settings.trimming, settings.precision, &settings.loss);
+        let objective = Objective { presentation, sequence, loss, trimming, precision };
+        let result = gradients(workers, &self.parameters, &scenes, &objective)?;
+        let reason = if !result.loss.is_finite() || result.loss > LARGEST_LOSS * settings.loss.total_weight() {
+            Some(format!("the loss is {}", result.loss))
+        } else {
+            let name = first_not_finite(&self.graph, &result.gradients)?;
+            name.map(|name| format!("the loss is {}, but the gradient of {name} is not finite", result.loss))
+        };
+        let Some(reason) = reason else { return Ok(result) };
+        let frames = scenes.frames(sequence, presentation)?;
+        let (executor, loss) = (workers.executor(), result.loss);
+        Err(self.explain_explosion(executor, &self.parameters, &frames, Normalization::Batch, reason, loss)?)
+    }
+
+    /// One training step.
+    fn update(&mut self, mut accumulation: Accumulation, rate: f64) -> Result<()> {
+        self.optimizer.step(&mut self.parameters, &accumulation.gradients()?, rate)?;
+        for statistics in accumulation.statistics() {
+            update_statistics(&self.graph, &mut self.parameters, statistics)?;
         }
-        self.optimizer.step(&mut self.parameters, &result.gradients, rate)?;
-        update_statistics(&self.graph, &mut self.parameters, &result.statistics)?;
-        let EpochSums { loss, correct, images, .. } = &mut self.state.sums;
-        *loss += result.loss * batch.len() as f64;
-        *correct += result.correct;
-        *images += batch.len() as u64;
+        if let Some(average) = &mut self.average {
+            average.update(&self.parameters, self.state.step + 1)?;
+        }
         Ok(())
     }
 
@@ -96,16 +127,22 @@ impl Trainer {
         let started = Instant::now();
         let description = &self.training.description;
         let (preprocessing, presentation) = (&description.preprocessing, &description.presentation);
-        let evaluation = evaluate(workers, &self.parameters, &self.test, preprocessing, presentation, Ablation::None)?;
-        let sums = std::mem::take(&mut self.state.sums);
+        let sequence = &self.training.settings.sequence;
+        let evaluation = evaluate_sequence(
+            workers,
+            self.parameters(),
+            &self.test,
+            preprocessing,
+            presentation,
+            sequence,
+            Ablation::None,
+        )?;
         let last = presentation.steps - 1;
-        if !evaluation.loss[last].is_finite() {
-            let batch = crate::data::batches::evaluation_batches(&self.test, 1)?.next().transpose()?;
-            if let Some(batch) = batch {
-                let frames = frames(&batch, preprocessing, workers.executor())?;
-                return Err(self.explain_explosion(workers.executor(), &frames, evaluation.loss[last])?);
-            }
+        let loss = evaluation.loss[last];
+        if !loss.is_finite() || loss > LARGEST_LOSS {
+            return Err(self.explain_evaluation(workers, loss)?);
         }
+        let sums = std::mem::take(&mut self.state.sums);
         self.state.seconds += sums.seconds + started.elapsed().as_secs_f64();
         self.state.epoch += 1;
         self.state.batch = 0;
@@ -116,7 +153,7 @@ impl Trainer {
             self.state.best_accuracy = Some(accuracy);
         }
         let state_norms = match crate::state_norms::batch(&self.test)? {
-            Some(batch) => crate::state_norms::measure(workers.executor(), &self.parameters, description, &batch)?,
+            Some(batch) => crate::state_norms::measure(workers.executor(), self.parameters(), description, &batch)?,
             None => Vec::new(),
         };
         let images = sums.images.max(1) as f64;
@@ -138,5 +175,32 @@ impl Trainer {
             Some(metrics) => Ok(observer(&Event::Epoch(metrics))),
             None => Ok(Flow::Continue),
         }
+    }
+    /// Where the images that accuracy is measured on explode, shown one by one and still.
+    fn explain_evaluation(&self, workers: &Workers, loss: f64) -> Result<TrainerError> {
+        let Description { preprocessing, presentation, .. } = &self.training.description;
+        let (executor, parameters) = (workers.executor(), self.parameters());
+        let reason = format!("the loss of the test images is {loss}");
+        let explain = |frames: &Frames| {
+            self.explain_explosion(executor, parameters, frames, Normalization::Running, reason.clone(), loss)
+        };
+        let mut found = None;
+        for batch in crate::data::batches::evaluation_batches(&self.test, 64)? {
+            let images = frames(&batch?, preprocessing, executor)?;
+            let mut error = explain(&Frames::presented(&images, presentation))?;
+            let mut is_exploded = false;
+            if let TrainerError::Exploded(explosion) = &mut error {
+                // The step before gave these weights.
+                explosion.step = self.state.step;
+                is_exploded = explosion.is_exploded;
+            }
+            if is_exploded || found.is_none() {
+                found = Some(error);
+            }
+            if is_exploded {
+                break;
+            }
+        }
+        Ok(found.expect("a data set has an image"))
     }
 }

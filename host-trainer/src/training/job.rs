@@ -1,7 +1,7 @@
 //! A new run: network, data, hyper-parameters, folder.
 
 use super::{Trainer, load};
-use crate::checkpoint::TrainingCheckpoint;
+use crate::checkpoint::{TrainingCheckpoint, remove_partial};
 use crate::data::{Dataset, Subset, channel_statistics};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::check_fit;
@@ -36,7 +36,9 @@ impl Job {
     pub fn start(self) -> Result<Trainer> {
         let Job { architecture, presentation, settings, folder } = self;
         settings.check()?;
+        settings.loss.check(&presentation)?;
         let graph = architecture.lower()?;
+        settings.sequence.check(&presentation, graph.frame.height, graph.frame.width)?;
         let (train, test) = load(&settings)?;
         check_fit(&graph, &train)?;
         check_fit(&graph, &test)?;
@@ -73,17 +75,22 @@ impl Job {
             Some(path) => run_folder::create(&path)?,
             None => run_folder::create_numbered(std::path::Path::new("runs"), &architecture.name)?,
         };
+        let lock = run_folder::lock(&folder)?;
+        remove_partial(&folder.join(run_folder::LAST))?;
+        // The average starts as the weights do.
+        let trained = settings.ema_decay.map(|_| parameters.clone());
         let training = TrainingFile { description, settings };
         let checkpoint = TrainingCheckpoint {
             architecture,
             training,
             parameters,
+            trained,
             velocity,
             state,
             metrics: Vec::new(),
             calibration,
         };
-        let trainer = Trainer::assemble(folder, graph, checkpoint, train, test)?;
+        let mut trainer = Trainer::assemble(folder, lock, graph, checkpoint, train, test)?;
         trainer.save(run_folder::LAST)?;
         Ok(trainer)
     }

@@ -1,20 +1,23 @@
 //! Training: epochs, checkpoints, interruption, resumption.
 
+mod accumulation;
+mod average;
 mod epoch;
 mod explosion;
 mod job;
 
 pub use job::Job;
 
-use crate::checkpoint::{TrainingCheckpoint, recover};
+use crate::checkpoint::{TrainingCheckpoint, is_there, recover, remove_partial};
 use crate::data::{Augmentation, SharedDataset, Split, Subset};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::check_classes;
 use crate::metrics::{EpochMetrics, RunState};
 use crate::optimizer::Optimizer;
 use crate::parameters::{from_tensors, to_tensors};
-use crate::run_folder::{BEST, LAST, METRICS, PLOTS, SUMMARY, TENSORBOARD};
+use crate::run_folder::{BEST, LAST, Lock, METRICS, PLOTS, SUMMARY, TENSORBOARD, lock};
 use crate::settings::{Settings, TrainingFile, parse_device};
+use average::Average;
 use convrnn_graph::StepGraph;
 use convrnn_models::Architecture;
 use std::path::{Path, PathBuf};
@@ -75,34 +78,54 @@ pub struct Trainer {
     augmentation: Augmentation,
     calibration: Vec<u8>,
     parameters: Vec<Tensor>,
+    average: Option<Average>,
     optimizer: Optimizer,
     state: RunState,
     metrics: Vec<EpochMetrics>,
+    /// Training steps done when `last` was written.
+    saved_step: u64,
+    _lock: Lock,
 }
 
 impl Trainer {
     /// Goes on from the last checkpoint of a run folder.
     pub fn resume(folder: &Path) -> Result<Self> {
         let last = folder.join(LAST);
-        recover(&last)?;
+        if !is_there(&last) {
+            let missing = convrnn_models::checkpoint::names::ARCHITECTURE;
+            return Err(convrnn_models::FileError::NotACheckpoint { path: last, missing }.into());
+        }
+        let lock = lock(folder)?;
+        for name in [LAST, BEST] {
+            recover(&folder.join(name))?;
+            remove_partial(&folder.join(name))?;
+        }
         let (checkpoint, graph) = TrainingCheckpoint::read(&last)?;
         let (train, test) = load(&checkpoint.training.settings)?;
         check_classes(&graph, &checkpoint.training.description, &train)?;
-        Self::assemble(folder.to_path_buf(), graph, checkpoint, train, test)
+        Self::assemble(folder.to_path_buf(), lock, graph, checkpoint, train, test)
     }
 
     fn assemble(
         folder: PathBuf,
+        lock: Lock,
         graph: StepGraph,
         checkpoint: TrainingCheckpoint,
         train: SharedDataset,
         test: SharedDataset,
     ) -> Result<Self> {
-        let TrainingCheckpoint { architecture, training, parameters, velocity, state, metrics, calibration } =
+        let TrainingCheckpoint { architecture, training, parameters, trained, velocity, state, metrics, calibration } =
             checkpoint;
         training.settings.check()?;
+        training.settings.loss.check(&training.description.presentation)?;
+        let (height, width) = (graph.frame.height, graph.frame.width);
+        training.settings.sequence.check(&training.description.presentation, height, width)?;
         let device = parse_device(&training.settings.device)?;
-        let parameters = to_tensors(&graph, &parameters, device)?;
+        let average = match training.settings.ema_decay {
+            Some(decay) => Some(Average::new(decay, to_tensors(&graph, &parameters, device)?)),
+            None => None,
+        };
+        let parameters = to_tensors(&graph, trained.as_ref().unwrap_or(&parameters), device)?;
         let mut optimizer = Optimizer::new(&graph, &parameters, training.settings.optimizer)?;
         optimizer.restore(&to_tensors(&graph, &velocity, device)?)?;
         let augmentation = training.settings.augmentation.resolve(&*train, &training.description.preprocessing.mean)?;
@@ -116,9 +139,12 @@ impl Trainer {
             augmentation,
             calibration,
             parameters,
+            average,
             optimizer,
+            saved_step: state.step,
             state,
             metrics,
+            _lock: lock,
         })
     }
 
@@ -142,9 +168,9 @@ impl Trainer {
         &self.training
     }
 
-    /// The weights, in the graph's order.
+    /// The weights to evaluate, in the graph's order: the averaged ones where there is an average.
     pub fn parameters(&self) -> &[Tensor] {
-        &self.parameters
+        self.average.as_ref().map_or(&self.parameters, Average::tensors)
     }
 
     /// Where the run stands.
@@ -179,26 +205,38 @@ impl Trainer {
     }
 
     /// Writes the checkpoint `last` or `best`.
-    fn save(&self, name: &str) -> Result<()> {
+    fn save(&mut self, name: &str) -> Result<()> {
+        let trained = from_tensors(&self.parameters)?;
+        let (parameters, trained) = match &self.average {
+            Some(average) => (from_tensors(average.tensors())?, Some(trained)),
+            None => (trained, None),
+        };
         let checkpoint = TrainingCheckpoint {
             architecture: self.architecture.clone(),
             training: self.training.clone(),
-            parameters: from_tensors(&self.parameters)?,
+            parameters,
+            trained,
             velocity: from_tensors(self.optimizer.velocity())?,
             state: self.state.clone(),
             metrics: self.metrics.clone(),
             calibration: self.calibration.clone(),
         };
         // Weights that are not finite must never replace good ones.
-        if let Err(source) = checkpoint.parameters.check(&self.graph) {
-            return Err(convrnn_models::FileError::Parameters { path: self.folder.join(name), source }.into());
+        for parameters in checkpoint.trained.iter().chain([&checkpoint.parameters]) {
+            if let Err(source) = parameters.check(&self.graph) {
+                return Err(convrnn_models::FileError::Parameters { path: self.folder.join(name), source }.into());
+            }
         }
-        checkpoint.write(&self.graph, &self.folder.join(name))
+        checkpoint.write(&self.graph, &self.folder.join(name))?;
+        if name == LAST {
+            self.saved_step = self.state.step;
+        }
+        Ok(())
     }
 
-    /// Writes what an epoch leaves behind.
-    fn save_epoch(&self, is_best: bool) -> Result<()> {
-        self.save(LAST)?;
+    /// Writes what an epoch leaves behind. `last` comes at the end: a run that is killed in between goes
+    /// on from the `last` before and writes the others again.
+    fn save_epoch(&mut self, is_best: bool) -> Result<()> {
         if is_best {
             self.save(BEST)?;
         }
@@ -208,7 +246,8 @@ impl Trainer {
         file(METRICS, crate::metrics::to_json_lines(&self.metrics))?;
         file(SUMMARY, crate::metrics::to_csv(&self.metrics))?;
         crate::tensorboard::write(&self.folder.join(TENSORBOARD), &self.metrics)?;
-        crate::plots::epochs(&self.folder.join(PLOTS), &self.metrics)
+        crate::plots::epochs(&self.folder.join(PLOTS), &self.metrics)?;
+        self.save(LAST)
     }
 }
 

@@ -35,4 +35,4 @@ pub use presentation::{Presentation, PresentationError};
 pub use reference::Interpreter;
 pub use shape::Shape;
 pub use tensor::Tensor;
-pub use unroll::{UnrollPlan, Wanted};
+pub use unroll::{StepInput, UnrollPlan, Wanted};
