@@ -125,6 +125,10 @@ fn train_evaluate_trace() {
         serde_json::from_str(&stdout(&["eval", text(&run), "--sequence", "stream-reset=3", "--json"])).unwrap();
     assert_eq!(reset["accuracy_by_step"], answer["accuracy_by_step"]);
     assert_ne!(reset["loss_by_step"], streamed["loss_by_step"]);
+    // Decoders look at each image of a stream by the steps since it appeared.
+    let arguments = ["eval", text(&run), "--sequence", "stream-reset=3", "--decoders", "--threshold", "0.2", "--json"];
+    let reset: Value = serde_json::from_str(&stdout(&arguments)).unwrap();
+    assert_eq!(reset["decoders"], decoded["decoders"]);
     let table = stdout(&["eval", text(&run), "--steps", "5", "--image-steps", "2"]);
     assert!(table.lines().any(|line| line.starts_with('5') && line.contains("blank")), "{table}");
 

@@ -88,6 +88,11 @@ const STUDY_HELP: &str = r#"A study file:
   name = "rgc-minimal"             # label and folder
   architecture = "rgc-28"
   unroll = "minimal"               # or minimal-all; or steps = 8, image_steps = 8
+
+  [[architecture]]
+  name = "ff-matched"
+  architecture = "ff-28"
+  like = "rgc-28"                  # brought to as many parameters, by = "wider" or "deeper"
   settings.learning_rate = 0.1     # for this architecture only
 
 Written into the folder: runs/<architecture>/{trial,plain,tuned}-<number>, trials.csv, results.csv, summary.csv,

@@ -6,6 +6,7 @@ use crate::error::{Result, TrainerError};
 use crate::settings::Settings;
 use crate::unroll::{Unroll, presentation};
 use convrnn_graph::Presentation;
+use convrnn_models::matched::{Growth, matched};
 use convrnn_models::{Architecture, Report, catalogue, toml_file};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use toml::Table;
 /// name = "rgc"                       # label and folder; that of the architecture if not given
 /// architecture = "rgc-28"            # from `convrnn-train list`, or a file beside the study file
 /// unroll = "minimal"                 # or steps and image_steps
+/// like = "lstm-28"                   # of a feedforward net: brought to as many parameters, by "wider" or "deeper"
 /// settings.learning_rate = 0.05      # for this architecture only
 /// ```
 #[derive(Debug, Deserialize)]
@@ -49,6 +51,10 @@ struct Entry {
     name: Option<String>,
     architecture: String,
     #[serde(default)]
+    like: Option<String>,
+    #[serde(default)]
+    by: By,
+    #[serde(default)]
     unroll: Unroll,
     #[serde(default)]
     steps: Option<usize>,
@@ -56,6 +62,15 @@ struct Entry {
     image_steps: Option<usize>,
     #[serde(default)]
     settings: Table,
+}
+
+/// How a net is brought to as many parameters as another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum By {
+    #[default]
+    Wider,
+    Deeper,
 }
 
 /// A study with everything looked up and verified.
@@ -173,15 +188,28 @@ impl Study {
     }
 }
 
+/// An entry of the catalogue, or a file beside the study file.
+fn find(name: &str, origin: &Path) -> Result<Architecture> {
+    let path = PathBuf::from(name);
+    let is_file = name.ends_with(".toml") || path.components().count() > 1;
+    match origin.parent().filter(|_| is_file) {
+        Some(folder) => Ok(Architecture::read(&folder.join(path))?),
+        None => Ok(catalogue::find(name)?),
+    }
+}
+
 impl Entry {
     fn resolve(&self, base: &Settings, origin: &Path) -> Result<Member> {
         let wrong = |message: String| TrainerError::Content { path: origin.into(), message };
-        let path = PathBuf::from(&self.architecture);
-        let is_file = self.architecture.ends_with(".toml") || path.components().count() > 1;
-        let architecture = match origin.parent().filter(|_| is_file) {
-            Some(folder) => Architecture::read(&folder.join(path))?,
-            None => catalogue::find(&self.architecture)?,
-        };
+        let mut architecture = find(&self.architecture, origin)?;
+        if let Some(like) = &self.like {
+            let target = Report::new(&find(like, origin)?)?.parameters;
+            let growth = match self.by {
+                By::Wider => Growth::Wider,
+                By::Deeper => Growth::Deeper,
+            };
+            architecture = matched(&architecture, target, growth)?;
+        }
         let name = self.name.clone().unwrap_or_else(|| architecture.name.clone());
         let allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
@@ -240,16 +268,12 @@ mod tests {
     #[test]
     fn the_study_that_comes_with_the_program_is_valid() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/studies/cluttered-digits.toml");
-        let mut text = std::fs::read_to_string(&path).unwrap();
-        // Whether the catalogue has every network is the catalogue's business.
-        let known = |name: &str| catalogue::find(name).is_ok();
-        for missing in ["ff-28-matched", "lstm-28"].into_iter().filter(|name| !known(name)) {
-            text = text.replace(missing, "ff-28");
-        }
-        let study = Study::parse(&text, &path).unwrap();
+        let study = Study::read(&path).unwrap();
         assert_eq!((study.seeds.len(), study.members.len(), study.tuning.unwrap().trials), (5, 6, 8));
         let [.., whole, minimal] = &study.members[..] else { panic!("two members") };
         assert_eq!(whole.architecture, minimal.architecture);
+        let gap = study.members[1].parameters.abs_diff(whole.parameters);
+        assert!(100 * gap <= whole.parameters, "matched to within 1 %: {gap}");
         assert!(minimal.presentation.steps < whole.presentation.steps);
     }
 
