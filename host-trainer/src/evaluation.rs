@@ -1,11 +1,13 @@
 //! Accuracy of a network by time step.
 
 use crate::data::{Batch, BatchPlan, Batches, SharedDataset};
+use crate::decoders::DecoderTally;
 use crate::error::{Result, TrainerError};
 use crate::executor::{Ablation, Executor, RunOptions};
+use crate::parameters::to_f32;
 use crate::sequence::{Scenes, Sequence};
 use crate::workers::{Workers, share};
-use convrnn_graph::{Presentation, Shape, StepGraph, Wanted};
+use convrnn_graph::{Presentation, Shape, StepGraph, UnrollPlan, Wanted};
 use convrnn_models::Preprocessing;
 use convrnn_models::checkpoint::Description;
 use serde::Serialize;
@@ -69,6 +71,21 @@ pub fn evaluate_sequence(
     sequence: &Sequence,
     ablation: Ablation,
 ) -> Result<Evaluation> {
+    evaluate_decoded(workers, parameters, images, preprocessing, presentation, sequence, ablation, None)
+}
+
+/// The same with decoders over time, which count every image in the same pass.
+#[allow(clippy::too_many_arguments)]
+pub fn evaluate_decoded(
+    workers: &mut Workers,
+    parameters: &[Tensor],
+    images: &SharedDataset,
+    preprocessing: &Preprocessing,
+    presentation: &Presentation,
+    sequence: &Sequence,
+    ablation: Ablation,
+    mut decoders: Option<&mut DecoderTally>,
+) -> Result<Evaluation> {
     let steps = presentation.steps;
     let mut evaluation = Evaluation { images: 0, correct: vec![0; steps], loss: vec![0.0; steps] };
     let options = RunOptions { ablation, ..RunOptions::new(Wanted::EveryLogits) };
@@ -98,13 +115,23 @@ pub fn evaluate_sequence(
                     let frames = scenes.frames(&sequence, presentation)?;
                     let run = executor.run_frames(&parameters, &frames, options)?;
                     let logits = run.every_logits(frames.batch())?;
-                    score(&logits, &scenes.labels_by_run(&sequence)?, steps)
+                    let labels = scenes.labels_by_run(&sequence)?;
+                    Ok((score(&logits, &labels, steps)?, logits, labels))
                 })
             })?);
         }
-        for (step, (correct, loss)) in parts.into_iter().flat_map(|part| part.into_iter().enumerate()) {
-            evaluation.correct[step] += correct;
-            evaluation.loss[step] += loss;
+        for (scores, logits, labels) in parts {
+            for (step, (correct, loss)) in scores.into_iter().enumerate() {
+                evaluation.correct[step] += correct;
+                evaluation.loss[step] += loss;
+            }
+            if let Some(tally) = decoders.as_deref_mut() {
+                let classes = logits.size()[2] as usize;
+                let labels = Vec::<i64>::try_from(labels.f_flatten(0, -1)?)?;
+                for (image, label) in to_f32(&logits)?.chunks_exact(steps * classes).zip(labels) {
+                    tally.add(image, classes, label as usize);
+                }
+            }
         }
         evaluation.images += batch.len() as u64;
     }
@@ -112,6 +139,20 @@ pub fn evaluate_sequence(
         *loss /= evaluation.images as f64;
     }
     Ok(evaluation)
+}
+
+/// The first step (from 1) whose logits can differ between images.
+///
+/// # Errors
+/// [`TrainerError::Invalid`] where the run ends before it.
+pub fn first_image_step(graph: &StepGraph, presentation: &Presentation) -> Result<usize> {
+    let plan = UnrollPlan::new(graph, presentation, Wanted::EveryLogits);
+    plan.first_image_driven(graph.logits).ok_or_else(|| TrainerError::Invalid {
+        what: "--steps",
+        expected: format!("enough steps for the image to reach the logits of {}", graph.name),
+        found: presentation.steps.to_string(),
+        hint: "give more --steps; `convrnn-train info` says how many are needed".into(),
+    })
 }
 
 /// Right answers and the sum of the loss, by time step since an image appeared, of logits
@@ -131,8 +172,8 @@ fn score(logits: &Tensor, labels: &Tensor, steps: usize) -> Result<Vec<(u64, f64
     Ok(scores)
 }
 
-/// Verifies that a data set fits a network.
-pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
+/// Verifies that images have the shape of a network's frame.
+pub fn check_frame(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
     let shape = images.shape();
     let found = Shape::new(shape.channels, shape.height, shape.width);
     if found != graph.frame {
@@ -146,6 +187,12 @@ pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
             ),
         });
     }
+    Ok(())
+}
+
+/// Verifies that a data set fits a network.
+pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
+    check_frame(graph, images)?;
     let classes = images.class_names().len();
     if classes != graph.classes() {
         return Err(TrainerError::Invalid {

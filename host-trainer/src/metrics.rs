@@ -2,6 +2,7 @@
 
 use crate::error::{Result, TrainerError};
 use crate::schedule::ScheduleState;
+use crate::state_norms::LayerNorm;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -24,6 +25,8 @@ pub struct EpochMetrics {
     pub test_accuracy: f64,
     /// The same by time step, from step 1.
     pub test_accuracy_by_step: Vec<f64>,
+    /// Root mean square of each layer's states by time step, on a fixed small batch of test images.
+    pub state_norms: Vec<LayerNorm>,
     /// Training images a second, evaluation not counted.
     pub images_per_second: f64,
     /// Seconds of training and evaluation so far.
@@ -87,6 +90,25 @@ pub fn to_json_lines(metrics: &[EpochMetrics]) -> String {
     metrics.iter().map(|epoch| serde_json::to_string(epoch).expect("figures have a JSON form") + "\n").collect()
 }
 
+/// `summary.csv`: one row an epoch. State norms are those of the last time step.
+pub fn to_csv(metrics: &[EpochMetrics]) -> String {
+    let Some(first) = metrics.first() else { return String::new() };
+    let mut text = String::from(
+        "epoch,step,learning_rate,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds",
+    );
+    text.extend((1..=first.test_accuracy_by_step.len()).map(|step| format!(",test_accuracy_step_{step}")));
+    text.extend(first.state_norms.iter().map(|norm| format!(",state_norm_{}", norm.layer)));
+    for epoch in metrics {
+        let EpochMetrics { learning_rate, train_loss, train_accuracy, test_loss, test_accuracy, .. } = epoch;
+        text += &format!("\n{},{},{learning_rate},{train_loss},{train_accuracy}", epoch.epoch, epoch.step);
+        text += &format!(",{test_loss},{test_accuracy},{},{}", epoch.images_per_second, epoch.seconds);
+        text.extend(epoch.test_accuracy_by_step.iter().map(|accuracy| format!(",{accuracy}")));
+        let last = |norm: &LayerNorm| norm.by_step.last().map_or(String::new(), f64::to_string);
+        text.extend(epoch.state_norms.iter().map(|norm| format!(",{}", last(norm))));
+    }
+    text + "\n"
+}
+
 /// Reads `metrics.jsonl`.
 pub fn read_json_lines(path: &Path) -> Result<Vec<EpochMetrics>> {
     let text = convrnn_models::files::read_text(path)?;
@@ -97,4 +119,31 @@ pub fn read_json_lines(path: &Path) -> Result<Vec<EpochMetrics>> {
         })
     };
     text.lines().enumerate().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_has_a_row_an_epoch_and_a_name_for_every_column() {
+        let epoch = |epoch| EpochMetrics {
+            epoch,
+            step: 7,
+            learning_rate: 0.5,
+            train_loss: 2.0,
+            train_accuracy: 0.25,
+            test_loss: 1.5,
+            test_accuracy: 0.75,
+            test_accuracy_by_step: vec![0.125, 0.75],
+            state_norms: vec![LayerNorm { layer: "layer1".into(), by_step: vec![0.0, 3.0] }],
+            images_per_second: 64.0,
+            seconds: 1.0,
+        };
+        let expected = "epoch,step,learning_rate,train_loss,train_accuracy,test_loss,test_accuracy,\
+            images_per_second,seconds,test_accuracy_step_1,test_accuracy_step_2,state_norm_layer1\n\
+            1,7,0.5,2,0.25,1.5,0.75,64,1,0.125,0.75,3\n2,7,0.5,2,0.25,1.5,0.75,64,1,0.125,0.75,3\n";
+        assert_eq!(to_csv(&[epoch(1), epoch(2)]), expected);
+        assert_eq!(to_csv(&[]), "");
+    }
 }

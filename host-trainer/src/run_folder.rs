@@ -7,6 +7,10 @@ pub use convrnn_models::checkpoint::{BEST, LAST, locate as checkpoint_of};
 
 /// One record an epoch.
 pub const METRICS: &str = "metrics.jsonl";
+/// The same as a table, one row an epoch.
+pub const SUMMARY: &str = "summary.csv";
+/// Event files of TensorBoard.
+pub const TENSORBOARD: &str = "tensorboard";
 /// Figures.
 pub const PLOTS: &str = "plots";
 /// Held by the program that trains in the folder.

@@ -65,6 +65,9 @@ fn train_evaluate_trace() {
     let run = train(folder.path(), "1");
     for file in [
         "metrics.jsonl",
+        "summary.csv",
+        "tensorboard/events.out.tfevents.000001.convrnn",
+        "plots/state-norms.svg",
         "plots/training.svg",
         "plots/training.csv",
         "plots/accuracy-by-step.svg",
@@ -96,6 +99,23 @@ fn train_evaluate_trace() {
     assert_eq!(answer["images"], 40);
     assert_eq!(answer["accuracy_by_step"].as_array().unwrap().len(), 8);
     assert_eq!(answer["ablated_accuracy_by_step"].as_array().unwrap().len(), 8);
+    let decoded: Value =
+        serde_json::from_str(&stdout(&["eval", text(&run), "--decoders", "--threshold", "0.2", "--json"])).unwrap();
+    assert_eq!(decoded["decoders"]["first_image_step"], 4);
+    assert_eq!(decoded["decoders"]["last_accuracy"], decoded["last_accuracy"]);
+    assert!(decoded["decoders"]["threshold"]["undecided"].as_f64().unwrap() < 1.0, "{decoded}");
+    let decoders = stdout(&["eval", text(&run), "--decoders"]);
+    assert!(decoders.contains("maximum confidence") && decoders.contains("% undecided"), "{decoders}");
+    assert!(error(&["eval", text(&run), "--decoders", "--threshold", "2"]).contains("--threshold: expected"));
+    assert!(error(&["eval", text(&run), "--decoders", "--steps", "3"]).contains("reach the logits"));
+
+    let features = folder.path().join("features.npz");
+    let arguments = ["features", text(&run), "--layers", "layer3.output", "--limit", "9", "--output", text(&features)];
+    assert!(stdout(&arguments).contains("9 images x 256 values x 8 time bins"));
+    assert!(features.is_file());
+    let bad = ["features", text(&run), "--layers", "layer3.outputt", "--output", text(&features)];
+    assert!(error(&bad).contains("did you mean layer3.output?"));
+
     let streamed: Value =
         serde_json::from_str(&stdout(&["eval", text(&run), "--sequence", "stream=3", "--json"])).unwrap();
     // 13 streams of three images and one image alone.
@@ -105,6 +125,10 @@ fn train_evaluate_trace() {
         serde_json::from_str(&stdout(&["eval", text(&run), "--sequence", "stream-reset=3", "--json"])).unwrap();
     assert_eq!(reset["accuracy_by_step"], answer["accuracy_by_step"]);
     assert_ne!(reset["loss_by_step"], streamed["loss_by_step"]);
+    // Decoders look at each image of a stream by the steps since it appeared.
+    let arguments = ["eval", text(&run), "--sequence", "stream-reset=3", "--decoders", "--threshold", "0.2", "--json"];
+    let reset: Value = serde_json::from_str(&stdout(&arguments)).unwrap();
+    assert_eq!(reset["decoders"], decoded["decoders"]);
     let table = stdout(&["eval", text(&run), "--steps", "5", "--image-steps", "2"]);
     assert!(table.lines().any(|line| line.starts_with('5') && line.contains("blank")), "{table}");
 
@@ -139,6 +163,30 @@ fn train_evaluate_trace() {
             }
         }
     }
+}
+
+#[test]
+fn a_comparison_by_options_is_skipped_when_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = folder.path().join("study");
+    let mut arguments = vec!["compare", "--architectures", "ff-28,rgc-28-m4", "--data", DATA, "--seeds", "1,2"];
+    arguments.extend(["--set", "epochs=1", "--set", "batch=32", "--set", "optimizer.clip=0.1", "--reference", "ff-28"]);
+    arguments.extend(["--trials", "2", "--trial-epochs", "1", "--hold-out", "40", "--output", text(&study)]);
+    let first = stdout(&arguments);
+    assert!(first.contains("run 1/12 ff-28 trial-1: accuracy") && first.contains("minus ff-28"), "{first}");
+    let again = stdout(&arguments);
+    assert_eq!(again.matches("(done before)").count(), 12, "{again}");
+    arguments.push("--json");
+    let summary: Value = serde_json::from_str(&stdout(&arguments)).unwrap();
+    assert_eq!(summary.as_array().unwrap().len(), 4);
+    assert_eq!(summary[2]["architecture"], "rgc-28-m4");
+    assert_eq!(summary[2]["difference"]["count"], 2);
+    assert!(summary[0]["difference"].is_null());
+    for name in ["results.csv", "summary.csv", "trials.csv", "accuracy-against-parameters.svg"] {
+        assert!(study.join(name).is_file(), "{name}");
+    }
+    let wrong = ["compare", "--architectures", "ff-28", "--data", DATA, "--set", "epoch=1", "--output", text(&study)];
+    assert!(error(&wrong).contains("did you mean \"epochs\"?"));
 }
 
 #[cfg(unix)]

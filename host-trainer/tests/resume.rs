@@ -74,6 +74,12 @@ fn an_interrupted_run_ends_with_the_same_bits() {
         let mut trainer = Trainer::resume(&stopped).unwrap();
         assert_eq!(trainer.run(&mut |_| Flow::Continue).unwrap(), Outcome::Finished);
 
+        for run in [&alone, &stopped] {
+            let events = std::fs::read_dir(run.join("tensorboard")).unwrap().count();
+            assert_eq!(events, EPOCHS, "one event file an epoch");
+            let summary = std::fs::read_to_string(run.join("summary.csv")).unwrap();
+            assert_eq!(summary.lines().count(), 1 + EPOCHS);
+        }
         let (alone, stopped) = (last(&alone), last(&stopped));
         assert_eq!(bits(&alone.parameters), bits(&stopped.parameters), "weights, {threads} threads");
         assert_eq!(bits(&alone.velocity), bits(&stopped.velocity), "momentum, {threads} threads");
@@ -82,6 +88,7 @@ fn an_interrupted_run_ends_with_the_same_bits() {
         for (alone, stopped) in alone.metrics.iter().zip(&stopped.metrics) {
             assert_eq!(alone.train_loss.to_bits(), stopped.train_loss.to_bits(), "epoch {}", alone.epoch);
             assert_eq!(alone.test_accuracy_by_step, stopped.test_accuracy_by_step);
+            assert_eq!(alone.state_norms, stopped.state_norms);
         }
         assert!(alone.metrics[2].train_loss < alone.metrics[0].train_loss, "it learns");
         assert_ne!(alone.velocity.values[0], vec![0.0; alone.velocity.values[0].len()]);

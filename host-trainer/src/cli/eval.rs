@@ -3,13 +3,15 @@
 use super::table::format;
 use super::{print, to_json};
 use crate::data::{SharedDataset, Source, Split, Subset};
+use crate::decoders::{DecoderReport, DecoderTally};
 use crate::error::{Result, TrainerError};
-use crate::evaluation::{Evaluation, check_classes, evaluate_sequence};
+use crate::evaluation::{Evaluation, check_classes, evaluate_decoded, first_image_step};
 use crate::executor::Ablation;
 use crate::parameters::to_tensors;
 use crate::run_folder::checkpoint_of;
 use crate::sequence::Sequence;
 use crate::settings::{TrainingFile, parse_device};
+use crate::unroll::override_steps;
 use crate::workers::Workers;
 use clap::{Args, ValueEnum};
 use convrnn_graph::{Presentation, StepGraph};
@@ -104,26 +106,6 @@ impl Input {
     }
 }
 
-/// A presentation with other numbers of steps. A longer run goes on showing the image where it was
-/// shown to the end.
-pub fn override_steps(
-    presentation: Presentation,
-    steps: Option<usize>,
-    image_steps: Option<usize>,
-) -> Result<Presentation> {
-    let held = presentation.image_steps == presentation.steps;
-    let total = steps.unwrap_or(presentation.steps);
-    let shown = image_steps.unwrap_or(if held { total } else { presentation.image_steps.min(total) });
-    let presentation = Presentation { steps: total, image_steps: shown, ..presentation };
-    presentation.check().map_err(|error| TrainerError::Invalid {
-        what: "--steps and --image-steps",
-        expected: "at least one step, no more image steps than steps".into(),
-        found: format!("{total} and {shown}"),
-        hint: error.to_string(),
-    })?;
-    Ok(presentation)
-}
-
 #[derive(Debug, Args)]
 pub struct Eval {
     #[command(flatten)]
@@ -131,6 +113,13 @@ pub struct Eval {
     /// Take something away before every step, and report it beside the whole network.
     #[arg(long, value_enum)]
     ablate: Option<Ablate>,
+    /// Also decide by the last step, the mean over time, the most confident step, and at --threshold, from the
+    /// first image-driven step on.
+    #[arg(long)]
+    decoders: bool,
+    /// Softmax probability of the best class, 0 to 1, at which the threshold decoder decides.
+    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.9)]
+    threshold: f64,
     /// What images do: still, shift=PIXELS, stream=N or stream-reset=N, see `convrnn-train train --help`; that
     /// of the training run if not given. Steps count from the moment an image appears.
     #[arg(long, value_name = "SEQUENCE")]
@@ -159,6 +148,10 @@ struct Answer {
     ablated_accuracy_by_step: Option<Vec<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ablated_last_accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoders: Option<DecoderReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ablated_decoders: Option<DecoderReport>,
 }
 
 impl Eval {
@@ -173,8 +166,10 @@ impl Eval {
         let description = &checkpoint.description;
         let sequence = self.sequence()?;
         sequence.check(&description.presentation, checkpoint.graph.frame.height, checkpoint.graph.frame.width)?;
+        let first = self.decoders.then(|| self.first_step(&checkpoint)).transpose()?;
         let mut measure = |ablation| {
-            evaluate_sequence(
+            let mut tally = first.map(|first| DecoderTally::new(first, self.threshold));
+            let found = evaluate_decoded(
                 &mut workers,
                 &parameters,
                 &images,
@@ -182,10 +177,13 @@ impl Eval {
                 &description.presentation,
                 &sequence,
                 ablation,
-            )
+                tally.as_mut(),
+            )?;
+            Ok::<_, TrainerError>((found, tally.map(|tally| tally.report())))
         };
-        let whole = measure(Ablation::None)?;
+        let (whole, decoders) = measure(Ablation::None)?;
         let ablated = self.ablate.map(|Ablate::Recurrence| measure(Ablation::Recurrence)).transpose()?;
+        let (ablated, ablated_decoders) = ablated.map_or((None, None), |(found, decoders)| (Some(found), decoders));
         if let Some(folder) = &self.plots {
             let mut lines = vec![("whole network", whole.accuracy())];
             lines.extend(ablated.as_ref().map(|ablated| ("without recurrence", ablated.accuracy())));
@@ -202,11 +200,31 @@ impl Eval {
                 last_accuracy: whole.last_accuracy(),
                 ablated_accuracy_by_step: ablated.as_ref().map(Evaluation::accuracy),
                 ablated_last_accuracy: ablated.as_ref().map(Evaluation::last_accuracy),
+                decoders,
+                ablated_decoders,
             }))?;
         } else {
             print(&text(&whole, ablated.as_ref(), &description.presentation))?;
+            let reports = [("", decoders), (", without recurrence", ablated_decoders)];
+            for (which, report) in
+                reports.into_iter().filter_map(|(which, report)| report.map(|report| (which, report)))
+            {
+                print(&decoder_text(which, &report))?;
+            }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn first_step(&self, checkpoint: &Checkpoint) -> Result<usize> {
+        if !(0.0..=1.0).contains(&self.threshold) {
+            return Err(TrainerError::Invalid {
+                what: "--threshold",
+                expected: "a probability, 0 to 1".into(),
+                found: self.threshold.to_string(),
+                hint: "for instance --threshold 0.9".into(),
+            });
+        }
+        first_image_step(&checkpoint.graph, &checkpoint.description.presentation)
     }
 
     /// As asked for, or as in training.
@@ -246,4 +264,29 @@ fn text(whole: &Evaluation, ablated: Option<&Evaluation>, presentation: &Present
         text += &format!(", without recurrence {} %", percent(ablated.last_accuracy()));
     }
     text + "\n"
+}
+
+fn decoder_text(which: &str, report: &DecoderReport) -> String {
+    let percent = |share: f64| format!("{:.2}", 100.0 * share);
+    let step = |step: Option<f64>| step.map_or("-".into(), |step| format!("{step:.2}"));
+    let threshold = &report.threshold;
+    let row = |name: &str, accuracy: String, step: String| vec![name.to_owned(), accuracy, step];
+    let rows = [
+        row("last step", percent(report.last_accuracy), "-".into()),
+        row("mean over time", percent(report.mean_accuracy), "-".into()),
+        row(
+            "maximum confidence",
+            percent(report.maximum_confidence_accuracy),
+            step(Some(report.maximum_confidence_step)),
+        ),
+        row(&format!("threshold {}", threshold.threshold), percent(threshold.accuracy), step(threshold.mean_step)),
+    ];
+    format!(
+        "\ndecoders from step {} on{which}:\n{}threshold {}: {} % undecided (answered at the last step), accuracy among decided {} %\n",
+        report.first_image_step,
+        format(&["decoder", "accuracy [%]", "mean step"], &rows),
+        threshold.threshold,
+        percent(threshold.undecided),
+        threshold.decided_accuracy.map_or("-".into(), percent),
+    )
 }

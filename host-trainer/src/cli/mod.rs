@@ -1,7 +1,9 @@
 //! The command line of `convrnn-train`: one file a subcommand.
 
+mod compare;
 mod completions;
 mod eval;
+mod features;
 mod info;
 mod list;
 mod matched;
@@ -28,6 +30,10 @@ enum Command {
     Train(Box<train::Train>),
     /// Measure a checkpoint's accuracy by time step.
     Eval(eval::Eval),
+    /// Write values of chosen layers by time bin, image by image, for NumPy and xarray.
+    Features(features::Features),
+    /// Train several architectures over seeds and draw accuracy against parameters.
+    Compare(compare::Compare),
     /// Record what libtorch computes, for `convrnn-export validate`.
     Trace(trace::TraceCommand),
     /// List the architectures that come with the program.
@@ -46,6 +52,8 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Train(command) => command.run(),
         Command::Eval(command) => command.run(),
+        Command::Features(command) => command.run(),
+        Command::Compare(command) => command.run(),
         Command::Trace(command) => command.run(),
         Command::List(command) => command.run(),
         Command::Info(command) => command.run(),

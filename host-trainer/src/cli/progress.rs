@@ -25,17 +25,22 @@ impl Progress {
 
     /// Takes note of an event; gives the line to print, if it is worth one.
     pub fn show(&self, event: &Event) -> Option<String> {
+        self.show_part("", self.epochs, event)
+    }
+
+    /// The same for one of several runs, named by a prefix.
+    pub fn show_part(&self, prefix: &str, epochs: usize, event: &Event) -> Option<String> {
         match event {
             Event::Batch { epoch, batch, batches, loss, accuracy } => {
                 self.bar.set_length(*batches as u64);
-                self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
+                self.bar.set_prefix(format!("{prefix}epoch {epoch}/{epochs}"));
                 self.bar.set_message(format!("loss {loss:.4}, accuracy {:.2} %", 100.0 * accuracy));
                 self.bar.set_position(*batch as u64);
                 None
             }
             Event::Epoch(metrics) => {
                 self.bar.reset();
-                Some(line(metrics, self.epochs))
+                Some(line(metrics, epochs))
             }
         }
     }

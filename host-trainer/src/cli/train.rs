@@ -1,6 +1,5 @@
 //! `convrnn-train train`.
 
-use super::eval::override_steps;
 use super::print;
 use super::progress::Progress;
 use crate::data::source::DATA_HELP;
@@ -12,24 +11,13 @@ use crate::schedule::Schedule;
 use crate::sequence::Sequence;
 use crate::settings::{AugmentationSettings, Settings, TrainingFile};
 use crate::training::{Flow, Job, Outcome, Trainer};
+use crate::unroll::{Unroll, presentation};
 use clap::{Args, ValueEnum};
-use convrnn_graph::Presentation;
 use convrnn_models::{Architecture, Report, catalogue};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// How many steps a run has.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Unroll {
-    /// As the architecture's presentation says.
-    Full,
-    /// The smallest number at which every local parameter reaches the logits; image held.
-    Minimal,
-    /// The same with feedback included.
-    MinimalAll,
-}
 
 /// How the learning rate changes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -246,7 +234,7 @@ impl Train {
 
     fn job(&self) -> Result<Job> {
         let architecture = catalogue::find(self.architecture.as_deref().unwrap_or_default())?;
-        let presentation = self.presentation(&architecture)?;
+        let presentation = presentation(&architecture, self.unroll, self.steps, self.image_steps)?;
         let mut settings = Settings {
             data: self.data.clone().unwrap_or_default(),
             limit: self.limit,
@@ -297,17 +285,6 @@ impl Train {
                 })
             }
         }
-    }
-
-    fn presentation(&self, architecture: &Architecture) -> Result<Presentation> {
-        let report = Report::new(architecture)?;
-        let steps = match self.unroll {
-            Unroll::Full => return override_steps(architecture.presentation, self.steps, self.image_steps),
-            Unroll::Minimal => report.minimal_unroll,
-            Unroll::MinimalAll => report.minimal_unroll_all,
-        };
-        let steps = steps.unwrap_or(architecture.presentation.steps);
-        Ok(Presentation { blank: architecture.presentation.blank, ..Presentation::held(steps) })
     }
 
     fn weight_decays(&self) -> Result<WeightDecay> {
@@ -363,7 +340,7 @@ impl Train {
 
 /// The first Ctrl-C (or SIGTERM) asks to save and end; the second one ends at once, which leaves the
 /// last checkpoint whole.
-fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<()> {
+pub(super) fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<()> {
     let stop = Arc::clone(stop);
     let handler = move || {
         if stop.swap(true, Ordering::Relaxed) {

@@ -74,6 +74,11 @@ pub trait Dataset: Send + Sync {
     /// If `index` is not below `len()`.
     fn label(&self, index: usize) -> usize;
 
+    /// What image `index` is called: its file within the set, or its place where there are no files.
+    fn name(&self, index: usize) -> String {
+        index.to_string()
+    }
+
     /// Writes image `index` into `pixels`, `[height, width, channels]`, `shape().bytes()` long.
     ///
     /// # Errors
@@ -113,6 +118,8 @@ pub struct MemoryDataset {
     class_names: Vec<String>,
     pixels: Vec<u8>,
     labels: Vec<u32>,
+    /// Empty where images are called by their place.
+    names: Vec<String>,
 }
 
 impl MemoryDataset {
@@ -148,7 +155,7 @@ impl MemoryDataset {
                 found: format!("{label} at image {index}"),
             });
         }
-        Ok(MemoryDataset { shape, class_names, pixels, labels })
+        Ok(MemoryDataset { shape, class_names, pixels, labels, names: Vec::new() })
     }
 
     /// Reads the whole of another data set, on all threads.
@@ -167,7 +174,8 @@ impl MemoryDataset {
             return Err(error);
         }
         let labels = (0..source.len()).map(|index| source.label(index) as u32).collect();
-        MemoryDataset::new(shape, source.class_names().to_vec(), pixels, labels)
+        let names = (0..source.len()).map(|index| source.name(index)).collect();
+        Ok(MemoryDataset { names, ..MemoryDataset::new(shape, source.class_names().to_vec(), pixels, labels)? })
     }
 
     /// All pixels, `[n, height, width, channels]`.
@@ -191,6 +199,10 @@ impl Dataset for MemoryDataset {
 
     fn label(&self, index: usize) -> usize {
         self.labels[index] as usize
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.names.get(index).cloned().unwrap_or_else(|| index.to_string())
     }
 
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<()> {

@@ -120,6 +120,30 @@ impl FolderDataset {
         Ok(FolderDataset { options, shape, class_names, files, labels })
     }
 
+    /// Lists every image of a folder or archive, whatever folders they lie in, without classes.
+    ///
+    /// # Errors
+    /// As [`FolderDataset::open`].
+    pub fn open_unlabelled(path: &Path, options: FolderOptions) -> Result<Self> {
+        check(options)?;
+        let files = list(path, &is_image)?;
+        let Some(first) = files.first() else {
+            return Err(DataError::Split {
+                path: path.to_path_buf(),
+                wanted: "images",
+                expected: "JPEG or PNG files".into(),
+                found: "none".into(),
+                hint: "give another folder",
+            });
+        };
+        let shape = match options.size {
+            Some(size) => ImageShape { channels: options.channels, height: size, width: size },
+            None => decode(&first.read()?, options.channels, &first.file)?.shape,
+        };
+        let labels = vec![0; files.len()];
+        Ok(FolderDataset { options, shape, class_names: vec!["not labelled".into()], files, labels })
+    }
+
     /// Where image `index` lies.
     pub fn file(&self, index: usize) -> &StoredFile {
         &self.files[index]
@@ -186,6 +210,10 @@ impl Dataset for FolderDataset {
 
     fn label(&self, index: usize) -> usize {
         self.labels[index] as usize
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.files[index].name.clone()
     }
 
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<()> {

@@ -172,3 +172,24 @@ fn photographs_are_scaled_and_cropped_to_128() {
     let error = FolderDataset::open(&path, Split::Train, options).unwrap_err().to_string();
     assert!(error.contains("no `train` split") && error.contains("`val` with 500 images"), "{error}");
 }
+
+#[test]
+fn a_plain_folder_of_images_has_names_and_no_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("more")).unwrap();
+    for (name, level) in [("b.png", 9u8), ("more/a.png", 200)] {
+        image::GrayImage::from_pixel(6, 6, image::Luma([level])).save(folder.path().join(name)).unwrap();
+    }
+    let text = format!("folder:{},channels=1", folder.path().display());
+    let source = super::super::Source::parse(&text).unwrap();
+    let (images, is_labelled) = source.load_images(Split::Test).unwrap();
+    assert!(!is_labelled);
+    assert_eq!([images.name(0), images.name(1)], ["b.png", "more/a.png"]);
+    assert_eq!(images.image(1).unwrap().pixels[0], 200);
+    // With a folder for a split, a missing split stays an error.
+    std::fs::create_dir_all(folder.path().join("train/x")).unwrap();
+    std::fs::copy(folder.path().join("b.png"), folder.path().join("train/x/b.png")).unwrap();
+    assert!(source.load_images(Split::Test).is_err());
+    let (images, is_labelled) = source.load_images(Split::Train).unwrap();
+    assert!(is_labelled && images.name(0).ends_with("train/x/b.png"), "{}", images.name(0));
+}

@@ -21,6 +21,8 @@ pub enum Purpose {
     Augmentation,
     /// Choice of a subset.
     Subset,
+    /// Hyper-parameters of a trial.
+    Tuning,
     /// Where one image moves to in one epoch.
     Motion,
 }
@@ -34,6 +36,7 @@ impl Purpose {
             Purpose::Augmentation => 4,
             Purpose::Subset => 5,
             Purpose::Motion => 6,
+            Purpose::Tuning => 7,
         }
     }
 }

@@ -139,6 +139,24 @@ impl Source {
         Ok(chosen)
     }
 
+    /// Loads one split, or, of an image folder without folders for its splits, every image without classes. Says
+    /// whether the images are labelled.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn load_images(&self, split: Split) -> Result<(SharedDataset, bool)> {
+        match (self.load(split), &self.kind) {
+            (Err(DataError::Split { .. }), Kind::Folder { path, options, .. })
+                if [Split::Train, Split::Test]
+                    .iter()
+                    .all(|&split| FolderDataset::open(path, split, *options).is_err()) =>
+            {
+                Ok((Arc::new(FolderDataset::open_unlabelled(path, *options)?), false))
+            }
+            (loaded, _) => Ok((loaded?, true)),
+        }
+    }
+
     fn load_whole(&self, split: Split) -> Result<SharedDataset> {
         Ok(match &self.kind {
             Kind::Mnist(folder) => {

@@ -85,6 +85,10 @@ impl Dataset for Subset {
         self.inner.label(self.indices[index])
     }
 
+    fn name(&self, index: usize) -> String {
+        self.inner.name(self.indices[index])
+    }
+
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<()> {
         self.inner.read(self.indices[index], pixels)
     }
@@ -117,6 +121,7 @@ mod tests {
         assert_ne!(Subset::hold_out(Arc::clone(&set), 20, 6).unwrap().1.indices, held.indices);
         assert_eq!(held.image(3).unwrap(), set.image(held.indices[3]).unwrap());
         assert_eq!(held.label(3), set.label(held.indices[3]));
+        assert_eq!(held.name(3), held.indices[3].to_string());
         assert!(Subset::sample(set, 61, 0).is_err());
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Colours that are told apart by most readers with colour vision deficiencies (Okabe and Ito 2008),
 /// gray last.
-const COLOURS: [RGBColor; 10] = [
+pub(super) const COLOURS: [RGBColor; 10] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -42,7 +42,7 @@ pub struct Chart<'a> {
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 /// Width and height of one chart, in pixels.
-const SIZE: (u32, u32) = (640, 400);
+pub(super) const SIZE: (u32, u32) = (640, 400);
 
 /// Room for the legend, as a share of the horizontal axis.
 const LEGEND_SHARE: f64 = 0.35;

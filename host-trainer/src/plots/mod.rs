@@ -1,6 +1,7 @@
 //! The pictures of a run: loss, accuracy, accuracy by time step, logits over time, sample images.
 
 mod chart;
+pub mod scatter;
 
 pub use chart::Chart;
 
@@ -29,7 +30,7 @@ const MEASURED_IMAGES: usize = 10_000;
 /// Draws everything about a run that has ended into its `plots` folder.
 pub fn training(trainer: &Trainer) -> Result<()> {
     let folder = trainer.folder().join(PLOTS);
-    curves(&folder, trainer.metrics())?;
+    epochs(&folder, trainer.metrics())?;
     let settings = &trainer.training().settings;
     let mut workers = Workers::new(trainer.graph(), Kind::Float, parse_device(&settings.device)?, settings.threads)?;
     let description = &trainer.training().description;
@@ -48,6 +49,27 @@ pub fn training(trainer: &Trainer) -> Result<()> {
     accuracy_by_step(&folder, &lines)?;
     logits(&folder, trainer, &workers)?;
     samples(&folder, trainer.train_images())
+}
+
+/// What can be drawn after every epoch: loss and accuracy by epoch, accuracy and state norms by time step.
+pub fn epochs(folder: &Path, metrics: &[EpochMetrics]) -> Result<()> {
+    curves(folder, metrics)?;
+    let Some(last) = metrics.last() else { return Ok(()) };
+    accuracy_by_step(folder, &[("whole network", last.test_accuracy_by_step.clone())])?;
+    state_norms(folder, last)
+}
+
+/// The size of each layer's states by time step.
+fn state_norms(folder: &Path, epoch: &EpochMetrics) -> Result<()> {
+    let chart = Chart {
+        title: format!("States by time step after epoch {}", epoch.epoch),
+        horizontal: "time step [10 ms]",
+        first: 1,
+        vertical: "root mean square",
+        range: None,
+        lines: epoch.state_norms.iter().map(|norm| (norm.layer.clone(), norm.by_step.clone())).collect(),
+    };
+    chart::write(&[chart], folder, "state-norms")
 }
 
 /// Loss and accuracy by epoch.

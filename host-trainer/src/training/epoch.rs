@@ -152,6 +152,10 @@ impl Trainer {
         if is_best {
             self.state.best_accuracy = Some(accuracy);
         }
+        let state_norms = match crate::state_norms::batch(&self.test)? {
+            Some(batch) => crate::state_norms::measure(workers.executor(), self.parameters(), description, &batch)?,
+            None => Vec::new(),
+        };
         let images = sums.images.max(1) as f64;
         self.metrics.push(EpochMetrics {
             epoch: self.state.epoch,
@@ -162,6 +166,7 @@ impl Trainer {
             test_loss: evaluation.loss[last],
             test_accuracy: accuracy,
             test_accuracy_by_step: evaluation.accuracy(),
+            state_norms,
             images_per_second: images / sums.seconds.max(1e-9),
             seconds: self.state.seconds,
         });

@@ -15,7 +15,7 @@ use crate::evaluation::check_classes;
 use crate::metrics::{EpochMetrics, RunState};
 use crate::optimizer::Optimizer;
 use crate::parameters::{from_tensors, to_tensors};
-use crate::run_folder::{BEST, LAST, Lock, METRICS, lock};
+use crate::run_folder::{BEST, LAST, Lock, METRICS, PLOTS, SUMMARY, TENSORBOARD, lock};
 use crate::settings::{Settings, TrainingFile, parse_device};
 use average::Average;
 use convrnn_graph::StepGraph;
@@ -240,8 +240,12 @@ impl Trainer {
         if is_best {
             self.save(BEST)?;
         }
-        let lines = crate::metrics::to_json_lines(&self.metrics);
-        convrnn_models::files::write_whole(&self.folder.join(METRICS), lines.as_bytes())?;
+        let file =
+            |name: &str, text: String| convrnn_models::files::write_whole(&self.folder.join(name), text.as_bytes());
+        file(METRICS, crate::metrics::to_json_lines(&self.metrics))?;
+        file(SUMMARY, crate::metrics::to_csv(&self.metrics))?;
+        crate::tensorboard::write(&self.folder.join(TENSORBOARD), &self.metrics)?;
+        crate::plots::epochs(&self.folder.join(PLOTS), &self.metrics)?;
         self.save(LAST)
     }
 }

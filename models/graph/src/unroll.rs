@@ -183,7 +183,8 @@ mod tests {
         let reads_frame = |&(step, node): &(usize, usize)| {
             inputs[step - 1].shows_image && graph.nodes[node].inputs.contains(&Read::Frame)
         };
-        let places: Vec<(usize, usize)> = (1..=steps).flat_map(|step| (0..nodes).map(move |node| (step, node))).collect();
+        let places: Vec<(usize, usize)> =
+            (1..=steps).flat_map(|step| (0..nodes).map(move |node| (step, node))).collect();
         let driven = reached(places.iter().copied().filter(reads_frame).collect());
         let reaches_wanted = |&place: &(usize, usize)| {
             let seen = reached(vec![place]);

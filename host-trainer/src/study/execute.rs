@@ -1,0 +1,192 @@
+//! Every run of a study, in order: trials, plain runs, tuned runs, architecture by architecture.
+
+use super::file::{Member, Study};
+use super::run::{Done, RunOutcome, run};
+use crate::error::{Result, TrainerError};
+use crate::settings::Settings;
+use crate::training::{Event, Flow};
+use convrnn_models::files::write_whole;
+use std::path::Path;
+
+/// One try of other hyper-parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// Name of the member.
+    pub member: String,
+    /// From 1.
+    pub number: usize,
+    /// What it was trained with.
+    pub settings: Settings,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Whether the tuned runs use it.
+    pub is_chosen: bool,
+}
+
+/// One run that counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Name of the member.
+    pub member: String,
+    /// `plain` or `tuned`.
+    pub setting: &'static str,
+    /// Seed of the run.
+    pub seed: u64,
+    /// What it was trained with.
+    pub settings: Settings,
+    /// How it ended.
+    pub outcome: RunOutcome,
+}
+
+/// How a study ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StudyOutcome {
+    /// Every trial that is done.
+    pub trials: Vec<Trial>,
+    /// Every run that is done.
+    pub rows: Vec<Row>,
+    /// Whether an observer stopped it before its end.
+    pub is_interrupted: bool,
+}
+
+/// What happens during a study.
+#[derive(Clone, Debug)]
+pub enum StudyEvent<'a> {
+    /// Something happened within a run.
+    Run {
+        /// Number of the run, from 1.
+        number: usize,
+        /// Runs of the study.
+        runs: usize,
+        /// The run: `<architecture> <setting>`.
+        label: &'a str,
+        /// Epochs of the run.
+        epochs: usize,
+        /// What happened.
+        event: &'a Event<'a>,
+    },
+    /// A run has ended.
+    Done {
+        /// Number of the run, from 1.
+        number: usize,
+        /// Runs of the study.
+        runs: usize,
+        /// The run: `<architecture> <setting>`.
+        label: &'a str,
+        /// How it ended.
+        outcome: &'a RunOutcome,
+        /// Whether it had ended before this call.
+        is_skipped: bool,
+    },
+}
+
+struct Execution<'a> {
+    study: &'a Study,
+    folder: &'a Path,
+    observer: &'a mut dyn FnMut(&StudyEvent) -> Flow,
+    number: usize,
+    runs: usize,
+}
+
+/// Trains whatever is not done yet, and writes the tables and the figure after every run that ends.
+///
+/// # Errors
+/// Those of training, except exploding losses, which are outcomes; another process at work in the folder.
+pub fn execute(study: &Study, folder: &Path, observer: &mut dyn FnMut(&StudyEvent) -> Flow) -> Result<StudyOutcome> {
+    std::fs::create_dir_all(folder).map_err(TrainerError::io("create", folder))?;
+    let lock = std::fs::File::create(folder.join(".lock")).map_err(TrainerError::io("create", folder))?;
+    // A file system without locks is no reason to refuse.
+    if let Err(std::fs::TryLockError::WouldBlock) = lock.try_lock() {
+        let message = "another process works on this study; wait for it, or give another --output".to_owned();
+        return Err(TrainerError::Content { path: folder.into(), message });
+    }
+    write_whole(&folder.join("study.toml"), study.text.as_bytes())?;
+    let trials = study.tuning.as_ref().map_or(0, |tuning| tuning.trials);
+    let settings = if study.tuning.is_some() { 2 } else { 1 };
+    let runs = study.members.len() * (trials + settings * study.seeds.len());
+    let mut execution = Execution { study, folder, observer, number: 0, runs };
+    let mut done = StudyOutcome { trials: Vec::new(), rows: Vec::new(), is_interrupted: false };
+    for member in &study.members {
+        if execution.member(member, &mut done)?.is_none() {
+            done.is_interrupted = true;
+            break;
+        }
+    }
+    super::report::write(study, &done, folder)?;
+    Ok(done)
+}
+
+impl Execution<'_> {
+    /// All runs of a member; none if interrupted.
+    fn member(&mut self, member: &Member, done: &mut StudyOutcome) -> Result<Option<()>> {
+        let study = self.study;
+        let Some(chosen) = self.trials(member, done)? else { return Ok(None) };
+        for &seed in &study.seeds {
+            let plain = Study::plain(member, seed);
+            let Some(outcome) = self.run(member, &format!("plain-{seed}"), &plain)? else { return Ok(None) };
+            self.add(done, Row { member: member.name.clone(), setting: "plain", seed, settings: plain, outcome })?;
+        }
+        let Some((tuning, chosen)) = study.tuning.as_ref().zip(chosen) else { return Ok(Some(())) };
+        for &seed in &study.seeds {
+            let plain = Study::plain(member, seed);
+            let wrong = |message| TrainerError::Content { path: self.folder.into(), message };
+            let tuned = tuning.tuned(&plain, chosen).map_err(wrong)?;
+            // The same run twice would give the same bits.
+            let name = if tuned == plain { "plain" } else { "tuned" };
+            let Some(outcome) = self.run(member, &format!("{name}-{seed}"), &tuned)? else { return Ok(None) };
+            self.add(done, Row { member: member.name.clone(), setting: "tuned", seed, settings: tuned, outcome })?;
+        }
+        Ok(Some(()))
+    }
+
+    /// Number of the trial with the best accuracy on held-out images, the first of several, if anything is
+    /// tuned; the plain one if all failed. None at all if interrupted.
+    fn trials(&mut self, member: &Member, done: &mut StudyOutcome) -> Result<Option<Option<usize>>> {
+        let Some(tuning) = &self.study.tuning else { return Ok(Some(None)) };
+        let mut best = (1, f64::NEG_INFINITY);
+        let first = done.trials.len();
+        for number in 1..=tuning.trials {
+            let wrong = |message| TrainerError::Content { path: self.folder.into(), message };
+            let settings = tuning.settings(&member.settings, number).map_err(wrong)?;
+            let Some(outcome) = self.run(member, &format!("trial-{number}"), &settings)? else { return Ok(None) };
+            if let Some(accuracy) = outcome.accuracy().filter(|accuracy| *accuracy > best.1) {
+                best = (number, accuracy);
+            }
+            done.trials.push(Trial { member: member.name.clone(), number, settings, outcome, is_chosen: false });
+        }
+        done.trials[first + best.0 - 1].is_chosen = true;
+        super::report::write(self.study, done, self.folder)?;
+        Ok(Some(Some(best.0)))
+    }
+
+    fn add(&mut self, done: &mut StudyOutcome, row: Row) -> Result<()> {
+        done.rows.push(row);
+        super::report::write(self.study, done, self.folder)
+    }
+
+    /// One run; none if interrupted.
+    fn run(&mut self, member: &Member, name: &str, settings: &Settings) -> Result<Option<RunOutcome>> {
+        self.number += 1;
+        let (number, runs, label) = (self.number, self.runs, format!("{} {name}", member.name));
+        let folder = self.folder.join("runs").join(&member.name).join(name);
+        let observer = &mut *self.observer;
+        let epochs = settings.epochs;
+        let done = run(&folder, member, settings, &mut |event| {
+            observer(&StudyEvent::Run { number, runs, label: &label, epochs, event })
+        })?;
+        let (outcome, is_skipped) = match done {
+            Done::Interrupted => return Ok(None),
+            Done::Before(outcome) => (outcome, true),
+            Done::Now(outcome) => (outcome, false),
+        };
+        let event = StudyEvent::Done { number, runs, label: &label, outcome: &outcome, is_skipped };
+        match (self.observer)(&event) {
+            Flow::Continue => Ok(Some(outcome)),
+            Flow::Stop => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "execute_tests.rs"]
+mod tests;
