@@ -204,3 +204,35 @@ fn resnet_18_equals_torchvisions_in_python() {
     println!("largest difference {relative:e} of the range of the logits, {range}");
     assert!(range > 1.0 && relative < 1e-5, "{relative} of a range of {range}");
 }
+
+/// The peer of the training benchmark computes the same network: its weights and logits against ours.
+#[test]
+fn the_plain_program_of_the_benchmark_is_the_same_network() {
+    let Some(python) = std::env::var_os("CONVRNN_PYTHON") else {
+        println!("left out: the plain PyTorch program (CONVRNN_PYTHON names no Python that has torch)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plain.safetensors");
+    let bench = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/bench");
+    let architecture = format!("{bench}/deep-32.toml");
+    let mut command = std::process::Command::new(python);
+    command.arg(format!("{bench}/plain_torch.py")).args([&architecture, "2", "1", "--check"]).arg(&path);
+    assert!(command.status().unwrap().success());
+    let file = convrnn_models::safetensors_file::TensorFile::read(&path).unwrap();
+    let tensor = |name: &str| {
+        let tensor = file.get(name).unwrap_or_else(|| panic!("no {name}"));
+        let shape: Vec<i64> = tensor.shape.iter().map(|&size| size as i64).collect();
+        Tensor::from_slice(&tensor.to_f32().unwrap()).view(shape.as_slice())
+    };
+    let architecture = convrnn_models::Architecture::read(std::path::Path::new(&architecture)).unwrap();
+    let graph = architecture.lower().unwrap();
+    let parameters: Vec<Tensor> = graph.parameters.iter().map(|parameter| tensor(&parameter.name)).collect();
+    let executor = Executor::new(&graph, Kind::Float, Device::Cpu).unwrap();
+    let options = RunOptions::new(Wanted::LastLogits);
+    let run = tch::no_grad(|| executor.run(&parameters, &tensor("images"), &architecture.presentation, options));
+    let (ours, theirs) = (run.unwrap().last_logits(2).unwrap(), tensor("logits"));
+    let range = (theirs.max() - theirs.min()).double_value(&[]);
+    let relative = difference(&ours, &theirs) / range;
+    assert!(range > 1e-3 && relative < 1e-4, "{relative} of a range of {range}");
+}

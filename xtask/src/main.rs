@@ -1,5 +1,6 @@
 //! What a developer does with this repository: set-up, demo, tests, firmware.
 
+mod bench;
 mod checkout;
 mod demo;
 mod firmware;
@@ -29,6 +30,9 @@ enum Task {
     Test(suite::TestArguments),
     /// Fuzz the program loader, `step` and the stream protocol under the address sanitizer
     Fuzz(fuzz::FuzzArguments),
+    /// Measure speed against peers, side by side, and write docs/PERFORMANCE.md
+    #[command(subcommand)]
+    Bench(bench::BenchTask),
     /// Build firmware, or run it in QEMU
     #[command(subcommand)]
     Firmware(firmware::FirmwareTask),
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => suite::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Bench(task) => bench::run(&task),
         Task::Firmware(task) => firmware::run(&task),
     };
     match outcome {

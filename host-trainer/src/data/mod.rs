@@ -11,6 +11,7 @@
 pub mod augmentation;
 pub mod batch;
 pub mod batches;
+pub mod cluttered;
 pub mod dataset;
 pub mod decode;
 pub mod error;
@@ -27,6 +28,7 @@ pub mod subset;
 pub use augmentation::Augmentation;
 pub use batch::Batch;
 pub use batches::{BatchPlan, Batches};
+pub use cluttered::ClutteredOptions;
 pub use dataset::{Dataset, ImageShape, MemoryDataset, Picture, SharedDataset, Split};
 pub use error::{DataError, ImageFile, Result};
 pub use folder::{FolderDataset, FolderOptions};

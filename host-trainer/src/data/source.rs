@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `mnist:DIR` | the four IDX files of MNIST (or a set of its form), 28 x 28, 10 classes |
 //! | `idx:DIR` | IDX files of any size and number of classes |
+//! | `cluttered:DIR` | the same digits among pieces of others, behind occluders, in noise |
 //! | `folder:PATH` | image folder, or archive of one: `train/<class>/*.jpg`, `test/<class>/*.jpg` |
 //! | `rendered` | digits that the program renders itself |
 //!
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::cluttered::ClutteredOptions;
 use super::dataset::{Dataset, MemoryDataset, SharedDataset, Split};
 use super::error::{DataError, Result};
 use super::folder::{FolderDataset, FolderOptions};
@@ -29,6 +31,8 @@ const LARGEST_DECODED: usize = 2 << 30;
 pub const DATA_HELP: &str = "\
 mnist:DIR        IDX files of MNIST's form (28x28, 10 classes), gzipped or not
 idx:DIR          IDX files of any size
+cluttered:DIR    digits of such files among pieces of others, behind occluders, in noise
+                 options: seed, clutter, occluders, noise, shift
 folder:PATH      image folder or .tar, .tar.zst, .tar.gz: train/<class>/*.jpg|png, test|val/<class>/...
                  options: size=N (crop), short=N (shorter side before the crop), channels=1|3, decode=now|lazy
 rendered         digits in clutter, rendered by the program
@@ -48,11 +52,12 @@ pub struct Source {
 enum Kind {
     Mnist(PathBuf),
     Idx(PathBuf),
+    Cluttered(PathBuf, ClutteredOptions),
     Folder { path: PathBuf, options: FolderOptions, lazy: bool },
     Rendered(RenderedOptions),
 }
 
-const KINDS: [&str; 4] = ["mnist", "idx", "folder", "rendered"];
+const KINDS: [&str; 5] = ["mnist", "idx", "cluttered", "folder", "rendered"];
 
 impl Source {
     /// Reads the text after `--data`; its forms are described at the top of this module.
@@ -86,6 +91,16 @@ impl Source {
         let kind = match name {
             "mnist" => Kind::Mnist(need_path()?),
             "idx" => Kind::Idx(need_path()?),
+            "cluttered" => {
+                let mut cluttered = ClutteredOptions::default();
+                cluttered.seed = options.number("seed", cluttered.seed)?;
+                cluttered.clutter = options.number("clutter", cluttered.clutter)?;
+                cluttered.occluders = options.number("occluders", cluttered.occluders)?;
+                cluttered.noise = options.number("noise", cluttered.noise)?;
+                cluttered.shift = options.number("shift", cluttered.shift)?;
+                cluttered.check()?;
+                Kind::Cluttered(need_path()?, cluttered)
+            }
             "folder" => {
                 let mut folder = FolderOptions::default();
                 folder.channels = options.number("channels", folder.channels)?;
@@ -180,6 +195,7 @@ impl Source {
                 Arc::new(set)
             }
             Kind::Idx(folder) => Arc::new(idx::load(folder, split)?),
+            Kind::Cluttered(folder, options) => Arc::new(options.draw(&idx::load(folder, split)?, split)?),
             Kind::Folder { path, options, .. } => Arc::new(FolderDataset::open(path, split, *options)?),
             Kind::Rendered(options) => Arc::new(options.render(split)?),
         })

@@ -12,7 +12,7 @@
 //! `i mod classes`, so every stretch of the set is balanced.
 
 pub mod glyphs;
-mod scene;
+pub(super) mod scene;
 
 use rayon::prelude::*;
 

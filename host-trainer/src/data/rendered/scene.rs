@@ -61,15 +61,26 @@ impl Pose {
 }
 
 /// A square of gray levels in `f64`, 0 to 255, with a coverage layer to draw into.
-struct Canvas {
+pub struct Canvas {
     side: usize,
     levels: Vec<f64>,
     coverage: Vec<f64>,
 }
 
 impl Canvas {
-    fn new(side: usize, level: f64) -> Canvas {
+    /// One level everywhere.
+    pub fn new(side: usize, level: f64) -> Canvas {
         Canvas { side, levels: vec![level; side * side], coverage: vec![0.0; side * side] }
+    }
+
+    /// Level of a pixel.
+    pub fn get(&self, row: usize, column: usize) -> f64 {
+        self.levels[row * self.side + column]
+    }
+
+    /// Changes the level of a pixel.
+    pub fn set(&mut self, row: usize, column: usize, level: f64) {
+        self.levels[row * self.side + column] = level;
     }
 
     /// Adds a line with round ends to the coverage layer, its edge softened over one pixel.
@@ -160,7 +171,7 @@ fn draw_fragment(stream: &mut Stream, options: &RenderedOptions, canvas: &mut Ca
 }
 
 /// A bar across the digit or a blob on it, in any gray or in that of the background.
-fn draw_occluder(stream: &mut Stream, canvas: &mut Canvas, (x, y): (f64, f64), height: f64, background: f64) {
+pub fn draw_occluder(stream: &mut Stream, canvas: &mut Canvas, (x, y): (f64, f64), height: f64, background: f64) {
     let side = canvas.side as f64;
     let (cx, cy) = (x + height * stream.range(-0.3, 0.3), y + height * stream.range(-0.45, 0.45));
     if stream.below(3) < 2 {
@@ -182,7 +193,7 @@ fn draw_occluder(stream: &mut Stream, canvas: &mut Canvas, (x, y): (f64, f64), h
 }
 
 /// Nearly normal integer noise of standard deviation `deviation`: four bytes of one draw, summed.
-fn noise(stream: &mut Stream, deviation: u32) -> i32 {
+pub fn noise(stream: &mut Stream, deviation: u32) -> i32 {
     if deviation == 0 {
         return 0;
     }
