@@ -5,7 +5,7 @@
 use convrnn_export::program::{ProgramDescription, ProgramOptions, write_integer};
 use convrnn_graph::quantize::{Calibration, PixelScale, QuantizeOptions, quantize};
 use convrnn_graph::{Parameters, StepGraph, Tensor};
-use convrnn_models::safetensors_file::write_whole;
+use convrnn_models::files::write_whole;
 use convrnn_models::{Preprocessing, catalogue};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -3,6 +3,7 @@
 use convrnn_graph::testing::{random_frames, random_parameters};
 use convrnn_graph::{Interpreter, Parameters, StepGraph};
 use convrnn_models::Architecture;
+use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::Tensor;
 use prost::Message;
@@ -87,7 +88,7 @@ fn value(name: &str, sizes: &[usize]) -> ValueInfoProto {
 }
 
 /// Runs the operator over a sequence: `Y`, `[steps, 1, 1, channels]`.
-fn operator(kind: &str, x: Vec<f32>, constants: Vec<TensorProto>) -> Vec<f32> {
+fn operator(environment: &Environment, kind: &str, x: Vec<f32>, constants: Vec<TensorProto>) -> Vec<f32> {
     let names = ["x", "W", "R", "B", "", "", "", "P"];
     let given = |name: &&str| *name == "x" || constants.iter().any(|constant| constant.name == *name);
     let mut inputs: Vec<String> =
@@ -121,9 +122,7 @@ fn operator(kind: &str, x: Vec<f32>, constants: Vec<TensorProto>) -> Vec<f32> {
         }),
         ..ModelProto::default()
     };
-    let path = std::env::var("ORT_DYLIB_PATH").expect("cargo's configuration names ONNX Runtime's library");
-    let environment = ort::init_from(path).unwrap().build().unwrap();
-    let mut session = Session::builder(&environment).unwrap().commit_from_memory(&model.encode_to_vec()).unwrap();
+    let mut session = Session::builder(environment).unwrap().commit_from_memory(&model.encode_to_vec()).unwrap();
     let x = Tensor::from_array(([STEPS, 1, CHANNELS], x)).unwrap();
     let outputs = session.run(ort::inputs!["x" => x]).unwrap();
     let (_, values) = outputs["Y"].try_extract_tensor::<f32>().unwrap();
@@ -140,6 +139,8 @@ fn assert_close(found: &[f32], expected: &[f64]) {
 // One test, since a process initialises ONNX Runtime once.
 #[test]
 fn cells_on_one_position_are_the_onnx_operators() {
+    let path = std::env::var("ORT_DYLIB_PATH").expect("cargo's configuration names ONNX Runtime's library");
+    let environment = ort::init_from(path).unwrap().build().unwrap();
     let zeros = |gates: usize| vec![0.0f32; gates * CHANNELS];
     let (graph, parameters) = network("kind = \"gru\", kernel = 1");
     let (x, hidden) = run(&graph, &parameters);
@@ -149,7 +150,7 @@ fn cells_on_one_position_are_the_onnx_operators() {
         constant("R", &[1, 3 * CHANNELS, CHANNELS], &recurrent),
         constant("B", &[1, 6 * CHANNELS], &[bias, zeros(3)].concat()),
     ];
-    assert_close(&operator("GRU", x, constants), &hidden);
+    assert_close(&operator(&environment, "GRU", x, constants), &hidden);
 
     for peepholes in [false, true] {
         let (graph, parameters) = network(&format!("kind = \"lstm\", kernel = 1, peepholes = {peepholes}"));
@@ -167,6 +168,6 @@ fn cells_on_one_position_are_the_onnx_operators() {
             });
             constants.push(constant("P", &[1, 3 * CHANNELS], &weights.concat()));
         }
-        assert_close(&operator("LSTM", x, constants), &hidden);
+        assert_close(&operator(&environment, "LSTM", x, constants), &hidden);
     }
 }

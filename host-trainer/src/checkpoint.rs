@@ -58,9 +58,7 @@ impl TrainingCheckpoint {
             std::fs::remove_dir_all(partial).map_err(TrainerError::io("remove", partial))?;
         }
         std::fs::create_dir_all(partial).map_err(TrainerError::io("create", partial))?;
-        let text = |name: &str, text: String| {
-            convrnn_models::safetensors_file::write_whole(&partial.join(name), text.as_bytes())
-        };
+        let text = |name: &str, text: String| convrnn_models::files::write_whole(&partial.join(name), text.as_bytes());
         text(names::ARCHITECTURE, self.architecture.to_toml())?;
         text(names::TRAINING, self.training.to_toml())?;
         text(STATE, serde_json::to_string_pretty(&self.state).expect("numbers have a JSON form"))?;
@@ -84,7 +82,7 @@ impl TrainingCheckpoint {
         let trained = training.settings.ema_decay.map(|_| read(TRAINED)).transpose()?;
         let velocity = read(OPTIMIZER)?;
         let path = directory.join(STATE);
-        let text = std::fs::read_to_string(&path).map_err(TrainerError::io("read", &path))?;
+        let text = convrnn_models::files::read_text(&path)?;
         let state: RunState = serde_json::from_str(&text).map_err(|error| TrainerError::Content {
             path: path.clone(),
             message: format!("does not say where the run stands: {error}"),

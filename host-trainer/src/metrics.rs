@@ -111,7 +111,7 @@ pub fn to_csv(metrics: &[EpochMetrics]) -> String {
 
 /// Reads `metrics.jsonl`.
 pub fn read_json_lines(path: &Path) -> Result<Vec<EpochMetrics>> {
-    let text = std::fs::read_to_string(path).map_err(TrainerError::io("read", path))?;
+    let text = convrnn_models::files::read_text(path)?;
     let line = |(number, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|error| TrainerError::Content {
             path: path.into(),

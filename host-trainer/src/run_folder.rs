@@ -3,10 +3,8 @@
 use crate::error::{Result, TrainerError};
 use std::path::{Path, PathBuf};
 
-/// Checkpoint of the last save.
-pub const LAST: &str = "last";
-/// Checkpoint of the best test accuracy.
-pub const BEST: &str = "best";
+pub use convrnn_models::checkpoint::{BEST, LAST, locate as checkpoint_of};
+
 /// One record an epoch.
 pub const METRICS: &str = "metrics.jsonl";
 /// The same as a table, one row an epoch.
@@ -80,17 +78,6 @@ pub fn create(path: &Path) -> Result<PathBuf> {
         }
         Err(error) => Err(TrainerError::io("create", path)(error)),
     }
-}
-
-/// The checkpoint meant by a path: a checkpoint directory itself, or a run folder's best one, or
-/// else its last.
-pub fn checkpoint_of(path: &Path) -> PathBuf {
-    let is_checkpoint = |path: &Path| path.join(convrnn_models::checkpoint::names::WEIGHTS).is_file();
-    let inside = [path.join(BEST), path.join(LAST)];
-    if is_checkpoint(path) {
-        return path.to_path_buf();
-    }
-    inside.into_iter().find(|inside| is_checkpoint(inside)).unwrap_or_else(|| path.to_path_buf())
 }
 
 #[cfg(test)]

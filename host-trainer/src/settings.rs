@@ -196,7 +196,7 @@ impl TrainingFile {
 
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(TrainerError::io("read", path))?;
+        let text = convrnn_models::files::read_text(path)?;
         convrnn_models::toml_file::parse(&text).map_err(|message| TrainerError::Content { path: path.into(), message })
     }
 }

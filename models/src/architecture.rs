@@ -1,6 +1,6 @@
 //! The architecture file.
 
-use crate::error::{ArchitectureError, FileError};
+use crate::error::ArchitectureError;
 use crate::layer::Layer;
 use convrnn_graph::{Initializer, Presentation, ResizeMode, Shape};
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,7 @@ impl Architecture {
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, ArchitectureError> {
-        let text = std::fs::read_to_string(path).map_err(|source| FileError::Read { path: path.into(), source })?;
+        let text = crate::files::read_text(path)?;
         Self::parse(&text, &path.display().to_string())
     }
 

@@ -17,6 +17,13 @@ impl Architecture {
         self.presentation
             .check()
             .map_err(|source| ArchitectureError::Presentation { origin: origin.clone(), source })?;
+        // Names become names of folders and files.
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        if !self.name.starts_with(|first: char| first.is_ascii_alphanumeric()) || !self.name.chars().all(is_plain) {
+            let message =
+                format!("name is {:?}, expected letters, digits, '.', '_' and '-', a letter or digit first", self.name);
+            return Err(ArchitectureError::Syntax { origin, message });
+        }
         let input = self.input;
         for (name, value) in [("channels", input.channels), ("height", input.height), ("width", input.width)] {
             if !EXTENT.contains(&value) {
@@ -42,7 +49,8 @@ impl Architecture {
                 return fail(format!("layer {layer} does not exist; the layers are 1 to {count}"));
             }
             if from <= to {
-                return fail("feedback goes from a later layer to an earlier one; exchange from and to".into());
+                let hint = if from == to { "a layer's own past is its cell's" } else { "exchange from and to" };
+                return fail(format!("feedback goes from a later layer to an earlier one; {hint}"));
             }
             if self.feedback[..index].iter().any(|other| (other.from, other.to) == (from, to)) {
                 return fail("is declared twice".into());

@@ -17,7 +17,7 @@ use crate::safetensors_file::{NamedTensor, TensorFile};
 use convrnn_graph::{Parameters, ParametersError, Presentation, StepGraph};
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// File names within a checkpoint.
 pub mod names {
@@ -29,6 +29,21 @@ pub mod names {
     pub const TRAINING: &str = "training.toml";
     /// Raw training frames.
     pub const CALIBRATION: &str = "calibration.safetensors";
+}
+
+/// Folder of a run's best checkpoint within the run.
+pub const BEST: &str = "best";
+/// Folder of a run's last checkpoint within the run.
+pub const LAST: &str = "last";
+
+/// The checkpoint meant by a path: a checkpoint directory itself, or a run folder's best one, or else its last.
+pub fn locate(path: &Path) -> PathBuf {
+    let is_checkpoint = |path: &Path| path.join(names::WEIGHTS).is_file();
+    if is_checkpoint(path) {
+        return path.to_path_buf();
+    }
+    let inside = [path.join(BEST), path.join(LAST)];
+    inside.into_iter().find(|inside| is_checkpoint(inside)).unwrap_or_else(|| path.to_path_buf())
 }
 
 /// The part of `training.toml` that inference needs. Other keys belong to the trainer.
@@ -67,7 +82,7 @@ impl Checkpoint {
         let graph = architecture.lower()?;
         let parameters = read_parameters(&directory.join(names::WEIGHTS), &graph)?;
         let path = directory.join(names::TRAINING);
-        let text = std::fs::read_to_string(&path).map_err(|source| FileError::Read { path: path.clone(), source })?;
+        let text = crate::files::read_text(&path)?;
         let content = |message| FileError::Content { path: path.clone(), message };
         let description: Description = crate::toml_file::parse(&text).map_err(content)?;
         description.check(&graph).map_err(content)?;

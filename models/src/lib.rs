@@ -11,6 +11,7 @@ pub mod cells;
 mod check;
 pub mod checkpoint;
 pub mod error;
+pub mod files;
 pub mod layer;
 pub mod lower;
 pub mod matched;

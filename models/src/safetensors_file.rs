@@ -1,6 +1,7 @@
 //! Named tensors in one safetensors file.
 
 use crate::error::FileError;
+use crate::files;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 use std::path::Path;
@@ -61,7 +62,7 @@ pub struct TensorFile {
 impl TensorFile {
     /// Reads a whole file.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })?;
+        let bytes = files::read(path, files::LARGEST_TENSORS)?;
         let content = |error: safetensors::SafeTensorError| FileError::Content {
             path: path.into(),
             message: format!("is not a whole safetensors file ({error}); it is truncated or damaged"),
@@ -96,28 +97,11 @@ impl TensorFile {
             .collect::<Result<Vec<_>, _>>()
             .map_err(content)?;
         let bytes = safetensors::serialize(views, Some(self.metadata.clone())).map_err(content)?;
-        write_whole(path, &bytes)
+        files::write_whole(path, &bytes)
     }
 
     /// One tensor.
     pub fn get(&self, name: &str) -> Option<&NamedTensor> {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }
-}
-
-/// Writes a file under a temporary name beside it, then renames it: whoever reads sees the old file
-/// or the new one, whole.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let fail = |source| FileError::Write { path: path.into(), source };
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.partial", std::process::id()));
-    let temporary = std::path::PathBuf::from(temporary);
-    let written = std::fs::write(&temporary, bytes).and_then(|()| {
-        std::fs::File::open(&temporary)?.sync_all()?;
-        std::fs::rename(&temporary, path)
-    });
-    written.map_err(|source| {
-        let _ = std::fs::remove_file(&temporary);
-        fail(source)
-    })
 }

@@ -19,7 +19,10 @@ fn explain(message: &str) -> String {
     let (what, found) = match quoted.first() {
         Some(found) if message.starts_with("unknown field") => ("key", found),
         Some(found) if message.starts_with("unknown variant") => ("value", found),
-        _ => return message.to_owned(),
+        _ => {
+            let message = message.replace("expected usize", "expected a whole number, 0 or more");
+            return message.replace("expected f64", "expected a number");
+        }
     };
     let known = &quoted[1..];
     match nearest(found, known.iter().copied()) {
@@ -55,6 +58,12 @@ mod tests {
     fn names_line_and_nearest_key() {
         let error = parse::<Window>("\n\nkernal = 3\n").unwrap_err();
         assert!(error.starts_with("line 3: unknown key \"kernal\"; did you mean \"kernel\"?"), "{error}");
+    }
+
+    #[test]
+    fn types_are_named_as_people_do() {
+        let error = parse::<Window>("kernel = -3").unwrap_err();
+        assert!(error.contains("expected a whole number, 0 or more"), "{error}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{Outcome, bytes, grouped, say, say_json};
 use convrnn_export::program::ProgramReport;
+use convrnn_models::checkpoint::locate;
 use convrnn_models::{Architecture, Checkpoint, FileError, Report};
 use convrnn_runtime::Program;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ fn program(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn checkpoint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let checkpoint = Checkpoint::read_folded(&arguments.path)?;
+    let checkpoint = Checkpoint::read_folded(&locate(&arguments.path))?;
     let report = Report::new(&checkpoint.architecture)?;
     match arguments.json {
         true => say_json(&report),

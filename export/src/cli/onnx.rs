@@ -3,6 +3,7 @@
 use super::{Outcome, bytes, say};
 use convrnn_export::onnx::{self, Frames, Logits, Source, Values};
 use convrnn_graph::Presentation;
+use convrnn_models::checkpoint::locate;
 use convrnn_models::{Checkpoint, FileError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use tract_onnx::pb::ModelProto;
 /// Write step.onnx (one time step, states in and out) and unrolled.onnx (a whole run).
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Checkpoint directory that convrnn-train wrote.
+    /// Checkpoint directory that convrnn-train wrote, or run folder (its best checkpoint, or else its last).
     checkpoint: PathBuf,
     /// Folder to write into; it is made if it does not exist.
     #[arg(long, short, value_name = "DIR")]
@@ -39,7 +40,7 @@ enum LogitsArgument {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let checkpoint = Checkpoint::read_folded(&arguments.checkpoint)?;
+    let checkpoint = Checkpoint::read_folded(&locate(&arguments.checkpoint))?;
     let trained = checkpoint.description.presentation;
     let steps = arguments.steps.unwrap_or(trained.steps);
     let image_steps = match arguments.image_steps {

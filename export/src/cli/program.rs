@@ -4,7 +4,8 @@ use super::{Outcome, bytes, grouped, say};
 use convrnn_export::device::{calibration_path, program, quantization_report};
 use convrnn_export::program::{PackingChoice, ProgramOptions, ProgramReport};
 use convrnn_models::Checkpoint;
-use convrnn_models::safetensors_file::write_whole;
+use convrnn_models::checkpoint::locate;
+use convrnn_models::files::write_whole;
 use convrnn_runtime::{Numerics, Plan, Program};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 /// Write a device program (.crnn) that convrnn-runtime runs.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Checkpoint directory that convrnn-train wrote.
+    /// Checkpoint directory that convrnn-train wrote, or run folder (its best checkpoint, or else its last).
     checkpoint: PathBuf,
     /// File to write.
     #[arg(long, short, value_name = "FILE.crnn")]
@@ -63,7 +64,7 @@ enum PackingArgument {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let checkpoint = Checkpoint::read_folded(&arguments.checkpoint)?;
+    let checkpoint = Checkpoint::read_folded(&locate(&arguments.checkpoint))?;
     let numerics = match arguments.numerics {
         NumericsArgument::F32 => Numerics::Real,
         NumericsArgument::Int8 => Numerics::Integer,
@@ -79,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         },
         keep_taps: !arguments.drop_taps,
     };
-    let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&arguments.checkpoint));
+    let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&locate(&arguments.checkpoint)));
     let written = program(&checkpoint, numerics, &options, &calibration)?;
     write_whole(&arguments.output, &written)?;
     let report = ProgramReport::new(&Program::new_checked(&written)?);

@@ -7,6 +7,7 @@ use convrnn_export::engines::{EngineKind, Network, Programs};
 use convrnn_export::onnx::Source;
 use convrnn_export::program::{AlignedBytes, ProgramOptions};
 use convrnn_export::validate::{self, Options};
+use convrnn_models::checkpoint::locate;
 use convrnn_models::{Checkpoint, Trace};
 use convrnn_runtime::{Numerics, Program};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 /// operations, float engines must give those as well, within a tenth of the tolerance.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Checkpoint directory that convrnn-train wrote.
+    /// Checkpoint directory that convrnn-train wrote, or run folder (its best checkpoint, or else its last).
     checkpoint: PathBuf,
     /// Trace of this checkpoint, from `convrnn-train trace`.
     #[arg(long, value_name = "FILE")]
@@ -52,7 +53,7 @@ fn positive(text: &str) -> Result<f64, String> {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     let kinds = select(&arguments.engines)?;
-    let trained = Checkpoint::read(&arguments.checkpoint)?;
+    let trained = Checkpoint::read(&locate(&arguments.checkpoint))?;
     let (trace, graph) = Trace::read(&arguments.trace)?;
     validate::check(&trained, &trace, &graph)?;
     let checkpoint = trained.fold()?;
@@ -88,7 +89,8 @@ fn programs(
     kinds: &[EngineKind],
 ) -> Result<Programs, Box<dyn std::error::Error>> {
     let mut programs = Programs::default();
-    let calibration = arguments.calibration.clone().unwrap_or_else(|| device::calibration_path(&arguments.checkpoint));
+    let calibration =
+        arguments.calibration.clone().unwrap_or_else(|| device::calibration_path(&locate(&arguments.checkpoint)));
     let fresh = |numerics: Numerics, kind: EngineKind, calibration: &Path| {
         // What prevents a program is this engine's failure, not that of the others.
         kinds.contains(&kind).then(|| {

@@ -14,9 +14,9 @@ pub use step::{past, present, step_model};
 pub use unrolled::{Frames, Logits, at_step, unrolled_model};
 
 use convrnn_graph::{Parameters, Presentation, StepGraph};
-use convrnn_models::{Checkpoint, FileError};
+use convrnn_models::{Checkpoint, FileError, files};
 use prost::Message;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tract_onnx::pb::{ModelProto, ValueInfoProto};
 
 /// Name of the input that takes one image (or a batch of them).
@@ -76,29 +76,26 @@ pub fn interface(model: &ModelProto) -> (Vec<String>, Vec<String>) {
 /// failed write leaves none of them. Gives the size of each in bytes.
 pub fn write<const N: usize>(models: [(&ModelProto, &Path); N]) -> Result<[u64; N], FileError> {
     let fail = |path: &Path, source| FileError::Write { path: path.into(), source };
-    let encoded = models.map(|(model, path)| {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(format!(".{}.partial", std::process::id()));
-        (path, PathBuf::from(temporary), model.encode_to_vec())
-    });
+    let mut encoded = Vec::with_capacity(N);
+    for (model, path) in models {
+        // No model can take the name of a folder or a device: found out before any is written.
+        let destination = files::destination(path)?;
+        encoded.push((path, files::partial(&destination), destination, model.encode_to_vec()));
+    }
     let write = || -> Result<(), FileError> {
-        for (path, temporary, bytes) in &encoded {
+        for (path, temporary, _, bytes) in &encoded {
             let written = std::fs::write(temporary, bytes).and_then(|()| std::fs::File::open(temporary)?.sync_all());
             written.map_err(|source| fail(path, source))?;
-            // No file can take a folder's name: found out before any is renamed.
-            if path.is_dir() {
-                return Err(fail(path, std::io::ErrorKind::IsADirectory.into()));
-            }
         }
-        for (path, temporary, _) in &encoded {
-            std::fs::rename(temporary, path).map_err(|source| fail(path, source))?;
+        for (path, temporary, destination, _) in &encoded {
+            std::fs::rename(temporary, destination).map_err(|source| fail(path, source))?;
         }
         Ok(())
     };
     write().inspect_err(|_| {
-        for (_, temporary, _) in &encoded {
+        for (_, temporary, ..) in &encoded {
             let _ = std::fs::remove_file(temporary);
         }
     })?;
-    Ok(encoded.map(|(_, _, bytes)| bytes.len() as u64))
+    Ok(std::array::from_fn(|index| encoded[index].3.len() as u64))
 }

@@ -1,6 +1,7 @@
 //! The first step and operation at which an engine parts from the trace.
 
 use super::agreement::{Agreement, largest_difference};
+use super::local;
 use crate::engines::{EngineError, EngineKind, Image, Network, Record};
 use convrnn_models::Trace;
 use serde::Serialize;
@@ -69,9 +70,10 @@ fn record(kind: EngineKind, network: &Network<'_>, trace: &Trace, image: usize) 
     kind.build(network)?.record(Image { pixels, values: &values })
 }
 
-/// Finds the first differing operation of an engine whose logits differ. First with the trace's recorded images, worst first; then, if
-/// none of them shows it, on the worst image with the f64 reference. None if the values agree
-/// everywhere although the logits do not.
+/// Finds the operation to blame for an engine that differs: first, on the trace's recorded images, an operation whose value
+/// does not follow from its operands with the checkpoint's weights, in the trace (which then is of other weights) or in
+/// what the engine computes. If every operation alone is right to rounding, the first value that differs. None if the
+/// values agree everywhere although the logits do not.
 pub(super) fn find(
     kind: EngineKind,
     network: &Network<'_>,
@@ -81,6 +83,9 @@ pub(super) fn find(
 ) -> Result<Option<Divergence>, EngineError> {
     let mut images: Vec<usize> = (0..trace.recorded).collect();
     images.sort_by_key(|&image| image != agreement.image);
+    if let Some(divergence) = find_local(kind, network, trace, &images)? {
+        return Ok(Some(divergence));
+    }
     // A difference of the logits may start from a smaller one: look closer until it is seen.
     for tolerance in [tolerance, tolerance / 10.0] {
         let divergence = find_recorded(kind, network, trace, images.iter().copied(), tolerance)?;
@@ -94,6 +99,52 @@ pub(super) fn find(
     let expected = |step: usize, node: usize| reference.values[step - 1][node].clone().unwrap_or_default();
     Ok(first(network, &found, expected, tolerance)
         .map(|(step, node, sizes)| describe(network, image, (step, node), sizes, Oracle::Reference, false)))
+}
+
+/// The first operation that is wrong by itself: that of the trace's recorded images first, since an engine that is right
+/// differs from a trace of other weights.
+pub(super) fn find_local(
+    kind: EngineKind,
+    network: &Network<'_>,
+    trace: &Trace,
+    images: &[usize],
+) -> Result<Option<Divergence>, EngineError> {
+    let graph = network.source.graph;
+    let parameters = network.source.parameters.to_f64();
+    let steps = network.presentation.steps;
+    // Earliest over all images: a weight may not act on the first one.
+    let earliest = |found: Vec<(usize, Place)>| found.into_iter().min_by_key(|(_, (step, node, _))| (*step, *node));
+    let mut in_trace = Vec::new();
+    for &image in images {
+        let frame = |step: usize| frame(network, trace, image, step);
+        let value = |step: usize, node: usize| Some(trace.value_at(graph, node, image, step).to_vec());
+        let recording = local::Recording { frame: &frame, value: &value, steps };
+        in_trace.extend(local::first(network, &parameters, &recording).map(|place| (image, place)));
+    }
+    if let Some((image, (step, node, sizes))) = earliest(in_trace) {
+        return Ok(Some(describe(network, image, (step, node), sizes, Oracle::Trace, true)));
+    }
+    let mut in_engine = Vec::new();
+    for &image in images {
+        let found = record(kind, network, trace, image)?;
+        let frame = |step: usize| frame(network, trace, image, step);
+        let value = |step: usize, node: usize| found.values[step - 1][node].clone();
+        let recording = local::Recording { frame: &frame, value: &value, steps };
+        in_engine.extend(local::first(network, &parameters, &recording).map(|place| (image, place)));
+    }
+    Ok(earliest(in_engine)
+        .map(|(image, (step, node, sizes))| describe(network, image, (step, node), sizes, Oracle::Reference, false)))
+}
+
+/// Step, node, absolute and relative difference.
+type Place = (usize, usize, (f64, f64));
+
+/// What is on show at a step.
+fn frame(network: &Network<'_>, trace: &Trace, image: usize, step: usize) -> Vec<f32> {
+    match network.presentation.shows_image(step) {
+        true => trace.description.preprocessing.normalize(trace.frame(image)),
+        false => vec![network.presentation.blank as f32; network.source.graph.frame.elements()],
+    }
 }
 
 /// The first (step, node) whose value differs, with its absolute and relative difference. Nodes whose

@@ -7,6 +7,7 @@
 
 mod agreement;
 mod divergence;
+mod local;
 mod table;
 
 pub use agreement::Agreement;
@@ -149,6 +150,12 @@ pub fn validate(kind: EngineKind, network: &Network<'_>, trace: &Trace, options:
                     // A weight that is wrong by little may leave the logits within their tolerance.
                     true => {
                         divergence::find_recorded(kind, network, trace, 0..trace.recorded, options.value_tolerance())
+                            .and_then(|found| match found {
+                                Some(_) => {
+                                    divergence::find(kind, network, trace, &agreement, options.value_tolerance())
+                                }
+                                None => Ok(None),
+                            })
                     }
                     false => divergence::find(kind, network, trace, &agreement, options.tolerance),
                 };

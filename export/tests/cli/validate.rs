@@ -78,6 +78,29 @@ fn a_weight_wrong_by_too_little_to_move_the_logits_is_named_as_well() {
 }
 
 #[test]
+fn any_wrong_tensor_is_named_where_it_is_seen_at_all() {
+    let fixture = Fixture::new("rgc-28-m4");
+    fixture.write_trace(3, 2);
+    let mut named = 0;
+    for (index, parameter) in fixture.graph.parameters.iter().enumerate() {
+        let mut parameters = fixture.parameters.clone();
+        let element = 1000 % parameters.values[index].len();
+        parameters.values[index][element] += 0.01;
+        let checkpoint = fixture.write_checkpoint("wrong", &parameters);
+        let mut command = export(&["validate", "--json", "--images", "3", "--engine", "tract step"], &[&checkpoint]);
+        command.arg("--trace").arg(fixture.path("trace.safetensors"));
+        let output = command.output().expect("the program starts");
+        let reports: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        if reports[0]["passed"] == false {
+            named += 1;
+            let parameters = reports[0]["divergence"]["parameters"].as_array().expect("parameters");
+            assert!(parameters.iter().any(|name| *name == parameter.name.as_str()), "{}: {reports}", parameter.name);
+        }
+    }
+    assert!(named * 10 >= fixture.graph.parameters.len() * 9, "{named} of {}", fixture.graph.parameters.len());
+}
+
+#[test]
 fn without_recorded_values_the_weights_are_said_to_be_others() {
     let fixture = Fixture::new("rgc-28-m4");
     fixture.write_trace(2, 0);

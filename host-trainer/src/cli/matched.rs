@@ -61,7 +61,7 @@ impl Match {
                 hint: "choose another name".into(),
             });
         }
-        convrnn_models::safetensors_file::write_whole(&path, net.to_toml().as_bytes())?;
+        convrnn_models::files::write_whole(&path, net.to_toml().as_bytes())?;
         let found = Report::new(&net)?.parameters;
         print(&format!(
             "{}: {} parameters, {} wanted\n",

@@ -13,7 +13,7 @@ use crate::settings::{AugmentationSettings, Settings, TrainingFile};
 use crate::training::{Flow, Job, Outcome, Trainer};
 use crate::unroll::{Unroll, presentation};
 use clap::{Args, ValueEnum};
-use convrnn_models::{Report, catalogue};
+use convrnn_models::{Architecture, Report, catalogue};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,8 +37,17 @@ enum ScheduleName {
 enum PrecisionName {
     /// Single precision.
     F32,
-    /// bfloat16, with weights, states, gradients and all other arithmetic in f32; evaluation is in f32.
+    /// bfloat16; weights, states, sums of gradients and all other arithmetic stay in f32, and so does evaluation.
     Bf16,
+}
+
+/// Options that belong together.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Recipe {
+    /// As residual networks are trained (He et al. 2016): the defaults of --batch, --learning-rate,
+    /// --momentum, --weight-decay, --clip and --schedule, with the shorter side scaled to 8/7 to 15/7 of the
+    /// input's (256 to 480 for 224 pixels), flip, and colour jitter where images have colours.
+    Resnet,
 }
 
 /// Options of a new run; with --resume all of them come from the run's own training.toml.
@@ -58,6 +67,9 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
 
+    /// Options that belong together; an option given beside it wins.
+    #[arg(long, value_enum)]
+    recipe: Option<Recipe>,
     /// Passes over the training images.
     #[arg(long, default_value_t = 10)]
     epochs: usize,
@@ -249,16 +261,30 @@ impl Train {
                 weight_decay: self.weight_decays()?,
                 clip: self.clip,
             },
-            augmentation: AugmentationSettings {
-                short_side: self.short_side()?,
-                pad: self.shift,
-                flip: self.flip,
-                colours: self.colour_jitter,
-            },
+            augmentation: self.augmentation(&architecture)?,
             ..Settings::default()
         };
         settings.threads = self.threads.unwrap_or(settings.threads);
         Ok(Job { architecture, presentation, settings, folder: self.run.clone() })
+    }
+
+    fn augmentation(&self, architecture: &Architecture) -> Result<AugmentationSettings> {
+        let (short_side, pad) = (self.short_side()?, self.shift);
+        let given = AugmentationSettings { short_side, pad, flip: self.flip, colours: self.colour_jitter };
+        match self.recipe {
+            None => Ok(given),
+            Some(Recipe::Resnet) => {
+                let frame = architecture.lower()?.frame;
+                let side = frame.height.max(frame.width);
+                let range = (side * 8).div_ceil(7)..=side * 15 / 7;
+                Ok(AugmentationSettings {
+                    short_side: short_side.or(Some((*range.start(), *range.end()))),
+                    flip: true,
+                    colours: given.colours || frame.channels == 3,
+                    ..given
+                })
+            }
+        }
     }
 
     fn weight_decays(&self) -> Result<WeightDecay> {
@@ -329,3 +355,7 @@ pub(super) fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<()> {
         hint: "another part of the program has set one".into(),
     })
 }
+
+#[cfg(test)]
+#[path = "train_tests.rs"]
+mod tests;

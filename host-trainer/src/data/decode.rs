@@ -2,7 +2,8 @@
 
 use std::io::Cursor;
 
-use image::imageops::FilterType;
+use fast_image_resize::images::{self as resize, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageReader, Limits, RgbImage};
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -78,18 +79,15 @@ pub fn scale_short_side(picture: Picture, short: usize) -> Picture {
     if (new_height, new_width) == (height, width) {
         return picture;
     }
-    let (from, to) = ((width as u32, height as u32), (new_width as u32, new_height as u32));
-    let pixels = if channels == 1 {
-        image::GrayImage::from_raw(from.0, from.1, picture.pixels)
-            .map(|source| image::imageops::resize(&source, to.0, to.1, FilterType::Triangle).into_raw())
-    } else {
-        image::RgbImage::from_raw(from.0, from.1, picture.pixels)
-            .map(|source| image::imageops::resize(&source, to.0, to.1, FilterType::Triangle).into_raw())
-    };
+    let kind = if channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let mut scaled = resize::Image::new(new_width as u32, new_height as u32, kind);
+    let source = ImageRef::new(width as u32, height as u32, &picture.pixels, kind);
+    let resized = source.map(|source| Resizer::new().resize(&source, &mut scaled, &options));
+    // Refused are only buffers that are too short for their extents, and pixels of another kind.
+    assert!(matches!(resized, Ok(Ok(()))), "a picture holds channels x height x width bytes");
     let shape = ImageShape { channels, height: new_height, width: new_width };
-    // `from_raw` refuses only buffers that are too short for their extents.
-    let pixels = pixels.expect("a picture holds channels x height x width bytes");
-    Picture { shape, pixels }
+    Picture { shape, pixels: scaled.into_vec() }
 }
 
 /// Copies the window of `target` whose top left corner is (`top`, `left`) out of `source` into

@@ -208,6 +208,9 @@ fn rendered_options(options: &mut Options<'_>) -> Result<RenderedOptions> {
 }
 
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    if word.is_empty() {
+        return None;
+    }
     let near = known.iter().map(|&candidate| (strsim::damerau_levenshtein(word, candidate), candidate)).min()?;
     (near.0 <= 3).then_some(near.1)
 }

@@ -1,7 +1,7 @@
 //! A line chart as SVG, with its numbers as CSV beside it.
 
 use crate::error::{Result, TrainerError};
-use convrnn_models::safetensors_file::write_whole;
+use convrnn_models::files::write_whole;
 use plotters::prelude::*;
 use std::fmt::Write;
 use std::path::Path;

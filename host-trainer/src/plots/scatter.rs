@@ -2,7 +2,7 @@
 
 use super::chart::{COLOURS, SIZE};
 use crate::error::{Result, TrainerError};
-use convrnn_models::safetensors_file::write_whole;
+use convrnn_models::files::write_whole;
 use plotters::prelude::*;
 use std::fmt::Write;
 use std::path::Path;

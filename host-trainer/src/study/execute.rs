@@ -5,7 +5,7 @@ use super::run::{Done, RunOutcome, run};
 use crate::error::{Result, TrainerError};
 use crate::settings::Settings;
 use crate::training::{Event, Flow};
-use convrnn_models::safetensors_file::write_whole;
+use convrnn_models::files::write_whole;
 use std::path::Path;
 
 /// One try of other hyper-parameters.

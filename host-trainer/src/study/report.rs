@@ -7,7 +7,7 @@ use super::statistics::{Estimate, paired_differences};
 use crate::error::Result;
 use crate::plots::scatter::{self, Group, Point, Scatter};
 use crate::settings::Settings;
-use convrnn_models::safetensors_file::write_whole;
+use convrnn_models::files::write_whole;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;

@@ -8,7 +8,7 @@ use crate::settings::{Settings, TrainingFile};
 use crate::training::{Event, Flow, Job, Outcome, Trainer};
 use convrnn_models::Architecture;
 use convrnn_models::checkpoint::names;
-use convrnn_models::safetensors_file::write_whole;
+use convrnn_models::files::write_whole;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -49,11 +49,10 @@ impl RunOutcome {
 
     fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(OUTCOME);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(TrainerError::io("read", &path)(error)),
-        };
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = convrnn_models::files::read_text(&path)?;
         let read = serde_json::from_str(&text);
         read.map(Some).map_err(|error| TrainerError::Content {
             path,

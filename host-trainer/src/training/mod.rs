@@ -240,9 +240,8 @@ impl Trainer {
         if is_best {
             self.save(BEST)?;
         }
-        let file = |name: &str, text: String| {
-            convrnn_models::safetensors_file::write_whole(&self.folder.join(name), text.as_bytes())
-        };
+        let file =
+            |name: &str, text: String| convrnn_models::files::write_whole(&self.folder.join(name), text.as_bytes());
         file(METRICS, crate::metrics::to_json_lines(&self.metrics))?;
         file(SUMMARY, crate::metrics::to_csv(&self.metrics))?;
         crate::tensorboard::write(&self.folder.join(TENSORBOARD), &self.metrics)?;

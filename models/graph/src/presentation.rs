@@ -18,6 +18,9 @@ pub struct Presentation {
 /// The longest run of one presentation, in steps.
 pub const LONGEST: usize = 60_000;
 
+/// Largest magnitude of the blank; normalised frames lie within a few units.
+pub const LARGEST_BLANK: f64 = 1e6;
+
 /// A schedule that cannot be run.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
@@ -28,7 +31,7 @@ pub enum PresentationError {
     TooLong(usize),
     #[error("image_steps is {image_steps}, expected 1 to {steps} (steps)")]
     ImageSteps { image_steps: usize, steps: usize },
-    #[error("blank is {0}, expected a finite number")]
+    #[error("blank is {0}, expected a number between -{LARGEST_BLANK} and {LARGEST_BLANK}")]
     Blank(f64),
 }
 
@@ -54,7 +57,7 @@ impl Presentation {
         if self.image_steps == 0 || self.image_steps > self.steps {
             return Err(PresentationError::ImageSteps { image_steps: self.image_steps, steps: self.steps });
         }
-        if !self.blank.is_finite() {
+        if !self.blank.is_finite() || self.blank.abs() > LARGEST_BLANK {
             return Err(PresentationError::Blank(self.blank));
         }
         Ok(())

@@ -32,6 +32,12 @@ fn cases(fixtures: &Fixtures) -> Vec<Case> {
     }
     cases.push(case("an architecture file that is not there", Train, &["info", "DIR/absent.toml"]));
     cases.push(case("a misspelt catalogue name", Train, &["info", "rgc-28-m5"]));
+    cases.push(case(
+        "a recurrent net to be matched",
+        Train,
+        &["match", "--architecture", "rgc-28", "--parameters", "5000"],
+    ));
+    cases.push(case("a device instead of an architecture", Train, &["info", "/dev/zero"]));
 
     let train = |data: &str| {
         ["train", "--architecture", "ff-28", "--data", data, "--epochs", "1", "--run", "DIR/run"].map(str::to_owned)
@@ -87,6 +93,12 @@ fn cases(fixtures: &Fixtures) -> Vec<Case> {
         "a file that is no trace",
         Export,
         &["validate", "DIR/good", "--trace", "DIR/good/weights.safetensors"],
+    ));
+    cases.push(case("a device instead of a trace", Export, &["validate", "DIR/good", "--trace", "/dev/zero"]));
+    cases.push(case(
+        "a device instead of a file to write",
+        Export,
+        &["program", "DIR/good", "--numerics", "f32", "--output", "/dev/null"],
     ));
     for (what, program) in fixtures.programs() {
         cases.push(case(what, Export, &["inspect", &program]));
