@@ -28,6 +28,7 @@ use crate::parameters::to_f32;
 use crate::workers::{Workers, share};
 use convrnn_graph::{Presentation, Wanted};
 use convrnn_models::Preprocessing;
+use convrnn_models::files::{destination, partial};
 use std::path::{Path, PathBuf};
 use tch::{TchError, Tensor};
 
@@ -151,13 +152,6 @@ fn gibibytes(bytes: u64) -> String {
     format!("{:.3} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
-/// A name for a file that is not whole yet.
-fn partial(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    PathBuf::from(name)
-}
-
 /// A file under a temporary name that goes away unless it gets its own.
 struct Partial {
     path: PathBuf,
@@ -167,9 +161,10 @@ struct Partial {
 
 impl Partial {
     fn create(path: &Path) -> Result<(Self, std::fs::File)> {
-        let temporary = partial(path);
+        let path = destination(path)?;
+        let temporary = partial(&path);
         let file = std::fs::File::create(&temporary).map_err(TrainerError::io("create", &temporary))?;
-        Ok((Self { path: path.into(), temporary, is_named: false }, file))
+        Ok((Self { path, temporary, is_named: false }, file))
     }
 
     fn fail(&self) -> impl Fn(std::io::Error) -> TrainerError + '_ {

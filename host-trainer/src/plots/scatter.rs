@@ -16,6 +16,8 @@ pub struct Scatter {
     pub horizontal: &'static str,
     /// Name and unit of the vertical axis.
     pub vertical: &'static str,
+    /// What the vertical axis never goes beyond; error bars are cut there.
+    pub limits: (f64, f64),
     /// Points by colour.
     pub groups: Vec<Group>,
 }
@@ -46,8 +48,8 @@ pub struct Point {
     pub is_filled: bool,
 }
 
-/// Points at one place are set apart by this factor.
-const APART: f64 = 1.02;
+/// Points at one place are set apart by this share of the horizontal axis.
+const APART: f64 = 0.022;
 
 /// Writes `<name>.svg` and `<name>.csv`.
 ///
@@ -103,16 +105,15 @@ impl Scatter {
         // Room around the outermost points, and for the legend on the right.
         let spread = (right / left).max(2.0);
         (left, right) = (left / spread.powf(0.1), right * spread.powf(0.6));
+        let apart = (right / left).powf(APART);
         let margin = 0.08 * (high - low).max(1e-3);
+        let (low, high) = ((low - margin).max(self.limits.0), (high + margin).min(self.limits.1));
         let mut chart = ChartBuilder::on(&area)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d(
-                (left..right).log_scale().with_key_points(ticks(left, right)),
-                low - margin..high + margin,
-            )?;
+            .build_cartesian_2d((left..right).log_scale().with_key_points(ticks(left, right)), low..high)?;
         chart
             .configure_mesh()
             .x_desc(self.horizontal)
@@ -126,12 +127,12 @@ impl Scatter {
             let colour = COLOURS[number % COLOURS.len()];
             let mut elements = Vec::new();
             for point in &group.points {
-                let same = placed.iter().filter(|&&place| (place / point.horizontal - 1.0).abs() < 0.01).count();
+                let same = placed.iter().filter(|&&place| (place / point.horizontal).ln().abs() < apart.ln()).count();
                 placed.push(point.horizontal);
-                elements.push((point.horizontal * APART.powi(same as i32), point));
+                elements.push((point.horizontal * apart.powi(same as i32), point));
             }
             let bars = elements.iter().map(|&(place, point)| {
-                PathElement::new([(place, point.low), (place, point.high)], colour.stroke_width(2))
+                PathElement::new([(place, point.low.max(low)), (place, point.high.min(high))], colour.stroke_width(2))
             });
             chart.draw_series(bars)?;
             let mark = |&(place, point): &(f64, &Point)| {
@@ -172,6 +173,7 @@ mod tests {
             title: "Accuracy".into(),
             horizontal: "parameters",
             vertical: "accuracy [%]",
+            limits: (0.0, 100.0),
             groups: vec![
                 Group { name: "ff".into(), points: vec![point("plain", false), point("tuned", true)] },
                 Group { name: "none".into(), points: Vec::new() },

@@ -109,7 +109,7 @@ impl Study {
     /// # Errors
     /// What is wrong, and the nearest known key.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(TrainerError::io("read", path))?;
+        let text = convrnn_models::files::read_text(path)?;
         Self::parse(&text, path)
     }
 

@@ -215,8 +215,9 @@ fn figure(study: &Study, summary: &[SummaryRow]) -> Scatter {
     let plain = if study.tuning.is_some() { "; hollow: plain, filled: tuned" } else { "" };
     Scatter {
         title: format!("Accuracy over seeds, 95 % intervals{plain}"),
-        horizontal: "parameters",
+        horizontal: "parameters (points at one place are set apart)",
         vertical: "test accuracy at the last step [%]",
+        limits: (0.0, 100.0),
         groups: study.members.iter().map(|member| group(&member.name)).collect(),
     }
 }

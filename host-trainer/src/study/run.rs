@@ -49,11 +49,10 @@ impl RunOutcome {
 
     fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(OUTCOME);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(TrainerError::io("read", &path)(error)),
-        };
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = convrnn_models::files::read_text(&path)?;
         let read = serde_json::from_str(&text);
         read.map(Some).map_err(|error| TrainerError::Content {
             path,
