@@ -146,6 +146,10 @@ impl Source {
             Some(limit) => Arc::new(Subset::sample(whole, limit, 0)?),
             None => whole,
         };
+        // Drawn around the digits that were chosen: drawing all of them takes a while.
+        if let Kind::Cluttered(_, options) = &self.kind {
+            return Ok(Arc::new(options.draw(&MemoryDataset::read_all(&*chosen)?, split)?));
+        }
         if let Kind::Folder { lazy: false, .. } = self.kind
             && chosen.len() * chosen.shape().bytes() <= LARGEST_DECODED
         {
@@ -194,8 +198,7 @@ impl Source {
                 }
                 Arc::new(set)
             }
-            Kind::Idx(folder) => Arc::new(idx::load(folder, split)?),
-            Kind::Cluttered(folder, options) => Arc::new(options.draw(&idx::load(folder, split)?, split)?),
+            Kind::Idx(folder) | Kind::Cluttered(folder, _) => Arc::new(idx::load(folder, split)?),
             Kind::Folder { path, options, .. } => Arc::new(FolderDataset::open(path, split, *options)?),
             Kind::Rendered(options) => Arc::new(options.render(split)?),
         })
