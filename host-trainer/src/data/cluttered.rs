@@ -171,9 +171,10 @@ mod tests {
         let drawn = bare.draw(&digits, Split::Train).unwrap();
         for index in 0..2 {
             let (before, after) = (digits.image(index).unwrap().pixels, drawn.image(index).unwrap().pixels);
-            let level =
-                |ink: u8| before.iter().zip(&after).filter(|(before, _)| **before == ink).map(|(_, after)| *after);
-            let (background, foreground): (Vec<u8>, Vec<u8>) = (level(0).collect(), level(255).collect());
+            let level = |ink: u8| -> Vec<u8> {
+                before.iter().zip(&after).filter(|(before, _)| **before == ink).map(|(_, after)| *after).collect()
+            };
+            let (background, foreground) = (level(0), level(255));
             assert!(background.windows(2).all(|pair| pair[0] == pair[1]) && background[0] <= 70);
             assert!(foreground.windows(2).all(|pair| pair[0] == pair[1]) && foreground[0] >= 140);
             assert_eq!(drawn.label(index), digits.label(index));
