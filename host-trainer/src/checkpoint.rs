@@ -116,21 +116,6 @@ pub fn recover(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes what killed programs left beside a checkpoint half written. Only for whom nobody else writes
-/// beside it.
-pub fn remove_partial(directory: &Path) -> Result<()> {
-    let Some(parent) = directory.parent() else { return Ok(()) };
-    let name = beside(directory, "partial-");
-    let start = name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for entry in std::fs::read_dir(parent).map_err(TrainerError::io("read", parent))? {
-        let entry = entry.map_err(TrainerError::io("read", parent))?;
-        if entry.file_name().to_string_lossy().starts_with(&start) {
-            std::fs::remove_dir_all(entry.path()).map_err(TrainerError::io("remove", &entry.path()))?;
-        }
-    }
-    Ok(())
-}
-
 /// `.last.partial-77` beside `last`.
 fn beside(directory: &Path, ending: &str) -> PathBuf {
     let name = directory.file_name().map_or("checkpoint".into(), |name| name.to_string_lossy().into_owned());

@@ -48,6 +48,33 @@ pub fn create_numbered(parent: &Path, name: &str) -> Result<PathBuf> {
     unreachable!("numbers do not end")
 }
 
+/// Whether a name is one under which a file or a checkpoint is written before it gets its own.
+fn is_partial(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.ends_with(".partial") || name.contains(".partial-")
+}
+
+/// Removes what killed programs left half written in a run folder and its folders of pictures and events. Only for whom
+/// nobody else writes there.
+pub fn remove_partial(folder: &Path) -> Result<()> {
+    for place in [folder.to_path_buf(), folder.join(PLOTS), folder.join(TENSORBOARD)] {
+        let entries = match std::fs::read_dir(&place) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(TrainerError::io("read", &place))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(TrainerError::io("read", &place))?;
+            if !is_partial(&entry.file_name()) {
+                continue;
+            }
+            let path = entry.path();
+            let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.map_err(TrainerError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether a program was killed in this folder before it wrote a checkpoint: nothing but its lock, which
 /// nobody holds, and what it left half written.
 fn is_abandoned(folder: &Path) -> bool {
@@ -55,7 +82,7 @@ fn is_abandoned(folder: &Path) -> bool {
     let hidden = |entry: std::io::Result<std::fs::DirEntry>| {
         entry.is_ok_and(|entry| {
             let name = entry.file_name();
-            name == LOCK || name.to_string_lossy().starts_with(".last.partial-")
+            name == LOCK || is_partial(&name)
         })
     };
     entries.into_iter().all(hidden) && folder.join(LOCK).is_file() && lock(folder).is_ok()
@@ -106,6 +133,23 @@ mod tests {
         create(&run).unwrap();
         std::fs::create_dir(run.join("last")).unwrap();
         assert!(create(&run).is_err(), "there is a checkpoint");
+    }
+
+    #[test]
+    fn what_is_half_written_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for place in [LAST, PLOTS, TENSORBOARD, ".last.partial-7"] {
+            std::fs::create_dir(at(place)).unwrap();
+        }
+        for file in [METRICS, "metrics.jsonl.77.partial", "plots/loss.svg", "plots/loss.svg.77.partial"] {
+            std::fs::write(at(file), "").unwrap();
+        }
+        std::fs::write(at(".last.partial-7").join("weights"), "").unwrap();
+        remove_partial(folder.path()).unwrap();
+        let gone = [".last.partial-7", "metrics.jsonl.77.partial", "plots/loss.svg.77.partial"];
+        assert!(gone.iter().all(|name| !at(name).exists()));
+        assert!([LAST, METRICS, "plots/loss.svg", TENSORBOARD].iter().all(|name| at(name).exists()));
     }
 
     #[test]

@@ -269,7 +269,7 @@ mod tests {
     fn the_study_that_comes_with_the_program_is_valid() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/studies/cluttered-digits.toml");
         let study = Study::read(&path).unwrap();
-        assert_eq!((study.seeds.len(), study.members.len(), study.tuning.unwrap().trials), (5, 6, 8));
+        assert_eq!((study.seeds.len(), study.members.len(), study.tuning.unwrap().trials), (5, 6, 6));
         let [.., whole, minimal] = &study.members[..] else { panic!("two members") };
         assert_eq!(whole.architecture, minimal.architecture);
         let gap = study.members[1].parameters.abs_diff(whole.parameters);

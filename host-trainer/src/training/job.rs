@@ -1,7 +1,7 @@
 //! A new run: network, data, hyper-parameters, folder.
 
 use super::{Trainer, load};
-use crate::checkpoint::{TrainingCheckpoint, remove_partial};
+use crate::checkpoint::TrainingCheckpoint;
 use crate::data::{Dataset, Subset, channel_statistics};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::check_fit;
@@ -76,7 +76,7 @@ impl Job {
             None => run_folder::create_numbered(std::path::Path::new("runs"), &architecture.name)?,
         };
         let lock = run_folder::lock(&folder)?;
-        remove_partial(&folder.join(run_folder::LAST))?;
+        run_folder::remove_partial(&folder)?;
         // The average starts as the weights do.
         let trained = settings.ema_decay.map(|_| parameters.clone());
         let training = TrainingFile { description, settings };

@@ -8,7 +8,7 @@ mod job;
 
 pub use job::Job;
 
-use crate::checkpoint::{TrainingCheckpoint, is_there, recover, remove_partial};
+use crate::checkpoint::{TrainingCheckpoint, is_there, recover};
 use crate::data::{Augmentation, SharedDataset, Split, Subset};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::check_classes;
@@ -98,8 +98,8 @@ impl Trainer {
         let lock = lock(folder)?;
         for name in [LAST, BEST] {
             recover(&folder.join(name))?;
-            remove_partial(&folder.join(name))?;
         }
+        crate::run_folder::remove_partial(folder)?;
         let (checkpoint, graph) = TrainingCheckpoint::read(&last)?;
         let (train, test) = load(&checkpoint.training.settings)?;
         check_classes(&graph, &checkpoint.training.description, &train)?;
