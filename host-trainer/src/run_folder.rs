@@ -18,7 +18,10 @@ const LOCK: &str = ".lock";
 
 /// The right to write into a run folder, until it is dropped or the program ends, however it ends.
 #[derive(Debug)]
-pub struct Lock(#[allow(dead_code)] std::fs::File);
+pub struct Lock {
+    /// Holds the lock while it is open.
+    _file: std::fs::File,
+}
 
 /// Takes the right to write into a run folder.
 ///
@@ -28,7 +31,7 @@ pub fn lock(folder: &Path) -> Result<Lock> {
     let path = folder.join(LOCK);
     let file = std::fs::File::create(&path).map_err(TrainerError::io("create", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
+        Ok(()) => Ok(Lock { _file: file }),
         Err(std::fs::TryLockError::WouldBlock) => Err(TrainerError::RunInUse { path: folder.into() }),
         Err(std::fs::TryLockError::Error(error)) => Err(TrainerError::io("lock", &path)(error)),
     }

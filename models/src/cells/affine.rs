@@ -1,7 +1,7 @@
 //! The affine maps that gates and inputs of cells are made of (paper, section 6.3).
 
 use convrnn_graph::builder::ConvolutionSpec;
-use convrnn_graph::{GraphBuilder, GraphError, Initializer, Read};
+use convrnn_graph::{Activation, GraphBuilder, GraphError, Initializer, Read};
 use serde::{Deserialize, Serialize};
 
 /// Kind of map.
@@ -78,6 +78,40 @@ impl Affine {
             sum = Read::Node(builder.add(&format!("{name}.sum{}", index + 1), sum, input)?);
         }
         Ok(sum)
+    }
+}
+
+/// What gates and candidates of several cells are: `f(W * inputs + b)`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Squashed<'a> {
+    /// Name of the value; the convolution is `w_<name>`.
+    pub name: &'a str,
+    /// Height and width of the convolution.
+    pub kernel: usize,
+    /// How its weights start.
+    pub initializer: Initializer,
+    /// What the bias starts from.
+    pub bias: f64,
+    /// f.
+    pub activation: Activation,
+}
+
+impl Squashed<'_> {
+    pub fn emit(self, builder: &mut GraphBuilder, inputs: &[Read], channels: usize) -> Result<Read, GraphError> {
+        let affine = self.affine(builder, inputs, channels)?;
+        self.squash(builder, affine)
+    }
+
+    /// `W * inputs + b`
+    pub fn affine(self, builder: &mut GraphBuilder, inputs: &[Read], channels: usize) -> Result<Read, GraphError> {
+        let bias = Some(Initializer::Constant { value: self.bias });
+        let affine = Affine::convolution(self.kernel, bias, self.initializer);
+        affine.emit(builder, &format!("w_{}", self.name), inputs, channels)
+    }
+
+    /// f of a value.
+    pub fn squash(self, builder: &mut GraphBuilder, value: Read) -> Result<Read, GraphError> {
+        builder.activation(self.name, self.activation, value).map(Read::Node)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gated recurrent unit (Cho et al. 2014) in convolutional form.
 
-use super::affine::{Affine, interpolate};
+use super::affine::{Squashed, interpolate};
 use super::context::CellContext;
 use convrnn_graph::{Activation, GraphBuilder, GraphError, Initializer, NodeId, Read, StateKind};
 use serde::{Deserialize, Serialize};
@@ -39,18 +39,17 @@ impl Gru {
         let shape = builder.shape(x);
         let hidden = builder.state("hidden", StateKind::Cell, shape);
         let h = context.hidden(builder, hidden)?;
-        let one = Initializer::Constant { value: 1.0 };
-        let gate = |builder: &mut GraphBuilder, name: &str| {
-            let affine = Affine::convolution(self.kernel, Some(one), self.initializer);
-            let affine = affine.emit(builder, &format!("w_{name}"), &[x, h], shape.channels)?;
-            builder.activation(name, Activation::Sigmoid, affine).map(Read::Node)
+        let part = |name, activation, bias| Squashed {
+            name,
+            kernel: self.kernel,
+            initializer: self.initializer,
+            bias,
+            activation,
         };
-        let reset = gate(builder, "reset")?;
-        let update = gate(builder, "update")?;
+        let reset = part("reset", Activation::Sigmoid, 1.0).emit(builder, &[x, h], shape.channels)?;
+        let update = part("update", Activation::Sigmoid, 1.0).emit(builder, &[x, h], shape.channels)?;
         let remembered = Read::Node(builder.multiply("remembered", reset, h)?);
-        let affine = Affine::convolution(self.kernel, Some(Initializer::Zeros), self.initializer);
-        let affine = affine.emit(builder, "w_new", &[x, remembered], shape.channels)?;
-        let new = Read::Node(builder.activation("new", self.activation, affine)?);
+        let new = part("new", self.activation, 0.0).emit(builder, &[x, remembered], shape.channels)?;
         let next = interpolate(builder, "next", update, h, new)?;
         builder.write_state(hidden, next);
         Ok(next)

@@ -1,8 +1,8 @@
 //! The intersection recurrent network (Collins et al. 2017) in convolutional form.
 
-use super::affine::{Affine, interpolate};
+use super::affine::{Squashed, interpolate};
 use super::context::CellContext;
-use convrnn_graph::{Activation, GraphBuilder, GraphError, Initializer, NodeId, Read, StateKind};
+use convrnn_graph::{Activation, GraphBuilder, GraphError, Initializer, NodeId, StateKind};
 use serde::{Deserialize, Serialize};
 
 /// One gate for the way through time, one for the way through depth:
@@ -33,18 +33,16 @@ impl Intersection {
         let shape = builder.shape(x);
         let hidden = builder.state("hidden", StateKind::Cell, shape);
         let h = context.hidden(builder, hidden)?;
-        let part = |builder: &mut GraphBuilder, name: &str, activation, bias| {
-            let affine =
-                Affine::convolution(self.kernel, Some(Initializer::Constant { value: bias }), self.initializer);
-            let affine = affine.emit(builder, &format!("w_{name}"), &[x, h], shape.channels)?;
-            builder.activation(name, activation, affine).map(Read::Node)
+        let mut part = |name, activation, bias| {
+            let part = Squashed { name, kernel: self.kernel, initializer: self.initializer, bias, activation };
+            part.emit(builder, &[x, h], shape.channels)
         };
-        let gate = part(builder, "gate_time", Activation::Sigmoid, 1.0)?;
-        let new = part(builder, "new_time", Activation::Tanh, 0.0)?;
-        let next = interpolate(builder, "next", gate, h, new)?;
-        let gate = part(builder, "gate_depth", Activation::Sigmoid, 1.0)?;
-        let new = part(builder, "new_depth", Activation::Relu, 0.0)?;
-        let output = interpolate(builder, "output", gate, x, new)?;
+        let gate_time = part("gate_time", Activation::Sigmoid, 1.0)?;
+        let new_time = part("new_time", Activation::Tanh, 0.0)?;
+        let gate_depth = part("gate_depth", Activation::Sigmoid, 1.0)?;
+        let new_depth = part("new_depth", Activation::Relu, 0.0)?;
+        let next = interpolate(builder, "next", gate_time, h, new_time)?;
+        let output = interpolate(builder, "output", gate_depth, x, new_depth)?;
         builder.write_state(hidden, next);
         Ok(output)
     }

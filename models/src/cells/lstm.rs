@@ -1,6 +1,6 @@
 //! Long short-term memory (Hochreiter and Schmidhuber 1997) in convolutional form (Shi et al. 2015).
 
-use super::affine::Affine;
+use super::affine::Squashed;
 use super::context::CellContext;
 use convrnn_graph::builder::ConvolutionSpec;
 use convrnn_graph::{Activation, GraphBuilder, GraphError, Initializer, NodeId, Read, StateKind};
@@ -134,14 +134,15 @@ impl Lstm {
         let name = gate.name;
         let channels = builder.shape(h).channels;
         let kernel = gate.kernel.unwrap_or(self.kernel);
-        let affine = Affine::convolution(kernel, Some(Initializer::Constant { value: gate.bias }), self.initializer);
-        let mut affine = affine.emit(builder, &format!("w_{name}"), &[x, h], channels)?;
+        let squashed =
+            Squashed { name, kernel, initializer: self.initializer, bias: gate.bias, activation: gate.activation };
+        let mut affine = squashed.affine(builder, &[x, h], channels)?;
         if let (true, Some(memory)) = (self.peepholes, gate.memory) {
             // One number a channel is a depthwise 1x1 convolution.
             let spec = ConvolutionSpec { groups: channels, ..ConvolutionSpec::new(channels, 1) };
             let peephole = builder.convolution(&format!("peephole_{name}"), &[memory], spec)?;
             affine = Read::Node(builder.add(&format!("sum_{name}"), affine, Read::Node(peephole))?);
         }
-        builder.activation(name, gate.activation, affine).map(Read::Node)
+        squashed.squash(builder, affine)
     }
 }

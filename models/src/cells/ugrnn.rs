@@ -1,8 +1,8 @@
 //! The update gate recurrent network (Collins et al. 2017) in convolutional form.
 
-use super::affine::{Affine, interpolate};
+use super::affine::{Squashed, interpolate};
 use super::context::CellContext;
-use convrnn_graph::{Activation, GraphBuilder, GraphError, Initializer, NodeId, Read, StateKind};
+use convrnn_graph::{Activation, GraphBuilder, GraphError, Initializer, NodeId, StateKind};
 use serde::{Deserialize, Serialize};
 
 /// ```text
@@ -30,14 +30,15 @@ impl Ugrnn {
         let shape = builder.shape(x);
         let hidden = builder.state("hidden", StateKind::Cell, shape);
         let h = context.hidden(builder, hidden)?;
-        let part = |builder: &mut GraphBuilder, name: &str, activation, bias| {
-            let affine =
-                Affine::convolution(self.kernel, Some(Initializer::Constant { value: bias }), self.initializer);
-            let affine = affine.emit(builder, &format!("w_{name}"), &[x, h], shape.channels)?;
-            builder.activation(name, activation, affine).map(Read::Node)
+        let part = |name, activation, bias| Squashed {
+            name,
+            kernel: self.kernel,
+            initializer: self.initializer,
+            bias,
+            activation,
         };
-        let gate = part(builder, "gate", Activation::Sigmoid, 1.0)?;
-        let new = part(builder, "new", Activation::Tanh, 0.0)?;
+        let gate = part("gate", Activation::Sigmoid, 1.0).emit(builder, &[x, h], shape.channels)?;
+        let new = part("new", Activation::Tanh, 0.0).emit(builder, &[x, h], shape.channels)?;
         let next = interpolate(builder, "next", gate, h, new)?;
         builder.write_state(hidden, next);
         Ok(next)
