@@ -38,6 +38,9 @@ pub struct Gradients {
 /// Computes loss and gradients, the batch divided among the workers. The parts are added in order,
 /// so that the result depends on the number of workers alone and not on their timing.
 ///
+/// A network with normalisations takes the batch as a whole, so that their statistics are those of the batch; libtorch then
+/// spreads each operation over as many threads.
+///
 /// The last step of each presentation is computed also where it does not count, for the accuracy.
 pub fn gradients(
     workers: &mut Workers,
@@ -47,8 +50,11 @@ pub fn gradients(
 ) -> Result<Gradients, TchError> {
     let Objective { presentation, sequence, loss, trimming, precision } = *objective;
     let (total, per_run) = (scenes.len(), sequence.images_per_run() as i64);
-    let parts = workers
-        .ranges(total / per_run)
+    let is_norm = |node: &convrnn_graph::Node| matches!(node.operation, Operation::BatchNorm(_));
+    let is_whole = workers.executor().graph().nodes.iter().any(is_norm);
+    let ranges = if is_whole { vec![(0, total / per_run)] } else { workers.ranges(total / per_run) };
+    tch::set_num_threads(if is_whole { workers.count() as i32 } else { 1 });
+    let parts = ranges
         .into_iter()
         .map(|(start, end)| Ok((share(parameters), scenes.rows(start * per_run, end * per_run)?)))
         .collect::<Result<Vec<_>, TchError>>()?;

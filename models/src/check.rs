@@ -17,6 +17,11 @@ impl Architecture {
         self.presentation
             .check()
             .map_err(|source| ArchitectureError::Presentation { origin: origin.clone(), source })?;
+        let longest = convrnn_graph::presentation::LONGEST;
+        if let Some(steps) = self.minimal_unroll.filter(|steps| !(1..=longest).contains(steps)) {
+            let message = format!("minimal_unroll is {steps}, expected 1 to {longest}");
+            return Err(ArchitectureError::Syntax { origin, message });
+        }
         // Names become names of folders and files.
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
         if !self.name.starts_with(|first: char| first.is_ascii_alphanumeric()) || !self.name.chars().all(is_plain) {

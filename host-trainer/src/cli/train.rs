@@ -57,7 +57,7 @@ pub struct Train {
     /// Name from `convrnn-train list`, or an architecture file (.toml).
     #[arg(long, value_name = "NAME|FILE", required_unless_present = "resume")]
     architecture: Option<String>,
-    /// Data set: mnist:DIR, idx:DIR, folder:PATH or rendered, with options after commas (see below).
+    /// Data set: mnist:DIR, idx:DIR, cluttered:DIR, folder:PATH or rendered, with options after commas (see below).
     #[arg(long, value_name = "SOURCE", required_unless_present = "resume")]
     data: Option<String>,
     /// Go on with the last checkpoint of this run folder.

@@ -87,6 +87,19 @@ pub fn write(
             hint: "choose fewer layers (--layers) or images (--limit), or raise --max-size".into(),
         });
     }
+    for (index, path) in paths.iter().enumerate() {
+        let place = destination(path)?;
+        for other in &paths[..index] {
+            if destination(other)? == place {
+                return Err(TrainerError::Invalid {
+                    what: "--output",
+                    expected: "files that differ".into(),
+                    found: format!("{} twice", place.display()),
+                    hint: "give each output a name of its own".into(),
+                });
+            }
+        }
+    }
     let definition = netcdf::definition(layout)?;
     let mut files: Vec<Box<dyn FeatureFile + '_>> = Vec::new();
     for path in paths {

@@ -66,7 +66,7 @@ impl Tuning {
         Ok(ranges)
     }
 
-    /// The hyper-parameters of a trial, from 1. Trial and path alone name the draw, so that every architecture
+    /// The hyper-parameters of a trial, from 1. Trial and place in the list alone name the draw, so that every architecture
     /// tries the same values.
     ///
     /// # Errors

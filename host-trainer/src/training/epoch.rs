@@ -43,7 +43,13 @@ impl Trainer {
         let steps_per_epoch = settings.steps_per_epoch(total);
         let all_steps = (steps_per_epoch * settings.epochs).max(1);
         let save_every = Duration::from_secs_f64(settings.save_every);
-        let mut rate = 0.0;
+        let rate_of = |trainer: &Self, step: u64| {
+            let progress = step as f64 / all_steps as f64;
+            let factor = settings.schedule.factor(&trainer.state.schedule, trainer.state.epoch, progress);
+            settings.learning_rate_at(factor, step, steps_per_epoch)
+        };
+        // That of the last update: a run stopped after it has no other left in this epoch.
+        let mut rate = rate_of(self, self.state.step.saturating_sub(1));
         let mut saved = Instant::now();
         let mut accumulation = Accumulation::default();
         for batch in batches {
@@ -61,9 +67,7 @@ impl Trainer {
                     saved = Instant::now();
                 }
                 let started = Instant::now();
-                let progress = self.state.step as f64 / all_steps as f64;
-                let factor = settings.schedule.factor(&self.state.schedule, self.state.epoch, progress);
-                rate = settings.learning_rate_at(factor, self.state.step, steps_per_epoch);
+                rate = rate_of(self, self.state.step);
                 self.update(std::mem::take(&mut accumulation), rate)?;
                 self.state.batch = done;
                 self.state.step += 1;

@@ -4,7 +4,7 @@ use super::Trainer;
 use crate::error::{Explosion, Result, TrainerError};
 use crate::executor::{Executor, Frames, Normalization, RunOptions};
 use crate::run_folder::{BEST, LAST};
-use convrnn_graph::{Operation, StepGraph, Wanted};
+use convrnn_graph::{Operation, StateKind, StepGraph, Wanted};
 use tch::{TchError, Tensor};
 
 /// A state larger than this has exploded: states of trained networks stay within some tens.
@@ -17,7 +17,7 @@ const CHUNK: i64 = 16;
 struct Place {
     /// Time step, from 1.
     time_step: usize,
-    /// Index of the state; the number of states for the logits.
+    /// Place of the state in [`order`]; the number of states for the logits.
     index: usize,
     /// Largest absolute value; NaN where one is not a number.
     magnitude: f64,
@@ -55,12 +55,14 @@ impl Trainer {
         // Statistics of a part of a batch are not those of the batch.
         let normalizes = self.graph.nodes.iter().any(|node| matches!(node.operation, Operation::BatchNorm(_)));
         let chunk = if normalizes && normalization == Normalization::Batch { batch } else { CHUNK };
+        let order = order(&self.graph);
         let mut worst: Option<Place> = None;
         for start in (0..batch).step_by(chunk as usize) {
             let part = frames.rows(start, (start + chunk).min(batch))?;
             let run = tch::no_grad(|| executor.run_frames(parameters, &part, options))?;
             for (step, (states, logits)) in (1..).zip(run.states.iter().zip(&run.logits)) {
-                for (index, tensor) in states.iter().chain(logits).enumerate() {
+                let ordered = order.iter().map(|&state| &states[state]);
+                for (index, tensor) in ordered.chain(logits).enumerate() {
                     let place = Place { time_step: step, index, magnitude: magnitude(tensor)? };
                     if worst.as_ref().is_none_or(|worst| place.is_worse_than(worst)) {
                         worst = Some(place);
@@ -69,7 +71,8 @@ impl Trainer {
             }
         }
         let worst = worst.unwrap_or(Place { time_step: 1, index: self.graph.states.len(), magnitude: loss });
-        let (state, layer) = name(&self.graph, worst.index);
+        let state = order.get(worst.index).copied();
+        let (state, layer) = name(&self.graph, state);
         Ok(TrainerError::Exploded(Box::new(Explosion {
             step: self.state.step + 1,
             epoch: self.state.epoch + 1,
@@ -100,9 +103,16 @@ fn magnitude(tensor: &Tensor) -> Result<f64, TchError> {
     tensor.f_abs()?.f_max()?.f_double_value(&[])
 }
 
+/// The states from the first layer on; within a layer those of its cell before its output, which follows from them.
+fn order(graph: &StepGraph) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..graph.states.len()).collect();
+    order.sort_by_key(|&state| (graph.states[state].layer, graph.states[state].kind == StateKind::Output));
+    order
+}
+
 /// Name and layer of a state, or of the logits.
-fn name(graph: &StepGraph, index: usize) -> (String, String) {
-    match graph.states.get(index) {
+fn name(graph: &StepGraph, state: Option<usize>) -> (String, String) {
+    match state.and_then(|state| graph.states.get(state)) {
         Some(state) => (state.name.clone(), graph.layers[state.layer].clone()),
         None => ("the logits".into(), graph.layers[graph.nodes[graph.logits.0].layer].clone()),
     }
@@ -111,6 +121,22 @@ fn name(graph: &StepGraph, index: usize) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_come_before_the_outputs_that_follow_from_them_and_lower_layers_first() {
+        let graph = convrnn_models::catalogue::find("rgc-28").unwrap().lower().unwrap();
+        let names: Vec<&str> = order(&graph).into_iter().map(|state| graph.states[state].name.as_str()).collect();
+        let expected = [
+            "layer1.output",
+            "layer2.hidden",
+            "layer2.memory",
+            "layer2.output",
+            "layer3.hidden",
+            "layer3.memory",
+            "layer3.output",
+        ];
+        assert_eq!(names, expected);
+    }
 
     #[test]
     fn what_exploded_first_in_time_and_then_by_layer_is_the_cause() {

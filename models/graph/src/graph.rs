@@ -235,6 +235,10 @@ impl StepGraph {
             if !names.insert(parameter.name.as_str()) {
                 return Err(GraphError::Name { name: parameter.name.clone(), what: "parameters" });
             }
+            if !parameter.initializer.is_valid() {
+                let message = format!("starts from {:?}, expected finite numbers, 0 or more", parameter.initializer);
+                return Err(GraphError::Node { node: parameter.name.clone(), message });
+            }
         }
         in_range("node", self.logits.0, self.nodes.len())?;
         let logits = self.nodes[self.logits.0].shape;

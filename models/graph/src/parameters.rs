@@ -31,6 +31,19 @@ pub enum Initializer {
     },
 }
 
+impl Initializer {
+    /// Whether its numbers are finite, and no variance or deviation is negative.
+    pub fn is_valid(&self) -> bool {
+        match *self {
+            Initializer::Zeros | Initializer::XavierUniform | Initializer::HeFanOut => true,
+            Initializer::Constant { value } => value.is_finite(),
+            Initializer::VarianceScaling { scale: size } | Initializer::Normal { deviation: size } => {
+                size.is_finite() && size >= 0.0
+            }
+        }
+    }
+}
+
 /// What a tensor is for. Weight decay has a coefficient for each group but the statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
