@@ -79,12 +79,12 @@ pub fn remove_partial(folder: &Path) -> Result<()> {
 }
 
 /// Whether a program was killed in this folder before it wrote a checkpoint: nothing but its lock, which
-/// nobody holds, and what it left half written; or nothing at all.
+/// nobody holds, and what it left half written.
 fn is_abandoned(folder: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
     let names: Vec<_> = entries.map(|entry| entry.map(|entry| entry.file_name()).unwrap_or_default()).collect();
     let is_left_behind = names.iter().all(|name| name == LOCK || is_partial(name));
-    names.is_empty() || (is_left_behind && folder.join(LOCK).is_file() && lock(folder).is_ok())
+    is_left_behind && folder.join(LOCK).is_file() && lock(folder).is_ok()
 }
 
 /// Creates a run folder that must not exist yet, or takes over one whose program was killed before it

@@ -104,7 +104,9 @@ fn killed_at_random_moments_it_ends_with_the_same_bits() {
         if killed.join("last").is_dir() {
             return program(&["--resume", killed.to_str().unwrap()]);
         }
-        // Killed before there was anything to go on from: it begins anew in the same folder.
+        // Killed before there was anything to go on from: it begins anew, in the same folder unless that is
+        // empty (killed between its creation and its lock).
+        let _ = std::fs::remove_dir(&killed);
         start(&killed, &epochs, "0")
     };
     let (mut done, mut steps) = (0, Vec::new());
