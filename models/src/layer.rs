@@ -102,12 +102,8 @@ pub struct Residual {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub norm: Option<Norm>,
     /// How the weight of the 1x1 convolution starts.
-    #[serde(default = "xavier")]
+    #[serde(default = "crate::defaults::xavier")]
     pub initializer: Initializer,
-}
-
-fn xavier() -> Initializer {
-    Initializer::XavierUniform
 }
 
 /// Reads a table, or a list of tables.

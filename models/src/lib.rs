@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod cells;
 mod check;
 pub mod checkpoint;
+mod defaults;
 pub mod error;
 pub mod files;
 pub mod layer;

@@ -39,13 +39,14 @@ fn agree(architecture: &str, data: &str) {
     let train = ["train", "--architecture", architecture, "--data", data, "--epochs", epochs, "--clip", "0.1", "--run"];
     succeed(program("convrnn-train").args(train).arg(&run));
     let record = ["--images", images, "--record", "2", "--output"];
-    succeed(program("convrnn-train").arg("trace").arg(&run).args(record).arg(&trace));
+    // A run folder by itself stands for its best epoch.
+    succeed(program("convrnn-train").arg("trace").arg(run.join("last")).args(record).arg(&trace));
     succeed(
         program("convrnn-export").arg("onnx").arg(run.join("last")).arg("--output").arg(folder.path().join("onnx")),
     );
     let mut validate = program("convrnn-export");
     validate.arg("validate").arg(run.join("last")).arg("--trace").arg(&trace).args(["--images", "20", "--json"]);
-    // int8 is judged by top-1 on far too few images here; the float engines decide, and int8 must answer.
+    // The command judges int8 by 0.3 points of top-1, too fine for so few images.
     let output = validate.output().unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{architecture}: {error}: {}", String::from_utf8_lossy(&output.stderr)));
@@ -58,9 +59,14 @@ fn agree(architecture: &str, data: &str) {
         let relative = engine["agreement"]["relative_difference"]
             .as_f64()
             .unwrap_or_else(|| panic!("{architecture}, {name}: {engine}"));
-        match name.contains("int8") {
-            true => assert!(relative < 0.2, "{architecture}, {name}: {relative}"),
-            false => assert!(relative < 1e-4 && engine["passed"] == true, "{architecture}, {name}: {engine}"),
+        match (name.contains("int8"), std::env::var_os("CONVRNN_THOROUGH")) {
+            (false, _) => assert!(relative < 1e-4 && engine["passed"] == true, "{architecture}, {name}: {engine}"),
+            // Hardly trained, a net answers alike whatever it sees: its logits say more than its top-1.
+            (true, None) => assert!(relative < 0.2, "{architecture}, {name}: {relative}"),
+            (true, Some(_)) => {
+                let [float, int8] = ["trace_top1", "top1"].map(top1);
+                assert!((float - int8).abs() <= 2.0, "{architecture}: {float} % in f32, {int8} % in int8");
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod progress;
 mod table;
 mod trace;
 mod train;
+mod train_options;
 
 use crate::error::Result;
 use clap::{Parser, Subcommand};
@@ -27,7 +28,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a network, or go on with a run.
-    Train(Box<train::Train>),
+    Train(Box<train_options::Train>),
     /// Measure a checkpoint's accuracy by time step.
     Eval(eval::Eval),
     /// Write values of chosen layers by time bin, image by image, for NumPy and xarray.

@@ -3,6 +3,7 @@
 use super::file::{Member, Study};
 use super::run::{Done, RunOutcome, run};
 use crate::error::{Result, TrainerError};
+use crate::evaluation::check_fit;
 use crate::settings::Settings;
 use crate::training::{Event, Flow};
 use convrnn_models::files::write_whole;
@@ -93,6 +94,9 @@ struct Execution<'a> {
 /// # Errors
 /// Those of training, except exploding losses, which are outcomes; another process at work in the folder.
 pub fn execute(study: &Study, folder: &Path, observer: &mut dyn FnMut(&StudyEvent) -> Flow) -> Result<StudyOutcome> {
+    if !folder.exists() {
+        check_data(study)?;
+    }
     std::fs::create_dir_all(folder).map_err(TrainerError::io("create", folder))?;
     let lock = std::fs::File::create(folder.join(".lock")).map_err(TrainerError::io("create", folder))?;
     // A file system without locks is no reason to refuse.
@@ -114,6 +118,18 @@ pub fn execute(study: &Study, folder: &Path, observer: &mut dyn FnMut(&StudyEven
     }
     super::report::write(study, &done, folder)?;
     Ok(done)
+}
+
+/// Verifies that every member can learn from the images, before the first one does.
+fn check_data(study: &Study) -> Result<()> {
+    let Some(first) = study.members.first() else { return Ok(()) };
+    let (train, test) = crate::training::load(&first.settings)?;
+    for member in &study.members {
+        let graph = member.architecture.lower()?;
+        check_fit(&graph, &train)?;
+        check_fit(&graph, &test)?;
+    }
+    Ok(())
 }
 
 impl Execution<'_> {

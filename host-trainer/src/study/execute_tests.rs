@@ -50,6 +50,16 @@ fn accuracies(done: &StudyOutcome) -> Vec<(String, Option<f64>, Option<f64>)> {
 }
 
 #[test]
+fn images_that_a_member_cannot_take_are_refused_before_any_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = study(&STUDY.replace("architecture = \"rgc-28-m4\"", "architecture = \"rgc-32\""));
+    let output = folder.path().join("study");
+    let error = execute(&study, &output, &mut |_| panic!("nothing is trained")).unwrap_err().to_string();
+    assert!(error.contains("rgc-32"), "{error}");
+    assert!(!output.exists());
+}
+
+#[test]
 fn an_interrupted_study_goes_on_and_ends_as_one_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let study = study(STUDY);

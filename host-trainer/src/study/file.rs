@@ -222,8 +222,9 @@ impl Entry {
         let presentation = presentation(&architecture, self.unroll, self.steps, self.image_steps)?;
         let settings =
             replace(base, &self.settings).map_err(|message| wrong(format!("{name}: settings: {message}")))?;
-        settings.check()?;
-        let parameters = Report::new(&architecture)?.parameters;
+        let graph = architecture.lower()?;
+        crate::training::check(&graph, &presentation, &settings)?;
+        let parameters = graph.parameter_count();
         Ok(Member { name, architecture, presentation, settings, parameters })
     }
 }
@@ -292,6 +293,7 @@ mod tests {
             ("epochs = 3", "seed = 3", "settings.seed has no place"),
             ("rgc-28-m4", "rcg-28-m4", "did you mean \"rgc-28"),
             ("settings.learning_rate = 0.5", "settings.learning_rate = -1", "--learning-rate: expected"),
+            ("epochs = 3", "loss.steps = [{ step = 99, weight = 1.0 }]", "--loss-steps"),
         ] {
             assert!(STUDY.contains(from));
             let error = parse(&STUDY.replace(from, to)).unwrap_err().to_string();

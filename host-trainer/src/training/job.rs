@@ -9,7 +9,7 @@ use crate::metrics::{RunState, STATE_FORMAT};
 use crate::parameters::initialize;
 use crate::run_folder;
 use crate::settings::{Settings, TrainingFile};
-use convrnn_graph::{Parameters, Presentation};
+use convrnn_graph::{Parameters, Presentation, StepGraph};
 use convrnn_models::checkpoint::Description;
 use convrnn_models::{Architecture, Preprocessing};
 use std::path::PathBuf;
@@ -31,14 +31,19 @@ pub struct Job {
     pub folder: Option<PathBuf>,
 }
 
+/// Verifies what can be without the data: ranges, and that steps and movement fit the network.
+pub fn check(graph: &StepGraph, presentation: &Presentation, settings: &Settings) -> Result<()> {
+    settings.check()?;
+    settings.loss.check(presentation)?;
+    settings.sequence.check(presentation, graph.frame.height, graph.frame.width)
+}
+
 impl Job {
     /// Loads the data, verifies that everything fits, and creates the run's folder.
     pub fn start(self) -> Result<Trainer> {
         let Job { architecture, presentation, settings, folder } = self;
-        settings.check()?;
-        settings.loss.check(&presentation)?;
         let graph = architecture.lower()?;
-        settings.sequence.check(&presentation, graph.frame.height, graph.frame.width)?;
+        check(&graph, &presentation, &settings)?;
         let (train, test) = load(&settings)?;
         check_fit(&graph, &train)?;
         check_fit(&graph, &test)?;

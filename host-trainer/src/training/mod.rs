@@ -6,7 +6,7 @@ mod epoch;
 mod explosion;
 mod job;
 
-pub use job::Job;
+pub use job::{Job, check};
 
 use crate::checkpoint::{TrainingCheckpoint, is_there, recover};
 use crate::data::{Augmentation, SharedDataset, Split, Subset};
@@ -251,7 +251,7 @@ impl Trainer {
 }
 
 /// The images to learn from and those to measure on.
-fn load(settings: &Settings) -> Result<(SharedDataset, SharedDataset)> {
+pub(crate) fn load(settings: &Settings) -> Result<(SharedDataset, SharedDataset)> {
     let source = crate::data::Source::parse(&settings.data)?;
     let mut train = source.load(Split::Train)?;
     if let Some(limit) = settings.limit.filter(|&limit| limit < train.len()) {

@@ -96,7 +96,12 @@ pub(super) struct Squashed<'a> {
     pub activation: Activation,
 }
 
-impl Squashed<'_> {
+impl<'a> Squashed<'a> {
+    /// The gates and candidates of a cell whose convolutions are all of one size: by name, f, and what the bias starts from.
+    pub fn family(kernel: usize, initializer: Initializer) -> impl Fn(&'a str, Activation, f64) -> Self {
+        move |name, activation, bias| Self { name, kernel, initializer, bias, activation }
+    }
+
     pub fn emit(self, builder: &mut GraphBuilder, inputs: &[Read], channels: usize) -> Result<Read, GraphError> {
         let affine = self.affine(builder, inputs, channels)?;
         self.squash(builder, affine)

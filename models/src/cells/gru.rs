@@ -18,19 +18,11 @@ pub struct Gru {
     /// Height and width of the three convolutions.
     pub kernel: usize,
     /// f.
-    #[serde(default = "tanh")]
+    #[serde(default = "crate::defaults::tanh")]
     pub activation: Activation,
     /// How the weights start.
-    #[serde(default = "xavier")]
+    #[serde(default = "crate::defaults::xavier")]
     pub initializer: Initializer,
-}
-
-fn tanh() -> Activation {
-    Activation::Tanh
-}
-
-fn xavier() -> Initializer {
-    Initializer::XavierUniform
 }
 
 impl Gru {
@@ -39,13 +31,7 @@ impl Gru {
         let shape = builder.shape(x);
         let hidden = builder.state("hidden", StateKind::Cell, shape);
         let h = context.hidden(builder, hidden)?;
-        let part = |name, activation, bias| Squashed {
-            name,
-            kernel: self.kernel,
-            initializer: self.initializer,
-            bias,
-            activation,
-        };
+        let part = Squashed::family(self.kernel, self.initializer);
         let reset = part("reset", Activation::Sigmoid, 1.0).emit(builder, &[x, h], shape.channels)?;
         let update = part("update", Activation::Sigmoid, 1.0).emit(builder, &[x, h], shape.channels)?;
         let remembered = Read::Node(builder.multiply("remembered", reset, h)?);

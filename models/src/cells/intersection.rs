@@ -19,12 +19,8 @@ pub struct Intersection {
     /// Height and width of the four convolutions.
     pub kernel: usize,
     /// How the weights start.
-    #[serde(default = "xavier")]
+    #[serde(default = "crate::defaults::xavier")]
     pub initializer: Initializer,
-}
-
-fn xavier() -> Initializer {
-    Initializer::XavierUniform
 }
 
 impl Intersection {
@@ -33,14 +29,11 @@ impl Intersection {
         let shape = builder.shape(x);
         let hidden = builder.state("hidden", StateKind::Cell, shape);
         let h = context.hidden(builder, hidden)?;
-        let mut part = |name, activation, bias| {
-            let part = Squashed { name, kernel: self.kernel, initializer: self.initializer, bias, activation };
-            part.emit(builder, &[x, h], shape.channels)
-        };
-        let gate_time = part("gate_time", Activation::Sigmoid, 1.0)?;
-        let new_time = part("new_time", Activation::Tanh, 0.0)?;
-        let gate_depth = part("gate_depth", Activation::Sigmoid, 1.0)?;
-        let new_depth = part("new_depth", Activation::Relu, 0.0)?;
+        let part = Squashed::family(self.kernel, self.initializer);
+        let gate_time = part("gate_time", Activation::Sigmoid, 1.0).emit(builder, &[x, h], shape.channels)?;
+        let new_time = part("new_time", Activation::Tanh, 0.0).emit(builder, &[x, h], shape.channels)?;
+        let gate_depth = part("gate_depth", Activation::Sigmoid, 1.0).emit(builder, &[x, h], shape.channels)?;
+        let new_depth = part("new_depth", Activation::Relu, 0.0).emit(builder, &[x, h], shape.channels)?;
         let next = interpolate(builder, "next", gate_time, h, new_time)?;
         let output = interpolate(builder, "output", gate_depth, x, new_depth)?;
         builder.write_state(hidden, next);

@@ -31,7 +31,7 @@ pub struct Lstm {
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub depth: usize,
     /// How the weights start.
-    #[serde(default = "xavier")]
+    #[serde(default = "crate::defaults::xavier")]
     pub initializer: Initializer,
 }
 
@@ -65,10 +65,6 @@ fn one() -> usize {
 
 fn is_one(depth: &usize) -> bool {
     *depth == 1
-}
-
-fn xavier() -> Initializer {
-    Initializer::XavierUniform
 }
 
 /// Most cells on top of each other.

@@ -25,7 +25,7 @@ pub struct ReciprocalGated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<usize>,
     /// f of both equations.
-    #[serde(default = "elu")]
+    #[serde(default = "crate::defaults::elu")]
     pub activation: Activation,
 }
 
@@ -52,10 +52,6 @@ const MEDIAN_KEEP: f64 = 0.921_934_806_429_161_1;
 const MEDIAN_SCALE: f64 = 0.639_337_838_627_399_8;
 /// Channels of its memory.
 const MEDIAN_MEMORY: usize = 64;
-
-fn elu() -> Activation {
-    Activation::Elu
-}
 
 impl ReciprocalGated {
     pub(super) fn emit(&self, builder: &mut GraphBuilder, context: &CellContext<'_>) -> Result<NodeId, GraphError> {

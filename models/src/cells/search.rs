@@ -24,7 +24,7 @@ pub struct Search {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_channels: Option<usize>,
     /// How the weights start.
-    #[serde(default = "xavier")]
+    #[serde(default = "crate::defaults::xavier")]
     pub initializer: Initializer,
     /// a and h.
     pub hidden: Update,
@@ -38,7 +38,7 @@ pub struct Search {
 #[serde(deny_unknown_fields)]
 pub struct Update {
     /// f.
-    #[serde(default = "elu")]
+    #[serde(default = "crate::defaults::elu")]
     pub activation: Activation,
     /// A map of x that gives `in`; x itself if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,14 +110,6 @@ pub enum Operand {
     NextMemory,
     /// h of this step; for gates of the memory.
     NextHidden,
-}
-
-fn xavier() -> Initializer {
-    Initializer::XavierUniform
-}
-
-fn elu() -> Activation {
-    Activation::Elu
 }
 
 fn sigmoid() -> Activation {

@@ -16,12 +16,8 @@ pub struct Ugrnn {
     /// Height and width of the two convolutions.
     pub kernel: usize,
     /// How the weights start.
-    #[serde(default = "xavier")]
+    #[serde(default = "crate::defaults::xavier")]
     pub initializer: Initializer,
-}
-
-fn xavier() -> Initializer {
-    Initializer::XavierUniform
 }
 
 impl Ugrnn {
@@ -30,13 +26,7 @@ impl Ugrnn {
         let shape = builder.shape(x);
         let hidden = builder.state("hidden", StateKind::Cell, shape);
         let h = context.hidden(builder, hidden)?;
-        let part = |name, activation, bias| Squashed {
-            name,
-            kernel: self.kernel,
-            initializer: self.initializer,
-            bias,
-            activation,
-        };
+        let part = Squashed::family(self.kernel, self.initializer);
         let gate = part("gate", Activation::Sigmoid, 1.0).emit(builder, &[x, h], shape.channels)?;
         let new = part("new", Activation::Tanh, 0.0).emit(builder, &[x, h], shape.channels)?;
         let next = interpolate(builder, "next", gate, h, new)?;

@@ -98,7 +98,17 @@ impl Folding<'_> {
                 let scale = f64::from(self.parameters.get(*factor)[0]);
                 (Operation::Affine { scale, offset: 0.0 }, inputs.to_vec())
             }
-            (operation, inputs) => (operation.clone(), inputs.to_vec()),
+            (
+                Operation::Convolution(_)
+                | Operation::Resize(_)
+                | Operation::Add
+                | Operation::Multiply
+                | Operation::Affine { .. }
+                | Operation::Activation(_)
+                | Operation::MaxPool(_)
+                | Operation::GlobalAverage,
+                inputs,
+            ) => (node.operation.clone(), inputs.to_vec()),
         }
     }
 

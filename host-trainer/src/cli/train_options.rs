@@ -1,0 +1,283 @@
+//! The options of `convrnn-train train`, and the run that they ask for.
+
+use crate::data::source::DATA_HELP;
+use crate::error::{Result, TrainerError};
+use crate::executor::Precision;
+use crate::loss::{LossSettings, WeightedStep};
+use crate::optimizer::{OptimizerSettings, WeightDecay};
+use crate::schedule::Schedule;
+use crate::sequence::Sequence;
+use crate::settings::{AugmentationSettings, Settings};
+use crate::training::Job;
+use crate::unroll::{Unroll, presentation};
+use clap::{Args, ValueEnum};
+use convrnn_models::{Architecture, catalogue};
+use std::path::PathBuf;
+
+/// How the learning rate changes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ScheduleName {
+    /// Divided by 10 when the test error has not improved for --patience epochs.
+    Plateau,
+    /// Divided by 10 after each epoch of --milestones.
+    Steps,
+    /// Half a cosine, from the full rate to 0.
+    Cosine,
+    /// No change.
+    Constant,
+}
+
+/// What convolutions multiply in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionName {
+    /// Single precision.
+    F32,
+    /// bfloat16; weights, states, sums of gradients and all other arithmetic stay in f32, and so does evaluation.
+    Bf16,
+}
+
+/// Options that belong together.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Recipe {
+    /// As residual networks are trained (He et al. 2016): the defaults of --batch, --learning-rate,
+    /// --momentum, --weight-decay, --clip and --schedule, with the shorter side scaled to 8/7 to 15/7 of the
+    /// input's (256 to 480 for 224 pixels), flip, and colour jitter where images have colours.
+    Resnet,
+}
+
+/// Options of a new run; with --resume all of them come from the run's own training.toml.
+#[derive(Debug, Args)]
+#[command(after_long_help = format!("Data sources:\n{DATA_HELP}"))]
+pub struct Train {
+    /// Name from `convrnn-train list`, or an architecture file (.toml).
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "resume")]
+    architecture: Option<String>,
+    /// Data set: mnist:DIR, idx:DIR, cluttered:DIR, folder:PATH or rendered, with options after commas (see below).
+    #[arg(long, value_name = "SOURCE", required_unless_present = "resume")]
+    data: Option<String>,
+    /// Go on with the last checkpoint of this run folder.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["architecture", "data", "run"])]
+    pub(super) resume: Option<PathBuf>,
+    /// Folder of the run, which must not exist yet; runs/<architecture>-<number> if not given.
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+
+    /// Options that belong together; an option given beside it wins.
+    #[arg(long, value_enum)]
+    recipe: Option<Recipe>,
+    /// Passes over the training images.
+    #[arg(long, default_value_t = 10)]
+    epochs: usize,
+    /// Images a batch.
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Base learning rate.
+    #[arg(long, default_value_t = 0.01)]
+    learning_rate: f64,
+    /// How the learning rate changes.
+    #[arg(long, value_enum, default_value = "plateau")]
+    schedule: ScheduleName,
+    /// Epochs without improvement before the rate is divided by 10 (schedule plateau).
+    #[arg(long, default_value_t = 3)]
+    patience: usize,
+    /// Epochs after which the rate is divided by 10, with commas between (schedule steps).
+    #[arg(long, value_delimiter = ',', default_value = "30,60,90")]
+    milestones: Vec<usize>,
+    /// Epochs over which the rate rises linearly from 0.
+    #[arg(long, default_value_t = 0.0)]
+    warm_up: f64,
+    /// Nesterov momentum.
+    #[arg(long, default_value_t = 0.9)]
+    momentum: f64,
+    /// L2 coefficient of every trained tensor.
+    #[arg(long, default_value_t = 1e-4)]
+    weight_decay: f64,
+    /// Another L2 coefficient for a group: weight, bias, cell-weight, cell-bias, normalization. May be given several times.
+    #[arg(long, value_name = "GROUP=VALUE")]
+    weight_decay_of: Vec<String>,
+    /// Gradients are clipped to ± this value, element by element; 0 for none.
+    #[arg(long, default_value_t = 0.7)]
+    clip: f64,
+
+    /// Batches whose mean gradient makes one training step; schedules count training steps. A run that is
+    /// stopped within a step does that step again.
+    #[arg(long, value_name = "BATCHES", default_value_t = 1)]
+    accumulate: usize,
+    /// Keep a moving average of the weights with this decay (0.999, say), and evaluate, choose the best by
+    /// and export the average; no average if not given.
+    #[arg(long, value_name = "DECAY")]
+    ema_decay: Option<f64>,
+    /// What convolutions multiply in while training.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionName,
+    /// Time steps whose cross-entropy counts, and how much: the loss is the sum of weight x cross-entropy
+    /// (12=0.5,17=1); the weights count as they are. Only the last step, with weight 1, if not given.
+    #[arg(long, value_name = "STEP=WEIGHT", value_delimiter = ',')]
+    loss_steps: Vec<WeightedStep>,
+    /// Share of the target that is spread evenly over all classes.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    label_smoothing: f64,
+
+    /// Number of steps, T; as the architecture says if not given.
+    #[arg(long, value_name = "T", conflicts_with = "unroll")]
+    steps: Option<usize>,
+    /// Steps the image is on show, then blank; as the architecture says if not given.
+    #[arg(long, value_name = "N", conflicts_with = "unroll")]
+    image_steps: Option<usize>,
+    /// Number of steps by rule.
+    #[arg(long, value_enum, default_value = "full")]
+    unroll: Unroll,
+    /// Compute every value at every step for the whole batch, also where the result is the same.
+    #[arg(long)]
+    no_trimming: bool,
+    /// What images do: `still`; `shift=PIXELS`, move by that many pixels a step in one of eight directions,
+    /// drawn anew each epoch; `stream=N`, follow each other, N in a run, states carried over; `stream-reset=N`,
+    /// the same with zero states before each. Steps count from the moment an image appears.
+    #[arg(long, value_name = "SEQUENCE", default_value = "still")]
+    sequence: Sequence,
+
+    /// Scale the shorter side to a random number of pixels in this range, then crop (LOW,HIGH).
+    #[arg(long, value_name = "LOW,HIGH", value_delimiter = ',', num_args = 1)]
+    short_side: Option<Vec<usize>>,
+    /// Shift training images by up to this many pixels.
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    shift: usize,
+    /// Mirror training images left and right, with probability one half.
+    #[arg(long)]
+    flip: bool,
+    /// Jitter the colours of training images along their principal axes.
+    #[arg(long)]
+    colour_jitter: bool,
+    /// Use only this many training images, drawn evenly at random.
+    #[arg(long, value_name = "IMAGES")]
+    limit: Option<usize>,
+    /// Hold out this many training images to measure on, instead of the test split.
+    #[arg(long, value_name = "IMAGES", default_value_t = 0)]
+    hold_out: usize,
+
+    /// Seconds between checkpoints within an epoch; 0 for one at every training step. The result is the same.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    save_every: f64,
+    /// Names the random streams of weights, order and augmentation.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads that share each batch; all cores if not given. Another number of threads adds gradients
+    /// in another order.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// `cpu` or `cuda:N`.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+impl Train {
+    /// The run that these options ask for.
+    pub(super) fn job(&self) -> Result<Job> {
+        let architecture = catalogue::find(self.architecture.as_deref().unwrap_or_default())?;
+        let presentation = presentation(&architecture, self.unroll, self.steps, self.image_steps)?;
+        let mut settings = Settings {
+            data: self.data.clone().unwrap_or_default(),
+            limit: self.limit,
+            hold_out: self.hold_out,
+            epochs: self.epochs,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            warm_up: self.warm_up,
+            seed: self.seed,
+            device: self.device.clone(),
+            trimming: !self.no_trimming,
+            accumulate: self.accumulate,
+            ema_decay: self.ema_decay,
+            precision: match self.precision {
+                PrecisionName::F32 => Precision::F32,
+                PrecisionName::Bf16 => Precision::Bf16,
+            },
+            sequence: self.sequence,
+            save_every: self.save_every,
+            loss: LossSettings { label_smoothing: self.label_smoothing, steps: self.loss_steps.clone() },
+            schedule: self.schedule(),
+            optimizer: OptimizerSettings {
+                momentum: self.momentum,
+                weight_decay: self.weight_decays()?,
+                clip: self.clip,
+            },
+            augmentation: self.augmentation(&architecture)?,
+            ..Settings::default()
+        };
+        settings.threads = self.threads.unwrap_or(settings.threads);
+        Ok(Job { architecture, presentation, settings, folder: self.run.clone() })
+    }
+
+    fn augmentation(&self, architecture: &Architecture) -> Result<AugmentationSettings> {
+        let (short_side, pad) = (self.short_side()?, self.shift);
+        let given = AugmentationSettings { short_side, pad, flip: self.flip, colours: self.colour_jitter };
+        match self.recipe {
+            None => Ok(given),
+            Some(Recipe::Resnet) => {
+                let frame = architecture.lower()?.frame;
+                let side = frame.height.max(frame.width);
+                let range = (side * 8).div_ceil(7)..=side * 15 / 7;
+                Ok(AugmentationSettings {
+                    short_side: short_side.or(Some((*range.start(), *range.end()))),
+                    flip: true,
+                    colours: given.colours || frame.channels == 3,
+                    ..given
+                })
+            }
+        }
+    }
+
+    fn weight_decays(&self) -> Result<WeightDecay> {
+        let mut decays = WeightDecay::uniform(self.weight_decay);
+        for text in &self.weight_decay_of {
+            let (group, value) = text.split_once('=').unwrap_or((text, ""));
+            let group = match group {
+                "weight" => Some(&mut decays.weight),
+                "bias" => Some(&mut decays.bias),
+                "cell-weight" => Some(&mut decays.cell_weight),
+                "cell-bias" => Some(&mut decays.cell_bias),
+                "normalization" => Some(&mut decays.normalization),
+                _ => None,
+            };
+            match (group, value.parse()) {
+                (Some(decay), Ok(value)) => *decay = value,
+                _ => {
+                    return Err(TrainerError::Invalid {
+                        what: "--weight-decay-of",
+                        expected: "GROUP=VALUE with a group of weight, bias, cell-weight, cell-bias, normalization"
+                            .into(),
+                        found: text.clone(),
+                        hint: "for instance --weight-decay-of cell-weight=2e-4".into(),
+                    });
+                }
+            }
+        }
+        Ok(decays)
+    }
+
+    fn schedule(&self) -> Schedule {
+        match self.schedule {
+            ScheduleName::Plateau => Schedule::Plateau { patience: self.patience.max(1) },
+            ScheduleName::Steps => Schedule::Steps { after: self.milestones.clone() },
+            ScheduleName::Cosine => Schedule::Cosine,
+            ScheduleName::Constant => Schedule::Constant,
+        }
+    }
+
+    fn short_side(&self) -> Result<Option<(usize, usize)>> {
+        match self.short_side.as_deref() {
+            None => Ok(None),
+            Some(&[low, high]) => Ok(Some((low, high))),
+            Some(other) => Err(TrainerError::Invalid {
+                what: "--short-side",
+                expected: "two numbers of pixels, LOW,HIGH".into(),
+                found: format!("{other:?}"),
+                hint: "for instance --short-side 256,480".into(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "train_options_tests.rs"]
+mod tests;
