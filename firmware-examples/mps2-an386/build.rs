@@ -14,8 +14,7 @@ fn main() {
         memory::FLASH_BYTES,
         memory::RAM_BYTES
     );
-    fs::write(Path::new(&folder).join("memory.x"), layout)
-        .expect("memory.x can be written to OUT_DIR");
+    fs::write(Path::new(&folder).join("memory.x"), layout).expect("memory.x can be written to OUT_DIR");
     println!("cargo:rustc-link-search={}", Path::new(&folder).display());
     for argument in ["--nmagic", "-Tlink.x", "--gc-sections"] {
         println!("cargo:rustc-link-arg-bins={argument}");

@@ -4,6 +4,7 @@ mod build;
 mod count;
 mod echo;
 mod image;
+pub mod operations;
 mod qemu;
 mod stream;
 mod toolchain;
@@ -59,6 +60,11 @@ pub enum FirmwareTask {
         /// Device program, int8 (.crnn)
         program: PathBuf,
     },
+    /// Count the instructions of a step on the Cortex-M4, by operation of the program
+    Operations {
+        /// Device program, int8 (.crnn)
+        program: PathBuf,
+    },
     /// Check in QEMU: line, tick, stack gauge, the network's bits; panics, a heap and too large a network are refused
     Check,
 }
@@ -104,6 +110,11 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
         FirmwareTask::Count { program } => {
             crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
             print!("{}", count::run(program)?);
+            Ok(())
+        }
+        FirmwareTask::Operations { program } => {
+            crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
+            print!("{}", operations::table(&operations::measure(program)?));
             Ok(())
         }
         FirmwareTask::Check => check(),

@@ -14,6 +14,12 @@ pub type PluginId = u64;
 /// Called for every block of instructions that QEMU translates.
 pub type OnTranslation = extern "C" fn(PluginId, *mut c_void);
 
+/// Called before an instruction runs, with the number of the processor.
+pub type OnInstruction = extern "C" fn(c_uint, *mut c_void);
+
+/// Says that a callback reads and writes no registers of the guest.
+pub const NO_REGISTERS: c_int = 0;
+
 /// Called when QEMU ends.
 pub type OnEnd = extern "C" fn(PluginId, *mut c_void);
 
@@ -23,6 +29,14 @@ unsafe extern "C" {
     pub fn qemu_plugin_tb_n_insns(block: *const c_void) -> usize;
     pub fn qemu_plugin_tb_get_insn(block: *const c_void, index: usize) -> *mut c_void;
     pub fn qemu_plugin_insn_vaddr(instruction: *const c_void) -> u64;
+    pub fn qemu_plugin_insn_size(instruction: *const c_void) -> usize;
+    pub fn qemu_plugin_insn_data(instruction: *const c_void) -> *const c_void;
+    pub fn qemu_plugin_register_vcpu_insn_exec_cb(
+        instruction: *mut c_void,
+        callback: OnInstruction,
+        registers: c_int,
+        data: *mut c_void,
+    );
     pub fn qemu_plugin_register_vcpu_insn_exec_inline(
         instruction: *mut c_void,
         operation: c_int,

@@ -62,26 +62,13 @@ pub struct Device<'program, 'memory> {
 
 impl<'program, 'memory> Device<'program, 'memory> {
     /// A device at rest.
-    pub fn new(
-        session: Session<'program, 'memory>,
-        staged: &'memory mut [u8; STAGED_BYTES],
-    ) -> Self {
-        Self {
-            session,
-            staged,
-            presentation: None,
-            steps: 0,
-            missed: 0,
-            longest_step: 0,
-        }
+    pub fn new(session: Session<'program, 'memory>, staged: &'memory mut [u8; STAGED_BYTES]) -> Self {
+        Self { session, staged, presentation: None, steps: 0, missed: 0, longest_step: 0 }
     }
 
     /// The program, for a host that asks.
     pub fn program(&self) -> ProgramInfo {
-        ProgramInfo {
-            tick_microseconds: tick::STEP_MILLISECONDS * 1000,
-            ..ProgramInfo::of(&self.session)
-        }
+        ProgramInfo { tick_microseconds: tick::STEP_MILLISECONDS * 1000, ..ProgramInfo::of(&self.session) }
     }
 
     /// The steps so far. Stack, memory and line are the caller's to fill in.
@@ -108,13 +95,7 @@ impl<'program, 'memory> Device<'program, 'memory> {
                 Reply::Received { id, offset: 0 }
             }
             Request::Chunk { id, offset, pixels } => self.stage(id, offset, pixels),
-            Request::Present {
-                id,
-                steps,
-                image_steps,
-                reset,
-                pixels,
-            } => {
+            Request::Present { id, steps, image_steps, reset, pixels } => {
                 let shown = if pixels.is_empty() {
                     let length = frame_length(&self.session);
                     let staged = self.staged.get(..length).unwrap_or(&[]);
@@ -128,11 +109,7 @@ impl<'program, 'memory> Device<'program, 'memory> {
                 if reset {
                     self.session.reset();
                 }
-                self.presentation = (steps > 0).then_some(Presentation {
-                    id,
-                    steps,
-                    image_steps,
-                });
+                self.presentation = (steps > 0).then_some(Presentation { id, steps, image_steps });
                 Reply::Silence
             }
         }
@@ -141,15 +118,10 @@ impl<'program, 'memory> Device<'program, 'memory> {
     fn stage(&mut self, id: u32, offset: u32, pixels: &[u8]) -> Reply {
         let length = frame_length(&self.session);
         let start = offset as usize;
-        let target = self
-            .staged
-            .get_mut(..length)
-            .and_then(|frame| frame.get_mut(start..start.checked_add(pixels.len())?));
+        let target =
+            self.staged.get_mut(..length).and_then(|frame| frame.get_mut(start..start.checked_add(pixels.len())?));
         let Some(target) = target else {
-            return Reply::Error {
-                kind: ErrorKind::ChunkBounds,
-                detail: length.min(STAGED_BYTES) as u32,
-            };
+            return Reply::Error { kind: ErrorKind::ChunkBounds, detail: length.min(STAGED_BYTES) as u32 };
         };
         for (target, &pixel) in target.iter_mut().zip(pixels) {
             *target = pixel;

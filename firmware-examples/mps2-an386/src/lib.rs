@@ -19,11 +19,7 @@ use cortex_m_semihosting::debug;
 
 /// Ends QEMU with a good or a bad exit status; on a board without a debugger, stops.
 pub fn end(success: bool) -> ! {
-    debug::exit(if success {
-        debug::EXIT_SUCCESS
-    } else {
-        debug::EXIT_FAILURE
-    });
+    debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
     loop {
         cortex_m::asm::wfi();
     }

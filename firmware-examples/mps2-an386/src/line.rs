@@ -25,11 +25,7 @@ pub struct Line<'memory> {
 impl<'memory> Line<'memory> {
     /// A line that takes framed requests of up to the buffer's length.
     pub fn new(buffer: &'memory mut [u8], outbox: &'memory mut Outbox) -> Self {
-        Self {
-            receive_bytes: buffer.len() as u32,
-            decoder: Decoder::new(buffer),
-            outbox,
-        }
+        Self { receive_bytes: buffer.len() as u32, decoder: Decoder::new(buffer), outbox }
     }
 
     /// Sends and takes a piece; sleeps until the next interrupt if there was nothing to do.
@@ -41,10 +37,7 @@ impl<'memory> Line<'memory> {
             if let Some(envelope) = self.decoder.push::<Request<'_>>(byte) {
                 let reply = match device {
                     Ok(device) => device.take(&envelope.message),
-                    Err(error) => Reply::Error {
-                        kind: ErrorKind::Load,
-                        detail: error.kind as u32,
-                    },
+                    Err(error) => Reply::Error { kind: ErrorKind::Load, detail: error.kind as u32 },
                 };
                 self.answer(device, reply);
             }
@@ -56,10 +49,9 @@ impl<'memory> Line<'memory> {
 
     fn answer(&mut self, device: &Result<Device<'_, '_>, LoadError>, reply: Reply) {
         let answer = match (reply, device) {
-            (Reply::Program, Ok(device)) => Answer::Program(ProgramInfo {
-                receive_buffer: self.receive_bytes,
-                ..device.program()
-            }),
+            (Reply::Program, Ok(device)) => {
+                Answer::Program(ProgramInfo { receive_buffer: self.receive_bytes, ..device.program() })
+            }
             (Reply::Report, Ok(device)) => Answer::Report(self.complete(device.report())),
             (Reply::Received { id, offset }, _) => Answer::Received { id, offset },
             (Reply::Error { kind, detail }, _) => Answer::Error { kind, detail },

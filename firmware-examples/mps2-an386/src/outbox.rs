@@ -21,19 +21,12 @@ pub struct Outbox {
 impl Outbox {
     /// Nothing to send.
     pub const fn new() -> Self {
-        Self {
-            queue: Deque::new(),
-            sequence: 0,
-            dropped: 0,
-        }
+        Self { queue: Deque::new(), sequence: 0, dropped: 0 }
     }
 
     /// Queues an answer. One that finds no room is dropped whole; its number is used up, so the host sees the gap.
     pub fn put(&mut self, message: &Answer<'_>) {
-        let envelope = Envelope {
-            sequence: self.sequence,
-            message: *message,
-        };
+        let envelope = Envelope { sequence: self.sequence, message: *message };
         self.sequence = self.sequence.wrapping_add(1);
         let mut buffer = [0; ANSWER_BYTES];
         match encode(&envelope, &mut buffer) {

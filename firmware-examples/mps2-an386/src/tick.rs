@@ -43,10 +43,7 @@ impl Moment {
     /// Clock cycles since an earlier moment; wraps after 171 s.
     pub fn cycles_since(self, earlier: Self) -> u32 {
         let ticks = self.ticks.wrapping_sub(earlier.ticks);
-        ticks
-            .wrapping_mul(STEP_CYCLES)
-            .wrapping_add(self.cycles)
-            .wrapping_sub(earlier.cycles)
+        ticks.wrapping_mul(STEP_CYCLES).wrapping_add(self.cycles).wrapping_sub(earlier.cycles)
     }
 }
 
@@ -54,9 +51,7 @@ impl Moment {
 pub fn moment() -> Moment {
     loop {
         let ticks = now();
-        let cycles = STEP_CYCLES
-            .wrapping_sub(1)
-            .wrapping_sub(SYST::get_current());
+        let cycles = STEP_CYCLES.wrapping_sub(1).wrapping_sub(SYST::get_current());
         // A tick between the two readings would make them a pair of different ticks.
         if now() == ticks {
             return Moment { ticks, cycles };

@@ -17,7 +17,7 @@ use super::{
 use crate::{checkout, process};
 
 /// Folder of the plugin in `firmware-examples`.
-const PLUGIN: &str = "instruction-counter";
+pub const PLUGIN: &str = "instruction-counter";
 
 /// Instructions of a tick: 10 ms of 8 ns each.
 const TICK_INSTRUCTIONS: f64 = 1_250_000.0;
@@ -49,7 +49,7 @@ pub fn run(program: &Path) -> Result<String> {
 }
 
 /// Builds the plugin for the host.
-fn build_plugin() -> Result<PathBuf> {
+pub fn build_plugin() -> Result<PathBuf> {
     let target = checkout::firmware_target(PLUGIN);
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command

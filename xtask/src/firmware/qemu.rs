@@ -22,11 +22,20 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The command that runs an image; it waits for a connection to the port.
 pub fn command(image: &Path, port: u16) -> Command {
+    with_serial(image, &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on"))
+}
+
+/// The command that runs an image whose serial line leads nowhere.
+pub fn silent(image: &Path) -> Command {
+    with_serial(image, "null")
+}
+
+fn with_serial(image: &Path, serial: &str) -> Command {
     let mut command = Command::new("qemu-system-arm");
     command
         .args(["-machine", "mps2-an386", "-display", "none", "-monitor", "none", "-icount", INSTRUCTION_CLOCK])
         .args(["-semihosting-config", "enable=on,target=native"])
-        .args(["-serial", &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on")])
+        .args(["-serial", serial])
         .arg("-kernel")
         .arg(image);
     command
