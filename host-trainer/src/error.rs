@@ -41,8 +41,13 @@ pub enum TrainerError {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "training exploded at step {step} (epoch {epoch}): {reason}; {} {state} of {layer}, {magnitude:e} at time step \
-     {time_step}; lower --learning-rate or --clip, or raise --warm-up. {}",
+     {time_step}; {}. {}",
     if *.is_exploded { "the first to explode is" } else { "no state has exploded yet, the largest is" },
+    match .step {
+        1 => "the weights a run starts from explode over so many time steps: give fewer (--steps), zero states between the \
+              images of a stream (--sequence stream-reset=N), or a cell whose states stay bounded",
+        _ => "start a run with a lower --learning-rate or --clip, or a longer --warm-up (a resumed one keeps its own)",
+    },
     match .checkpoint {
         Some(path) => format!("The last good checkpoint is {path}"),
         None => "There is no checkpoint from before it".into(),

@@ -181,10 +181,18 @@ pub fn check_frame(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
             what: "images of the data set",
             expected: format!("{} (channels x height x width, the input of {})", graph.frame, graph.name),
             found: found.to_string(),
-            hint: format!(
-                "scale images with `,size={}` after folder:PATH or rendered, or choose an architecture for this size",
-                graph.frame.height
-            ),
+            hint: if found.channels != graph.frame.channels {
+                format!(
+                    "read images with `,channels={}` after folder:PATH, or choose an architecture for {}",
+                    graph.frame.channels,
+                    if found.channels == 1 { "gray images" } else { "colour images" }
+                )
+            } else {
+                format!(
+                    "scale images with `,size={}` after folder:PATH or rendered, or choose an architecture for this size",
+                    graph.frame.height
+                )
+            },
         });
     }
     Ok(())
@@ -199,7 +207,7 @@ pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
             what: "classes of the data set",
             expected: format!("{} (the logits of {})", graph.classes(), graph.name),
             found: classes.to_string(),
-            hint: "change the channels of the architecture's last layer to the number of classes".into(),
+            hint: format!("give --classes {classes} when training"),
         });
     }
     Ok(())

@@ -96,6 +96,14 @@ pub enum Entry {
 }
 
 impl Architecture {
+    /// Gives the last convolution so many channels, one logit for each class.
+    pub fn set_classes(&mut self, classes: usize) {
+        let last = self.layers.last_mut().and_then(|layer| layer.convolutions.last_mut());
+        if let Some(convolution) = last {
+            convolution.channels = classes;
+        }
+    }
+
     /// Parses and checks a file's text; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ArchitectureError> {
         let architecture: Self = crate::toml_file::parse(text)

@@ -226,4 +226,9 @@ fn circles_and_missing_memories_are_refused() {
     let alone = "kind = \"search\", hidden = { gate = { reads = [\"memory\"] } }";
     let error = architecture(alone, "").unwrap_err().to_string();
     assert!(error.contains("a memory that the cell has not"), "{error}");
+    let error = architecture(&cell("hidden\", \"hidden", "memory"), "").unwrap_err().to_string();
+    assert!(error.contains("hidden.gate reads one value twice"), "{error}");
+    let sum = "kind = \"search\", hidden = { keep = { reads = [\"hidden\"], affine = \"sum\", bias = true } }";
+    let error = architecture(sum, "").unwrap_err().to_string();
+    assert!(error.contains("hidden.keep adds a bias to a sum"), "{error}");
 }

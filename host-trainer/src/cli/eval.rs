@@ -100,9 +100,26 @@ impl Input {
         parse_device(&self.device)
     }
 
+    /// See [`warn_of_sequence`].
+    pub fn warn_of_sequence(&self) {
+        warn_of_sequence(&checkpoint_of(&self.checkpoint));
+    }
+
     /// The path that was given.
     pub fn path(&self) -> &Path {
         &self.checkpoint
+    }
+}
+
+/// Says on stderr where a network that learnt from moving images or streams is shown each image by itself instead.
+pub fn warn_of_sequence(checkpoint: &Path) {
+    let training = TrainingFile::read(&checkpoint.join(names::TRAINING));
+    let Ok(TrainingFile { settings, .. }) = training else { return };
+    if settings.sequence != Sequence::Still {
+        eprintln!(
+            "note: the network was trained with --sequence {}; here each image is shown by itself and does not move",
+            settings.sequence
+        );
     }
 }
 

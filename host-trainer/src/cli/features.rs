@@ -1,6 +1,6 @@
 //! `convrnn-train features`.
 
-use super::eval::SplitName;
+use super::eval::{SplitName, warn_of_sequence};
 use super::print;
 use super::table::{format, grouped, step};
 use crate::data::{Source, Subset};
@@ -82,7 +82,14 @@ impl Features {
                 hint: "for instance --max-size 16".into(),
             });
         }
+        if let Some(path) = self.output.iter().find(|path| path.exists()) {
+            return Err(TrainerError::Content {
+                path: path.clone(),
+                message: "is there already; remove it, or give another --output".into(),
+            });
+        }
         let directory = checkpoint_of(&self.checkpoint);
+        warn_of_sequence(&directory);
         let checkpoint = Checkpoint::read(&directory)?;
         let presentation = override_steps(checkpoint.description.presentation, self.steps, self.image_steps)?;
         let layers = layers(&checkpoint.graph, &presentation, &self.layers)?;

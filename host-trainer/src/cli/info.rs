@@ -18,6 +18,9 @@ pub struct Info {
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,
+    /// Print the architecture file instead, to change and train it.
+    #[arg(long, conflicts_with = "json")]
+    toml: bool,
 }
 
 #[derive(Serialize)]
@@ -39,6 +42,10 @@ impl Info {
             let presentation = architecture.presentation;
             (architecture, presentation)
         };
+        if self.toml {
+            print(&architecture.to_toml())?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let report = Report::new(&architecture)?;
         let warnings = report.warnings(&presentation);
         if self.json {

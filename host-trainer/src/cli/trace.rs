@@ -27,6 +27,7 @@ pub struct TraceCommand {
 impl TraceCommand {
     pub fn run(self) -> Result<ExitCode> {
         let (checkpoint, images) = self.input.load()?;
+        self.input.warn_of_sequence();
         let device = self.input.device()?;
         let workers = self.input.workers(&checkpoint.graph)?;
         let parameters = to_tensors(&checkpoint.graph, &checkpoint.parameters, device)?;

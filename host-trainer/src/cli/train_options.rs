@@ -45,6 +45,46 @@ enum Recipe {
     Resnet,
 }
 
+/// What only a new run takes.
+const OPTIONS_OF_A_NEW_RUN: [&str; 36] = [
+    "architecture",
+    "data",
+    "run",
+    "recipe",
+    "epochs",
+    "batch",
+    "learning_rate",
+    "schedule",
+    "patience",
+    "milestones",
+    "warm_up",
+    "momentum",
+    "weight_decay",
+    "weight_decay_of",
+    "clip",
+    "accumulate",
+    "ema_decay",
+    "precision",
+    "loss_steps",
+    "label_smoothing",
+    "steps",
+    "image_steps",
+    "unroll",
+    "no_trimming",
+    "sequence",
+    "short_side",
+    "shift",
+    "flip",
+    "colour_jitter",
+    "limit",
+    "hold_out",
+    "save_every",
+    "seed",
+    "threads",
+    "device",
+    "classes",
+];
+
 /// Options of a new run; with --resume all of them come from the run's own training.toml.
 #[derive(Debug, Args)]
 #[command(after_long_help = format!("Data sources:\n{DATA_HELP}"))]
@@ -55,8 +95,8 @@ pub struct Train {
     /// Data set: mnist:DIR, idx:DIR, cluttered:DIR, folder:PATH or rendered, with options after commas (see below).
     #[arg(long, value_name = "SOURCE", required_unless_present = "resume")]
     data: Option<String>,
-    /// Go on with the last checkpoint of this run folder.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["architecture", "data", "run"])]
+    /// Go on with the last checkpoint of this run folder, with the options that it was started with: no others can be given.
+    #[arg(long, value_name = "RUN", conflicts_with_all = OPTIONS_OF_A_NEW_RUN)]
     pub(super) resume: Option<PathBuf>,
     /// Folder of the run, which must not exist yet; runs/<architecture>-<number> if not given.
     #[arg(long, value_name = "DIR")]
@@ -77,12 +117,12 @@ pub struct Train {
     /// How the learning rate changes.
     #[arg(long, value_enum, default_value = "plateau")]
     schedule: ScheduleName,
-    /// Epochs without improvement before the rate is divided by 10 (schedule plateau).
-    #[arg(long, default_value_t = 3)]
-    patience: usize,
-    /// Epochs after which the rate is divided by 10, with commas between (schedule steps).
-    #[arg(long, value_delimiter = ',', default_value = "30,60,90")]
-    milestones: Vec<usize>,
+    /// Epochs without improvement before the rate is divided by 10 (schedule plateau); 3 if not given.
+    #[arg(long, value_name = "EPOCHS")]
+    patience: Option<usize>,
+    /// Epochs after which the rate is divided by 10, with commas between (schedule steps); 30,60,90 if not given.
+    #[arg(long, value_name = "EPOCHS", value_delimiter = ',')]
+    milestones: Option<Vec<usize>>,
     /// Epochs over which the rate rises linearly from 0.
     #[arg(long, default_value_t = 0.0)]
     warm_up: f64,
@@ -118,6 +158,9 @@ pub struct Train {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     label_smoothing: f64,
 
+    /// Classes to tell apart: channels of the architecture's last layer; as the architecture says if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    classes: Option<u16>,
     /// Number of steps, T; as the architecture says if not given.
     #[arg(long, value_name = "T", conflicts_with = "unroll")]
     steps: Option<usize>,
@@ -173,7 +216,10 @@ pub struct Train {
 impl Train {
     /// The run that these options ask for.
     pub(super) fn job(&self) -> Result<Job> {
-        let architecture = catalogue::find(self.architecture.as_deref().unwrap_or_default())?;
+        let mut architecture = catalogue::find(self.architecture.as_deref().unwrap_or_default())?;
+        if let Some(classes) = self.classes {
+            architecture.set_classes(classes.into());
+        }
         let presentation = presentation(&architecture, self.unroll, self.steps, self.image_steps)?;
         let mut settings = Settings {
             data: self.data.clone().unwrap_or_default(),
@@ -195,7 +241,7 @@ impl Train {
             sequence: self.sequence,
             save_every: self.save_every,
             loss: LossSettings { label_smoothing: self.label_smoothing, steps: self.loss_steps.clone() },
-            schedule: self.schedule(),
+            schedule: self.schedule()?,
             optimizer: OptimizerSettings {
                 momentum: self.momentum,
                 weight_decay: self.weight_decays()?,
@@ -255,13 +301,30 @@ impl Train {
         Ok(decays)
     }
 
-    fn schedule(&self) -> Schedule {
-        match self.schedule {
-            ScheduleName::Plateau => Schedule::Plateau { patience: self.patience.max(1) },
-            ScheduleName::Steps => Schedule::Steps { after: self.milestones.clone() },
+    fn schedule(&self) -> Result<Schedule> {
+        let belongs = |what, is_given: bool, schedule: &str| match is_given {
+            false => Ok(()),
+            true => Err(TrainerError::Invalid {
+                what,
+                expected: format!("no value with this schedule, which is not `{schedule}`"),
+                found: "one".into(),
+                hint: format!("give --schedule {schedule} as well"),
+            }),
+        };
+        if !matches!(self.schedule, ScheduleName::Plateau) {
+            belongs("--patience", self.patience.is_some(), "plateau")?;
+        }
+        if !matches!(self.schedule, ScheduleName::Steps) {
+            belongs("--milestones", self.milestones.is_some(), "steps")?;
+        }
+        Ok(match self.schedule {
+            ScheduleName::Plateau => Schedule::Plateau { patience: self.patience.unwrap_or(3).max(1) },
+            ScheduleName::Steps => {
+                Schedule::Steps { after: self.milestones.clone().unwrap_or_else(|| vec![30, 60, 90]) }
+            }
             ScheduleName::Cosine => Schedule::Cosine,
             ScheduleName::Constant => Schedule::Constant,
-        }
+        })
     }
 
     fn short_side(&self) -> Result<Option<(usize, usize)>> {

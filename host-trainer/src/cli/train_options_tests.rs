@@ -47,3 +47,34 @@ fn the_recipe_is_that_of_residual_networks_and_given_options_win() {
     assert_eq!((found.augmentation.short_side, found.batch), (Some((30, 40)), 64));
     assert!(!found.augmentation.colours, "gray images have no colours to jitter");
 }
+
+#[test]
+fn a_resumed_run_takes_no_option_of_a_new_one() {
+    use clap::CommandFactory;
+    let command = Program::command();
+    let argument = |id: &str| command.get_arguments().find(|argument| argument.get_id() == id).unwrap();
+    let refused = command.get_arg_conflicts_with(argument("resume"));
+    for other in command.get_arguments().filter(|argument| *argument.get_id() != "resume") {
+        assert!(refused.iter().any(|argument| argument.get_id() == other.get_id()), "--{}", other.get_id());
+    }
+    let error = Program::try_parse_from(["train", "--resume", "run", "--epochs", "6"]).unwrap_err();
+    assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
+}
+
+#[test]
+fn classes_are_the_channels_of_the_last_layer() {
+    let fixed = ["train", "--data", "rendered", "--architecture", "rgc-28", "--classes", "3"];
+    let job = Program::try_parse_from(fixed).unwrap().train.job().unwrap();
+    assert_eq!(job.architecture.lower().unwrap().classes(), 3);
+}
+
+#[test]
+fn milestones_and_patience_belong_to_their_schedules() {
+    assert_eq!(settings("rgc-28", "--schedule steps --milestones 1,2").schedule, Schedule::Steps { after: vec![1, 2] });
+    for options in ["--milestones 1", "--schedule cosine --patience 2"] {
+        let fixed = ["train", "--data", "rendered", "--architecture", "rgc-28"];
+        let program = Program::try_parse_from(fixed.into_iter().chain(options.split_whitespace())).unwrap();
+        let error = program.train.job().unwrap_err().to_string();
+        assert!(error.contains("give --schedule"), "{error}");
+    }
+}

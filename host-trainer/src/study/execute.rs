@@ -1,13 +1,13 @@
 //! Every run of a study, in order: trials, plain runs, tuned runs, architecture by architecture.
 
 use super::file::{Member, Study};
-use super::run::{Done, RunOutcome, run};
+use super::run::{Done, RunOutcome, check_same, exists, run};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::check_fit;
 use crate::settings::Settings;
 use crate::training::{Event, Flow};
 use convrnn_models::files::write_whole;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One try of other hyper-parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,6 +104,7 @@ pub fn execute(study: &Study, folder: &Path, observer: &mut dyn FnMut(&StudyEven
         let message = "another process works on this study; wait for it, or give another --output".to_owned();
         return Err(TrainerError::Content { path: folder.into(), message });
     }
+    check_begun(study, folder)?;
     write_whole(&folder.join("study.toml"), study.text.as_bytes())?;
     let trials = study.tuning.as_ref().map_or(0, |tuning| tuning.trials);
     let settings = if study.tuning.is_some() { 2 } else { 1 };
@@ -130,6 +131,31 @@ fn check_data(study: &Study) -> Result<()> {
         check_fit(&graph, &test)?;
     }
     Ok(())
+}
+
+/// Verifies that the runs in the folder are those of this study, before anything there is written. Tuned runs follow from
+/// trials and plain ones.
+fn check_begun(study: &Study, folder: &Path) -> Result<()> {
+    for member in &study.members {
+        let check = |name: String, settings: &Settings| {
+            let run = run_folder(folder, member, &name);
+            if exists(&run) { check_same(&run, member, settings) } else { Ok(()) }
+        };
+        for number in 1..=study.tuning.as_ref().map_or(0, |tuning| tuning.trials) {
+            let Some(tuning) = &study.tuning else { break };
+            let wrong = |message| TrainerError::Content { path: folder.into(), message };
+            check(format!("trial-{number}"), &tuning.settings(&member.settings, number).map_err(wrong)?)?;
+        }
+        for &seed in &study.seeds {
+            check(format!("plain-{seed}"), &Study::plain(member, seed))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a run lies in the folder of a study.
+fn run_folder(folder: &Path, member: &Member, name: &str) -> PathBuf {
+    folder.join("runs").join(&member.name).join(name)
 }
 
 impl Execution<'_> {
@@ -184,7 +210,7 @@ impl Execution<'_> {
     fn run(&mut self, member: &Member, name: &str, settings: &Settings) -> Result<Option<RunOutcome>> {
         self.number += 1;
         let (number, runs, label) = (self.number, self.runs, format!("{} {name}", member.name));
-        let folder = self.folder.join("runs").join(&member.name).join(name);
+        let folder = run_folder(self.folder, member, name);
         let observer = &mut *self.observer;
         let epochs = settings.epochs;
         let done = run(&folder, member, settings, &mut |event| {

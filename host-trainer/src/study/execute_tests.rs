@@ -182,3 +182,18 @@ fn what_a_crash_leaves_is_cleared_and_foreign_files_are_not() {
     let error = execute(&study, folder.path(), &mut |_| Flow::Continue).unwrap_err().to_string();
     assert!(error.contains("is no run of this study"), "{error}");
 }
+
+#[test]
+fn a_study_with_other_hyper_parameters_is_refused_and_leaves_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("study");
+    let text = STUDY.replace("seeds = [1, 2]", "seeds = [1]").replace("trials = 2", "trials = 1");
+    finish(&study(&text), &output);
+    let read = |name: &str| std::fs::read(output.join(name)).unwrap();
+    let names = ["study.toml", "summary.csv", "results.csv", "trials.csv"];
+    let before = names.map(read);
+    let other = study(&text.replace("learning_rate = 0.02", "learning_rate = 0.03"));
+    let error = execute(&other, &output, &mut |_| panic!("nothing is trained")).unwrap_err().to_string();
+    assert!(error.contains("other hyper-parameters"), "{error}");
+    assert!(before == names.map(read), "nothing is written");
+}

@@ -82,7 +82,7 @@ pub fn run(
     settings: &Settings,
     observer: &mut dyn FnMut(&Event) -> Flow,
 ) -> Result<Done> {
-    let mut trainer = if is_there(&folder.join(LAST)) {
+    let mut trainer = if exists(folder) {
         check_same(folder, member, settings)?;
         if let Some(outcome) = RunOutcome::read(folder)? {
             return Ok(Done::Before(outcome));
@@ -118,6 +118,11 @@ pub fn run(
     Ok(Done::Now(outcome))
 }
 
+/// Whether a folder holds a run that has begun.
+pub fn exists(folder: &Path) -> bool {
+    is_there(&folder.join(LAST))
+}
+
 /// Removes what a crash before the first checkpoint left.
 fn clear(folder: &Path) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
@@ -135,7 +140,7 @@ fn clear(folder: &Path) -> Result<()> {
 
 /// Verifies that a folder's run is the one that is wanted. Threads, device and time between checkpoints may
 /// differ.
-fn check_same(folder: &Path, member: &Member, settings: &Settings) -> Result<()> {
+pub fn check_same(folder: &Path, member: &Member, settings: &Settings) -> Result<()> {
     crate::checkpoint::recover(&folder.join(LAST))?;
     let training = TrainingFile::read(&folder.join(LAST).join(names::TRAINING))?;
     let architecture = Architecture::read(&folder.join(LAST).join(names::ARCHITECTURE))?;

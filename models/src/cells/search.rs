@@ -152,6 +152,18 @@ const HIDDEN: Names = Names { cross: "ch", own: "hh" };
 const MEMORY: Names = Names { cross: "hc", own: "cc" };
 
 impl Search {
+    /// The gates there are, by the name of their table.
+    fn gates(&self) -> impl Iterator<Item = (&'static str, &Gate)> {
+        let memory = self.memory.as_ref();
+        let gates = [
+            ("hidden.gate", self.hidden.gate.as_ref()),
+            ("hidden.keep", self.hidden.keep.as_ref()),
+            ("memory.gate", memory.and_then(|memory| memory.gate.as_ref())),
+            ("memory.keep", memory.and_then(|memory| memory.keep.as_ref())),
+        ];
+        gates.into_iter().filter_map(|(name, gate)| Some((name, gate?)))
+    }
+
     pub(super) fn emit(&self, builder: &mut GraphBuilder, context: &CellContext<'_>) -> Result<NodeId, GraphError> {
         let refuse = |message: &str| Err(GraphError::Node { node: builder.path("cell"), message: message.into() });
         let hidden_waits = self.hidden.reads(Operand::NextMemory);
@@ -171,6 +183,15 @@ impl Search {
         }
         if self.memory.as_ref().is_some_and(|memory| memory.reads(Operand::NextMemory)) {
             return refuse("memory reads next-memory, its own result: read memory");
+        }
+        for (table, gate) in self.gates() {
+            let is_twice = |read| gate.reads.iter().filter(|other| **other == read).count() > 1;
+            if gate.reads.iter().any(|&read| is_twice(read)) {
+                return refuse(&format!("{table} reads one value twice: name each once"));
+            }
+            if gate.bias && gate.affine == AffineKind::Sum {
+                return refuse(&format!("{table} adds a bias to a sum, which has no parameters: leave bias out"));
+            }
         }
         let shape = builder.shape(context.input);
         let state = builder.state("hidden", StateKind::Cell, shape);
