@@ -5,7 +5,7 @@
 //! all windows are alike, the inner loop is one run over all operands' rows, and a pair of values
 //! fills one 32-bit word, as the 16-bit multipliers of small processors want it.
 
-use super::block::{LARGE, SMALL, TILE, WINDOWS, Windows, accumulate};
+use super::block::{LARGE, SMALL, TILE, WINDOWS, Words, accumulate};
 use super::widen::{Rows, widen};
 use super::{Finish, Geometry, Input};
 use crate::kernels::window::Span;
@@ -41,13 +41,13 @@ pub(super) fn convolve(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: Fi
 #[inline(never)]
 fn convolve_within<const WORDS: usize>(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: Finish<'_, i32>) {
     let positions = geometry.height.wrapping_mul(geometry.width);
-    let mut windows: Windows<WORDS> = [[0; WORDS]; WINDOWS];
+    let mut windows: [Words; WORDS] = [[0; WINDOWS]; WORDS];
     let mut sums: BlockSums = [[0; BLOCK]; WINDOWS];
     let (mut row, mut column) = (0, 0);
     let mut down = geometry.rows.span(row);
     for position in (0..positions).step_by(WINDOWS) {
-        for window in windows.iter_mut().take(positions.wrapping_sub(position)) {
-            gather(geometry, inputs, down, geometry.columns.span(column), window);
+        for lane in 0..WINDOWS.min(positions.wrapping_sub(position)) {
+            gather(geometry, inputs, down, geometry.columns.span(column), &mut windows, lane);
             column = column.wrapping_add(1);
             if column == geometry.width {
                 (row, column) = (row.wrapping_add(1), 0);
@@ -66,38 +66,44 @@ fn convolve_within<const WORDS: usize>(geometry: &Geometry, inputs: &[Input<'_, 
 
 /// Copies one window: operand by operand, row by row; an odd operand is filled up with a zero.
 #[inline(never)]
-fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], down: Span, along: Span, window: &mut [u32]) {
+fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], down: Span, along: Span, windows: &mut [Words], lane: usize) {
     let is_whole = (down.length, along.length) == (geometry.rows.kernel, geometry.columns.kernel);
-    let mut rest = window;
+    let mut rest = windows;
     for input in inputs {
         let line = geometry.columns.kernel.wrapping_mul(input.channels);
         let whole = line.wrapping_mul(geometry.rows.kernel);
         let Some((own, after)) = rest.split_at_mut_checked(whole.div_ceil(2)) else { return };
         rest = after;
         if !is_whole {
-            own.fill(0);
-        } else if let Some(last) = own.last_mut() {
+            for word in own.iter_mut().filter_map(|words| words.get_mut(lane)) {
+                *word = 0;
+            }
+        } else if let Some(word) = own.last_mut().and_then(|words| words.get_mut(lane)) {
             // The half that an odd length leaves over.
-            *last = 0;
+            *word = 0;
         }
-        let own: &mut [i16] = bytemuck::try_cast_slice_mut(own).unwrap_or(&mut []);
         let value_step = geometry.columns.size.wrapping_mul(input.channels);
         let start = down.source.wrapping_mul(value_step).wrapping_add(along.source.wrapping_mul(input.channels));
         let target_start = down.start.wrapping_mul(line).wrapping_add(along.start.wrapping_mul(input.channels));
         let length = along.length.wrapping_mul(input.channels);
-        let rows = Rows { count: down.length, length, target_step: line, value_step };
+        let is_one_run = line == value_step && length == line;
+        let rows = if is_one_run {
+            let all = down.length.wrapping_mul(length);
+            Rows { count: 1, length: all, target_step: all, value_step: all }
+        } else {
+            Rows { count: down.length, length, target_step: line, value_step }
+        };
         let values = input.values.get(start..).unwrap_or(&[]);
-        let targets = own.get_mut(target_start..).unwrap_or(&mut []);
-        widen(targets, values, rows, input.zero_point as i16);
+        widen(own, lane, target_start, values, rows, input.zero_point as i16);
     }
 }
 
 /// Sums of `count` output channels from `first` on.
 #[inline(always)]
-fn sum<const WORDS: usize>(
+fn sum(
     geometry: &Geometry,
     inputs: &[Input<'_, i8>],
-    windows: &Windows<WORDS>,
+    windows: &[Words],
     first: usize,
     count: usize,
     sums: &mut BlockSums,
@@ -109,11 +115,12 @@ fn sum<const WORDS: usize>(
         // `first` is a multiple of the tile, so its weights start at a tile.
         let weights = input.weights.get(first.wrapping_mul(length)..).unwrap_or(&[]);
         let tiles = weights.chunks_exact(length.wrapping_mul(TILE).max(1));
-        let [left, middle, right] = sums.each_mut().map(|sums| sums.as_chunks_mut::<TILE>().0);
-        let targets = left.iter_mut().zip(middle).zip(right).take(count.div_ceil(TILE));
-        for (((left, middle), right), weights) in targets.zip(tiles) {
-            let before = if index == 0 { [[0; TILE]; WINDOWS] } else { [*left, *middle, *right] };
-            [*left, *middle, *right] = accumulate(before, windows, word, weights);
+        let windows = windows.get(word..).unwrap_or(&[]);
+        let [one, two, three, four] = sums.each_mut().map(|sums| sums.as_chunks_mut::<TILE>().0);
+        let targets = one.iter_mut().zip(two).zip(three.iter_mut().zip(four)).take(count.div_ceil(TILE));
+        for (((one, two), (three, four)), weights) in targets.zip(tiles) {
+            let before = if index == 0 { [[0; TILE]; WINDOWS] } else { [*one, *two, *three, *four] };
+            [*one, *two, *three, *four] = accumulate(before, windows, weights);
         }
         word = word.wrapping_add(length.div_ceil(2));
     }
