@@ -6,7 +6,7 @@
 //! fills one 32-bit word, as the 16-bit multipliers of small processors want it.
 
 use super::block::{LARGE, SMALL, TILE, WINDOWS, Words, accumulate};
-use super::widen::{Rows, widen};
+use super::widen::{Rows, shift, widen};
 use super::{Finish, Geometry, Input};
 use crate::kernels::window::Span;
 
@@ -45,9 +45,18 @@ fn convolve_within<const WORDS: usize>(geometry: &Geometry, inputs: &[Input<'_, 
     let mut sums: BlockSums = [[0; BLOCK]; WINDOWS];
     let (mut row, mut column) = (0, 0);
     let mut down = geometry.rows.span(row);
+    // Neighbouring windows share all columns but one, and each column is a number of whole words.
+    let overlaps = geometry.columns.stride == 1
+        && geometry.columns.kernel > 1
+        && inputs.iter().all(|input| input.channels % 2 == 0);
     for position in (0..positions).step_by(WINDOWS) {
         for lane in 0..WINDOWS.min(positions.wrapping_sub(position)) {
-            gather(geometry, inputs, down, geometry.columns.span(column), &mut windows, lane);
+            let along = geometry.columns.span(column);
+            if overlaps && column > 0 {
+                follow(geometry, inputs, down, along, &mut windows, lane);
+            } else {
+                gather(geometry, inputs, down, along, &mut windows, lane);
+            }
             column = column.wrapping_add(1);
             if column == geometry.width {
                 (row, column) = (row.wrapping_add(1), 0);
@@ -95,6 +104,38 @@ fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], down: Span, along: Span
         };
         let values = input.values.get(start..).unwrap_or(&[]);
         widen(own, lane, target_start, values, rows, input.zero_point as i16);
+    }
+}
+
+/// One window after that of the column before, which is in the lane before: all columns move on by one, with the zeros of
+/// the padding, and the last one is new.
+#[inline(never)]
+fn follow(geometry: &Geometry, inputs: &[Input<'_, i8>], down: Span, along: Span, windows: &mut [Words], lane: usize) {
+    let (height, kernel) = (geometry.rows.kernel, geometry.columns.kernel);
+    let is_inside = along.start.wrapping_add(along.length) == kernel;
+    let is_whole = is_inside && down.length == height;
+    let column = along.source.wrapping_add(along.length).wrapping_sub(1);
+    let mut rest = windows;
+    for input in inputs {
+        let channels = input.channels;
+        let (words, line) = (channels / 2, channels.wrapping_mul(kernel));
+        let Some((own, after)) = rest.split_at_mut_checked((line / 2).wrapping_mul(height)) else { return };
+        rest = after;
+        shift(own, lane, words);
+        if !is_whole {
+            for row in own.chunks_exact_mut((line / 2).max(1)) {
+                let last = row.iter_mut().rev().take(words);
+                last.filter_map(|words| words.get_mut(lane)).for_each(|word| *word = 0);
+            }
+        }
+        if is_inside {
+            let value_step = geometry.columns.size.wrapping_mul(channels);
+            let start = down.source.wrapping_mul(value_step).wrapping_add(column.wrapping_mul(channels));
+            let values = input.values.get(start..).unwrap_or(&[]);
+            let target_start = down.start.wrapping_add(1).wrapping_mul(line).wrapping_sub(channels);
+            let rows = Rows { count: down.length, length: channels, target_step: line, value_step };
+            widen(own, lane, target_start, values, rows, input.zero_point as i16);
+        }
     }
 }
 

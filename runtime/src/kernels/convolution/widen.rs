@@ -1,9 +1,10 @@
-//! Copies 8-bit values as 16-bit ones with the zero point taken off, into windows that lie side by side.
+//! Copies 8-bit values as 16-bit ones with the zero point taken off, into windows that lie side by side, and what a window
+//! shares with the one before.
 
-use super::block::Words;
+use super::block::{WINDOWS, Words};
 
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
-pub(super) use dsp::widen;
+pub(super) use dsp::{shift, widen};
 
 /// Rows of equal length at equal distances.
 #[derive(Clone, Copy)]
@@ -33,11 +34,27 @@ pub(super) fn widen(windows: &mut [Words], lane: usize, start: usize, values: &[
     }
 }
 
+/// `words[i][lane] = words[i + distance][the lane before]` for every `i` that has one; the first lane comes after the last.
+#[cfg(not(all(feature = "cortex-m4", target_arch = "arm")))]
+pub(super) fn shift(words: &mut [Words], lane: usize, distance: usize) {
+    let before = lane_before(lane);
+    for index in 0..words.len().saturating_sub(distance) {
+        let word = words.get(index.wrapping_add(distance)).and_then(|words| words.get(before)).copied();
+        let target = words.get_mut(index).and_then(|words| words.get_mut(lane));
+        if let (Some(target), Some(word)) = (target, word) {
+            *target = word;
+        }
+    }
+}
+
+fn lane_before(lane: usize) -> usize {
+    lane.checked_sub(1).unwrap_or(WINDOWS - 1)
+}
+
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 #[allow(unsafe_code)]
 mod dsp {
-    use super::super::block::WINDOWS;
-    use super::{Rows, Words};
+    use super::{Rows, WINDOWS, Words, lane_before};
     use core::arch::asm;
 
     /// Bytes from one word of a window to the next.
@@ -57,6 +74,10 @@ mod dsp {
         }
         let zeros = u32::from(zero as u16).wrapping_mul(0x0001_0001);
         let lane = windows.as_mut_ptr().cast::<u32>().wrapping_add(lane);
+        if (rows.length | rows.target_step | start) % 2 == 0 && rows.length > 0 {
+            widen_pairs(lane.wrapping_add((start / 2).wrapping_mul(WINDOWS)), values.as_ptr(), rows, zeros);
+            return;
+        }
         let mut row_values = values.as_ptr();
         for row in 0..rows.count {
             let element = start.wrapping_add(row.wrapping_mul(rows.target_step));
@@ -125,6 +146,115 @@ mod dsp {
                 );
             }
             row_values = row_values.wrapping_add(rows.value_step);
+        }
+    }
+
+    /// [`widen`] where every row starts with a word and ends with one, and there is at least one of each. `target` is the
+    /// first word of the lane; the rows were found to fit.
+    #[inline(always)]
+    fn widen_pairs(target: *mut u32, values: *const i8, rows: Rows, zeros: u32) {
+        let skipped = rows.target_step.wrapping_sub(rows.length);
+        // SAFETY: row by row, the loop reads `length` bytes of the values, four or two at a time, and writes half as many
+        // words of the lane, all of which the caller found to be there. Words of values are read with `ldr` and pairs with
+        // `ldrsb`, which take any address on a processor with the DSP extension (the feature `cortex-m4` promises one).
+        // The pointers pass the ends after the last row, but are then not used.
+        unsafe {
+            asm!(
+                "2:",
+                "lsrs {turns}, {length}, #2",
+                "beq 4f",
+                "3:",
+                "ldr {odd}, [{value}], #4",
+                "subs {turns}, #1",
+                "sxtb16 {even}, {odd}",
+                "sxtb16 {odd}, {odd}, ror #8",
+                "ssub16 {even}, {even}, {zeros}",
+                "ssub16 {odd}, {odd}, {zeros}",
+                "pkhbt {low}, {even}, {odd}, lsl #16",
+                "pkhtb {odd}, {odd}, {even}, asr #16",
+                "str {low}, [{target}], #{step}",
+                "str {odd}, [{target}], #{step}",
+                "bne 3b",
+                "4:",
+                "lsls {turns}, {length}, #30",
+                "bpl 5f",
+                "ldrsb {even}, [{value}], #1",
+                "ldrsb {odd}, [{value}], #1",
+                "ssub16 {even}, {even}, {zeros}",
+                "ssub16 {odd}, {odd}, {zeros}",
+                "pkhbt {low}, {even}, {odd}, lsl #16",
+                "str {low}, [{target}], #{step}",
+                "5:",
+                "add {value}, {value_gap}",
+                "add {target}, {target_gap}",
+                "subs {count}, #1",
+                "bne 2b",
+                value = inout(reg) values => _,
+                target = inout(reg) target => _,
+                count = inout(reg) rows.count => _,
+                length = in(reg) rows.length,
+                value_gap = in(reg) rows.value_step.wrapping_sub(rows.length),
+                target_gap = in(reg) (skipped / 2).wrapping_mul(STEP),
+                zeros = in(reg) zeros,
+                turns = out(reg) _,
+                even = out(reg) _,
+                odd = out(reg) _,
+                low = out(reg) _,
+                step = const STEP,
+                options(nostack),
+            );
+        }
+    }
+
+    /// `words[i][lane] = words[i + distance][the lane before]` for every `i` that has one; the first lane comes after the
+    /// last.
+    #[inline(never)]
+    pub fn shift(words: &mut [Words], lane: usize, distance: usize) {
+        let count = words.len().saturating_sub(distance);
+        if lane >= WINDOWS || count == 0 {
+            return;
+        }
+        let first = words.as_mut_ptr().cast::<u32>();
+        let target = first.wrapping_add(lane);
+        let source = first.wrapping_add(distance.wrapping_mul(WINDOWS)).wrapping_add(lane_before(lane));
+        // SAFETY: word by word, the loops read `count` words of one lane from `distance` on and write as many of another
+        // lane from the start; `distance + count` is the number of words, and both lanes are below `WINDOWS`. The pointers
+        // pass the ends after the last word, but are then not used.
+        unsafe {
+            asm!(
+                "lsrs {turns}, {count}, #2",
+                "beq 3f",
+                "2:",
+                "ldr {a}, [{source}], #{step}",
+                "ldr {b}, [{source}], #{step}",
+                "ldr {c}, [{source}], #{step}",
+                "ldr {d}, [{source}], #{step}",
+                "subs {turns}, #1",
+                "str {a}, [{target}], #{step}",
+                "str {b}, [{target}], #{step}",
+                "str {c}, [{target}], #{step}",
+                "str {d}, [{target}], #{step}",
+                "bne 2b",
+                "3:",
+                "ands {count}, #3",
+                "beq 5f",
+                "4:",
+                "ldr {a}, [{source}], #{step}",
+                "subs {count}, #1",
+                "str {a}, [{target}], #{step}",
+                "bne 4b",
+                "5:",
+                source = inout(reg) source => _,
+                target = inout(reg) target => _,
+                count = inout(reg) count => _,
+                turns = out(reg) _,
+                a = out(reg) _,
+                b = out(reg) _,
+                c = out(reg) _,
+                d = out(reg) _,
+                step = const STEP,
+                options(nostack),
+            );
         }
     }
 }
