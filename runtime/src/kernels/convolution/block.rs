@@ -21,20 +21,24 @@ pub(super) const LARGE: usize = 576;
 /// Side by side, so that one load brings the words of two windows, and all loads follow one another.
 pub(super) type Words = [u32; WINDOWS];
 
-/// By position and output channel.
-pub(super) type Sums = [[i32; TILE]; WINDOWS];
+/// Output channels whose sums are kept before they are finished together.
+pub(super) const BLOCK: usize = 64;
+
+/// Sums of a block of output channels at each window.
+pub(super) type BlockSums = [[i32; BLOCK]; WINDOWS];
 
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 pub(super) use dsp::accumulate;
 
-/// Adds the products of the windows' values with the weights `[value][output]`, as far as both reach.
-/// An odd last value stands beside one that is not used.
+/// Adds to the sums of the output channels `first` and `first + 1` the products of the windows' values with the weights
+/// `[value][output]`, as far as both reach. An odd last value stands beside one that is not used.
 #[cfg(not(all(feature = "cortex-m4", target_arch = "arm")))]
 #[inline(always)]
-pub(super) fn accumulate(mut sums: Sums, windows: &[Words], weights: &[i8]) -> Sums {
+pub(super) fn accumulate(sums: &mut BlockSums, first: usize, windows: &[Words], weights: &[i8]) {
+    let mut tile = [[0; TILE]; WINDOWS];
     for (words, weights) in windows.iter().zip(weights.chunks(2 * TILE)) {
         let (weights, _) = weights.as_chunks::<TILE>();
-        for ([left, right], &word) in sums.iter_mut().zip(words) {
+        for ([left, right], &word) in tile.iter_mut().zip(words) {
             let values = [word as i16, (word >> 16) as i16];
             for (&value, &[left_weight, right_weight]) in values.iter().zip(weights) {
                 *left = left.wrapping_add(i32::from(value).wrapping_mul(i32::from(left_weight)));
@@ -42,14 +46,32 @@ pub(super) fn accumulate(mut sums: Sums, windows: &[Words], weights: &[i8]) -> S
             }
         }
     }
-    sums
+    for (sums, tile) in sums.iter_mut().zip(tile) {
+        let targets = sums.get_mut(first..).unwrap_or(&mut []);
+        for (sum, value) in targets.iter_mut().zip(tile) {
+            *sum = sum.wrapping_add(value);
+        }
+    }
 }
 
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 #[allow(unsafe_code)]
 mod dsp {
-    use super::{Sums, TILE, Words};
-    use core::arch::asm;
+    use super::{BLOCK, BlockSums, TILE, Words};
+    use core::arch::naked_asm;
+
+    /// Adds to the sums of the output channels `first` and `first + 1` the products of the windows' values with the
+    /// weights `[value][output]`, as far as both reach.
+    #[inline(always)]
+    pub fn accumulate(sums: &mut BlockSums, first: usize, windows: &[Words], weights: &[i8]) {
+        let values = (weights.len() / TILE).min(windows.len().saturating_mul(2));
+        if first > BLOCK - TILE {
+            return;
+        }
+        let sums = sums.as_mut_ptr().cast::<i32>().wrapping_add(first);
+        // SAFETY: `windows` and `weights` have so many values; from `first` on each window has sums for two channels.
+        unsafe { accumulate_values(windows.as_ptr().cast(), weights.as_ptr(), values, sums) }
+    }
 
     /// Two values of four windows with the weights of two outputs, 13 instructions for 16 products: one
     /// word of weights is widened into the pairs of the even bytes (first output) and of the odd ones
@@ -58,21 +80,21 @@ mod dsp {
         ($load:literal, $step:literal) => {
             concat!(
                 $load,
-                " {odd}, [{weight}], #",
+                " lr, [r1], #",
                 $step,
                 "
-                ldrd {x}, r7, [{value}], #8
-                sxtb16 {even}, {odd}
-                sxtb16 {odd}, {odd}, ror #8
-                smlad {a}, {x}, {even}, {a}
-                smlad {b}, {x}, {odd}, {b}
-                smlad {c}, r7, {even}, {c}
-                smlad {d}, r7, {odd}, {d}
-                ldrd {x}, r7, [{value}], #8
-                smlad {e}, {x}, {even}, {e}
-                smlad {f}, {x}, {odd}, {f}
-                smlad {g}, r7, {even}, {g}
-                smlad {h}, r7, {odd}, {h}
+                ldrd r2, r3, [r0], #8
+                sxtb16 r12, lr
+                sxtb16 lr, lr, ror #8
+                smlad r4, r2, r12, r4
+                smlad r5, r2, lr, r5
+                smlad r6, r3, r12, r6
+                smlad r7, r3, lr, r7
+                ldrd r2, r3, [r0], #8
+                smlad r8, r2, r12, r8
+                smlad r9, r2, lr, r9
+                smlad r10, r3, r12, r10
+                smlad r11, r3, lr, r11
                 "
             )
         };
@@ -85,68 +107,69 @@ mod dsp {
         };
     }
 
-    /// Values of one turn of the long loop, and of the short one.
+    /// Values of one turn of the long loop.
     const LONG: usize = 32;
-    const SHORT: usize = 2;
+    const _: () = assert!(LONG * TILE == 1 << 6);
 
-    /// Adds the products of the windows' values with the weights `[value][output]`, as far as both reach.
-    #[inline(always)]
-    pub fn accumulate(sums: Sums, windows: &[Words], weights: &[i8]) -> Sums {
-        let values = (weights.len() / TILE).min(windows.len().saturating_mul(2));
-        let (long, rest) = (values / LONG, values % LONG);
-        let mut weight = weights.as_ptr();
-        let mut value = windows.as_ptr().cast::<u32>();
-        let [[mut a, mut b], [mut c, mut d], [mut e, mut f], [mut g, mut h]] = sums;
-        macro_rules! run {
-            ($($text:expr),*; $last:expr) => {
-                asm!(
-                    "push {{r7}}",
-                    "str {even}, [sp, #-4]!",
-                    "2:",
-                    $($text,)*
-                    "ldr {even}, [sp]",
-                    "cmp {weight}, {even}",
-                    "bne 2b",
-                    "add sp, #4",
-                    "pop {{r7}}",
-                    weight = inout(reg) weight,
-                    value = inout(reg) value,
-                    a = inout(reg) a,
-                    b = inout(reg) b,
-                    c = inout(reg) c,
-                    d = inout(reg) d,
-                    e = inout(reg) e,
-                    f = inout(reg) f,
-                    g = inout(reg) g,
-                    h = inout(reg) h,
-                    odd = out(reg) _,
-                    even = inout(reg) $last => _,
-                    x = out(reg) _,
-                )
-            };
-        }
-        // SAFETY, for the three blocks: together they read `values` pairs of weights from the start of `weights`, which
-        // has them, and as many words of windows (for an odd number of values one half more of each of the four) from
-        // their start, which are there. Each loop ends when `weight` comes to a multiple of its turn's weights behind
-        // where it was, of which there is at least one. `ldrd` takes multiples of four, which `windows` is aligned to;
-        // weights are read with `ldr`, which takes any address on a processor with the DSP extension (the feature
-        // `cortex-m4` promises one). Memory is written below the stack pointer only, which is restored, as is r7, the
-        // frame pointer, which holds no operand.
-        unsafe {
-            if long > 0 {
-                let last = weight.wrapping_add(long.wrapping_mul(LONG * TILE));
-                run!(eight_values!(), eight_values!(), eight_values!(), eight_values!(); last);
-            }
-            if rest >= SHORT {
-                let last = weight.wrapping_add((rest / SHORT).wrapping_mul(SHORT * TILE));
-                run!(two_values!("ldr", "4"); last);
-            }
-            if rest % SHORT == 1 {
-                let last = weight.wrapping_add(TILE);
-                run!(two_values!("ldrh", "2"); last);
-            }
-        }
-        let _ = (weight, value);
-        [[a, b], [c, d], [e, f], [g, h]]
+    /// The loop itself takes all registers there are, which no compiler gives: r0 the words, r1 the weights, r4 to r11 the
+    /// sums, r2, r3, r12 and lr what is loaded. On the stack, from its pointer on: where the loop's weights end, the number
+    /// of values, the sums' address.
+    ///
+    /// # Safety
+    /// For `values` values there are weights of two outputs, and words of four windows (for an odd number the upper halves
+    /// of the last words are there too, whatever they hold); `words` is a multiple of four. At `sums`, and at 1, 2 and 3
+    /// times `BLOCK` sums behind it, two sums can be read and written.
+    #[unsafe(naked)]
+    unsafe extern "C" fn accumulate_values(words: *const u32, weights: *const i8, values: usize, sums: *mut i32) {
+        // Weights are read with `ldr`, which takes any address on a processor with the DSP extension (the feature
+        // `cortex-m4` promises one). Each loop ends when r1 comes to where a whole number of its turns ends, of which there
+        // is at least one. Registers that belong to the caller are restored.
+        naked_asm!(
+            "push {{r2-r11, lr}}",
+            "sub sp, #4",
+            "ldrd r4, r5, [r3]",
+            "ldrd r6, r7, [r3, #{second}]",
+            "ldrd r8, r9, [r3, #{third}]",
+            "ldrd r10, r11, [r3, #{fourth}]",
+            "lsrs r12, r2, #5",
+            "beq 3f",
+            "add r12, r1, r12, lsl #6",
+            "str r12, [sp]",
+            "2:",
+            eight_values!(),
+            eight_values!(),
+            eight_values!(),
+            eight_values!(),
+            "ldr r2, [sp]",
+            "cmp r1, r2",
+            "bne 2b",
+            "ldr r2, [sp, #4]",
+            "3:",
+            "ubfx r2, r2, #1, #4",
+            "cbz r2, 5f",
+            "add r2, r1, r2, lsl #2",
+            "str r2, [sp]",
+            "4:",
+            two_values!("ldr", "4"),
+            "ldr r2, [sp]",
+            "cmp r1, r2",
+            "bne 4b",
+            "5:",
+            "ldr r2, [sp, #4]",
+            "lsls r2, r2, #31",
+            "beq 6f",
+            two_values!("ldrh", "2"),
+            "6:",
+            "ldr r3, [sp, #8]",
+            "strd r4, r5, [r3]",
+            "strd r6, r7, [r3, #{second}]",
+            "strd r8, r9, [r3, #{third}]",
+            "strd r10, r11, [r3, #{fourth}]",
+            "add sp, #12",
+            "pop {{r4-r11, pc}}",
+            second = const BLOCK * size_of::<i32>(),
+            third = const 2 * BLOCK * size_of::<i32>(),
+            fourth = const 3 * BLOCK * size_of::<i32>(),
+        )
     }
 }

@@ -5,7 +5,7 @@
 //! all windows are alike, the inner loop is one run over all operands' rows, and a pair of values
 //! fills one 32-bit word, as the 16-bit multipliers of small processors want it.
 
-use super::block::{LARGE, SMALL, TILE, WINDOWS, Words, accumulate};
+use super::block::{BLOCK, BlockSums, LARGE, SMALL, TILE, WINDOWS, Words, accumulate};
 use super::widen::{Rows, shift, widen};
 use super::{Finish, Geometry, Input};
 use crate::kernels::window::Span;
@@ -20,12 +20,6 @@ fn words(geometry: &Geometry, inputs: &[Input<'_, i8>]) -> usize {
     let area = geometry.rows.kernel.saturating_mul(geometry.columns.kernel);
     inputs.iter().fold(0, |sum: usize, input| sum.saturating_add(area.saturating_mul(input.channels).div_ceil(2)))
 }
-
-/// Output channels whose sums are kept before they are finished together.
-const BLOCK: usize = 64;
-
-/// Sums of a block of output channels at each window.
-type BlockSums = [[i32; BLOCK]; WINDOWS];
 
 /// Several windows at a time; where the positions end, the last ones repeat what is there.
 ///
@@ -151,17 +145,18 @@ fn sum(
 ) {
     let area = geometry.rows.kernel.wrapping_mul(geometry.columns.kernel);
     let mut word = 0_usize;
-    for (index, input) in inputs.iter().enumerate() {
+    for sums in sums.iter_mut() {
+        sums.iter_mut().take(count.next_multiple_of(TILE)).for_each(|sum| *sum = 0);
+    }
+    for input in inputs {
         let length = area.wrapping_mul(input.channels);
         // `first` is a multiple of the tile, so its weights start at a tile.
         let weights = input.weights.get(first.wrapping_mul(length)..).unwrap_or(&[]);
         let tiles = weights.chunks_exact(length.wrapping_mul(TILE).max(1));
         let windows = windows.get(word..).unwrap_or(&[]);
-        let [one, two, three, four] = sums.each_mut().map(|sums| sums.as_chunks_mut::<TILE>().0);
-        let targets = one.iter_mut().zip(two).zip(three.iter_mut().zip(four)).take(count.div_ceil(TILE));
-        for (((one, two), (three, four)), weights) in targets.zip(tiles) {
-            let before = if index == 0 { [[0; TILE]; WINDOWS] } else { [*one, *two, *three, *four] };
-            [*one, *two, *three, *four] = accumulate(before, windows, weights);
+        let tiles = tiles.take(count.div_ceil(TILE));
+        for (channel, weights) in (0..BLOCK).step_by(TILE).zip(tiles) {
+            accumulate(sums, channel, windows, weights);
         }
         word = word.wrapping_add(length.div_ceil(2));
     }
