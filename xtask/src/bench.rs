@@ -2,6 +2,7 @@
 //! `docs/PERFORMANCE.md`.
 
 mod document;
+mod kernels;
 mod loader;
 mod measure;
 mod train;
@@ -18,6 +19,8 @@ pub enum BenchTask {
     Train(train::TrainArguments),
     /// Data pipeline: images a second decoded and augmented, against torchvision on the same files and threads
     Loader(loader::LoaderArguments),
+    /// Instructions of the integer convolution on the Cortex-M4 in QEMU, shape by shape
+    Kernels,
 }
 
 #[derive(clap::Args)]
@@ -58,5 +61,6 @@ pub fn run(task: &BenchTask) -> Result<()> {
     match task {
         BenchTask::Train(arguments) => train::run(arguments),
         BenchTask::Loader(arguments) => loader::run(arguments),
+        BenchTask::Kernels => kernels::run(),
     }
 }
