@@ -35,7 +35,7 @@ pub(super) use dsp::accumulate;
 #[cfg(not(all(feature = "cortex-m4", target_arch = "arm")))]
 #[inline(always)]
 pub(super) fn accumulate(sums: &mut BlockSums, first: usize, windows: &[Words], weights: &[i8]) {
-    let mut tile = [[0; TILE]; WINDOWS];
+    let mut tile = [[0_i32; TILE]; WINDOWS];
     for (words, weights) in windows.iter().zip(weights.chunks(2 * TILE)) {
         let (weights, _) = weights.as_chunks::<TILE>();
         for ([left, right], &word) in tile.iter_mut().zip(words) {
