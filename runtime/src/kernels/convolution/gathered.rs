@@ -106,7 +106,8 @@ fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], down: Span, along: Span
 #[inline(never)]
 fn follow(geometry: &Geometry, inputs: &[Input<'_, i8>], down: Span, along: Span, windows: &mut [Words], lane: usize) {
     let (height, kernel) = (geometry.rows.kernel, geometry.columns.kernel);
-    let is_inside = along.start.wrapping_add(along.length) == kernel;
+    // A window that lies in the padding as a whole has no last column in the map.
+    let is_inside = along.length > 0 && along.start.wrapping_add(along.length) == kernel;
     let is_whole = is_inside && down.length == height;
     let column = along.source.wrapping_add(along.length).wrapping_sub(1);
     let mut rest = windows;
@@ -159,5 +160,59 @@ fn sum(
             accumulate(sums, channel, windows, weights);
         }
         word = word.wrapping_add(length.div_ceil(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::window::Axis;
+    use convrnn_format::Packing;
+
+    /// Every window of a row, taken over from the one before, against the same window gathered by itself; also where the
+    /// padding is as large as the kernel, and where the kernel is larger than the map.
+    #[test]
+    fn a_window_that_follows_is_the_one_that_is_gathered() {
+        let values: [i8; 4 * 5 * 6] = core::array::from_fn(|index| (index as i8).wrapping_mul(37).wrapping_add(11));
+        for (kernel, before, after) in [(3, 1, 1), (3, 0, 0), (2, 1, 0), (7, 3, 3), (2, 2, 3), (3, 4, 4), (5, 0, 2)] {
+            let axis = |size| Axis { size, kernel, stride: 1, before };
+            let extent = |size: usize| size + before + after + 1 - kernel;
+            if 4 + before + after < kernel {
+                continue;
+            }
+            let geometry = Geometry {
+                rows: axis(4),
+                columns: axis(5),
+                height: extent(4),
+                width: extent(5),
+                outputs: 2,
+                groups: 1,
+                packing: Packing::default(),
+            };
+            let input = |channels: usize, zero_point| Input {
+                values: &values[..4 * 5 * channels],
+                weights: &[],
+                channels,
+                zero_point,
+            };
+            let inputs = [input(6, -7), input(2, 90)];
+            let mut following = [[0x5555_5555; WINDOWS]; LARGE];
+            for row in 0..geometry.height {
+                let down = geometry.rows.span(row);
+                for column in 0..geometry.width {
+                    let (along, lane) = (geometry.columns.span(column), column % WINDOWS);
+                    let mut alone = [[0; WINDOWS]; LARGE];
+                    gather(&geometry, &inputs, down, along, &mut alone, lane);
+                    match column {
+                        0 => gather(&geometry, &inputs, down, along, &mut following, lane),
+                        _ => follow(&geometry, &inputs, down, along, &mut following, lane),
+                    }
+                    for word in 0..words(&geometry, &inputs) {
+                        let (found, expected) = (following[word][lane], alone[word][lane]);
+                        assert_eq!(found, expected, "kernel {kernel}, padding {before}, row {row}, column {column}");
+                    }
+                }
+            }
+        }
     }
 }
