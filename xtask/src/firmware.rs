@@ -26,6 +26,9 @@ const EXAMPLE: &str = "mps2-an386";
 const IMAGES: u32 = 20;
 const DAMAGED_IMAGES: u32 = 3;
 
+/// Images that a network of odd sizes is shown.
+const ODD_IMAGES: u32 = 4;
+
 /// The damaged line's share of bytes: one in so many.
 const DAMAGE: u32 = 100;
 
@@ -192,6 +195,11 @@ fn check_stream() -> Result<()> {
         }
     }
     say(stream::camera(&program, &image)?.trim_end());
+
+    let odd = stream::odd_program()?;
+    let stream = Stream { program: &odd, trace: None, images: ODD_IMAGES, damage: None };
+    stream.run(&Stream::build(&odd)?)?;
+    say("a network of sizes that fit no kernel well gives the host's bits");
     Ok(())
 }
 

@@ -105,11 +105,38 @@ impl Line {
 pub fn untrained_program() -> Result<PathBuf> {
     const ARCHITECTURE: &str = "rgc-28-m4";
     process::run_on_stderr(&mut checkout::build_all())?;
+    write_untrained(ARCHITECTURE, ARCHITECTURE)
+}
+
+/// A program of sizes that fit no kernel well: odd sides, channels even and odd, kernels up to 7, a stride, a
+/// window with more than half of it in the padding, a concatenation of odd operands. The host's programs are there.
+pub fn odd_program() -> Result<PathBuf> {
+    const ARCHITECTURE: &str = r#"
+name = "odd"
+description = "Sizes that fit no kernel well"
+input = { channels = 3, height = 11, width = 9 }
+presentation = { steps = 6, image_steps = 6 }
+layer = [
+    { convolution = { kernel = 5, channels = 7 } },
+    { convolution = { kernel = 3, channels = 18, stride = 2 }, cell = { kind = "vanilla", kernel = 3 } },
+    { convolution = { kernel = 7, channels = 5 }, cell = { kind = "reciprocal-gated", kernel = 3 } },
+    { convolution = { kernel = 4, channels = 10, padding = [2, 2, 3, 3] }, pool = { kernel = 2 } },
+    { convolution = { kernel = 1, channels = 5 }, activation = "none", average = "before" },
+]
+feedback = [{ from = 3, to = 2 }]
+"#;
+    let path = checkout::firmware_target("programs").join("odd.toml");
+    fs::write(&path, ARCHITECTURE).with_context(|| format!("cannot write {}", path.display()))?;
+    write_untrained(&path.to_string_lossy(), "odd")
+}
+
+/// Writes an int8 program of a network, by name or file, with random weights.
+fn write_untrained(architecture: &str, name: &str) -> Result<PathBuf> {
     let folder = checkout::firmware_target("programs");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join(format!("{ARCHITECTURE}.crnn"));
+    let path = folder.join(format!("{name}.crnn"));
     let example = checkout::built("examples").join("untrained_program");
-    process::run_on_stderr(Command::new(example).arg(ARCHITECTURE).arg(&path))?;
+    process::run_on_stderr(Command::new(example).arg(architecture).arg(&path))?;
     Ok(path)
 }
 
