@@ -113,7 +113,9 @@ fn train_evaluate_trace() {
     let arguments = ["features", text(&run), "--layers", "layer3.output", "--limit", "9", "--output", text(&features)];
     assert!(stdout(&arguments).contains("9 images x 256 values x 8 time bins"));
     assert!(features.is_file());
-    let bad = ["features", text(&run), "--layers", "layer3.outputt", "--output", text(&features)];
+    assert!(error(&arguments).contains("is there already"), "nothing is overwritten");
+    let other = folder.path().join("other.npz");
+    let bad = ["features", text(&run), "--layers", "layer3.outputt", "--output", text(&other)];
     assert!(error(&bad).contains("did you mean layer3.output?"));
 
     let streamed: Value =
