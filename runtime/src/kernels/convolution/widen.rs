@@ -57,6 +57,34 @@ mod dsp {
     use super::{Rows, WINDOWS, Words, lane_before};
     use core::arch::asm;
 
+    /// Four values of a row; the flags say whether this was the last turn.
+    macro_rules! four_values {
+        () => {
+            "ldr {odd}, [{value}], #4
+            subs {turns}, #1
+            sxtb16 {even}, {odd}
+            sxtb16 {odd}, {odd}, ror #8
+            ssub16 {even}, {even}, {zeros}
+            ssub16 {odd}, {odd}, {zeros}
+            pkhbt {low}, {even}, {odd}, lsl #16
+            pkhtb {odd}, {odd}, {even}, asr #16
+            str {low}, [{target}], #{step}
+            str {odd}, [{target}], #{step}"
+        };
+    }
+
+    /// Two values of a row.
+    macro_rules! two_values {
+        () => {
+            "ldrsb {even}, [{value}], #1
+            ldrsb {odd}, [{value}], #1
+            ssub16 {even}, {even}, {zeros}
+            ssub16 {odd}, {odd}, {zeros}
+            pkhbt {low}, {even}, {odd}, lsl #16
+            str {low}, [{target}], #{step}"
+        };
+    }
+
     /// Bytes from one word of a window to the next.
     const STEP: usize = size_of::<Words>();
 
@@ -104,27 +132,13 @@ mod dsp {
                     "lsrs {turns}, {length}, #2",
                     "beq 5f",
                     "4:",
-                    "ldr {odd}, [{value}], #4",
-                    "subs {turns}, #1",
-                    "sxtb16 {even}, {odd}",
-                    "sxtb16 {odd}, {odd}, ror #8",
-                    "ssub16 {even}, {even}, {zeros}",
-                    "ssub16 {odd}, {odd}, {zeros}",
-                    "pkhbt {low}, {even}, {odd}, lsl #16",
-                    "pkhtb {odd}, {odd}, {even}, asr #16",
-                    "str {low}, [{target}], #{step}",
-                    "str {odd}, [{target}], #{step}",
+                    four_values!(),
                     "bne 4b",
                     "5:",
                     "lsls {turns}, {length}, #31",
                     "ands {even}, {length}, #2",
                     "beq 6f",
-                    "ldrsb {even}, [{value}], #1",
-                    "ldrsb {odd}, [{value}], #1",
-                    "ssub16 {even}, {even}, {zeros}",
-                    "ssub16 {odd}, {odd}, {zeros}",
-                    "pkhbt {low}, {even}, {odd}, lsl #16",
-                    "str {low}, [{target}], #{step}",
+                    two_values!(),
                     "6:",
                     "cmp {turns}, #0",
                     "beq 8f",
@@ -164,26 +178,12 @@ mod dsp {
                 "lsrs {turns}, {length}, #2",
                 "beq 4f",
                 "3:",
-                "ldr {odd}, [{value}], #4",
-                "subs {turns}, #1",
-                "sxtb16 {even}, {odd}",
-                "sxtb16 {odd}, {odd}, ror #8",
-                "ssub16 {even}, {even}, {zeros}",
-                "ssub16 {odd}, {odd}, {zeros}",
-                "pkhbt {low}, {even}, {odd}, lsl #16",
-                "pkhtb {odd}, {odd}, {even}, asr #16",
-                "str {low}, [{target}], #{step}",
-                "str {odd}, [{target}], #{step}",
+                four_values!(),
                 "bne 3b",
                 "4:",
                 "lsls {turns}, {length}, #30",
                 "bpl 5f",
-                "ldrsb {even}, [{value}], #1",
-                "ldrsb {odd}, [{value}], #1",
-                "ssub16 {even}, {even}, {zeros}",
-                "ssub16 {odd}, {odd}, {zeros}",
-                "pkhbt {low}, {even}, {odd}, lsl #16",
-                "str {low}, [{target}], #{step}",
+                two_values!(),
                 "5:",
                 "add {value}, {value_gap}",
                 "add {target}, {target_gap}",
