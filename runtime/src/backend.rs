@@ -65,6 +65,7 @@ pub trait Backend {
             OperationKind::MaxPool => self.max_pool(task),
             OperationKind::GlobalAverage => self.global_average(task),
             OperationKind::Resize => self.resize(task),
+            OperationKind::GatedSum => self.gated_sum(task),
         }
     }
 
@@ -116,6 +117,12 @@ pub trait Backend {
     /// [`OperationKind::Resize`]
     fn resize(&mut self, task: &mut Task<'_>) {
         kernels::resize::run(task);
+    }
+
+    /// [`OperationKind::GatedSum`]. An operand may lie where the output does, see
+    /// [`Task::is_in_place`].
+    fn gated_sum(&mut self, task: &mut Task<'_>) {
+        kernels::gated_sum::run(task);
     }
 }
 

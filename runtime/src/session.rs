@@ -117,7 +117,9 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         let (output, around) = isolate(self.arena, &target)?;
         let mut task = Task { program, kind, record, target, output, around };
         for slot in 0..usize::from(record.operand_count) {
-            if let Some(operand) = task.operand(slot) {
+            if task.is_in_place(slot) {
+                self.backend.clean(task.output);
+            } else if let Some(operand) = task.operand(slot) {
                 self.backend.clean(operand.bytes);
             }
         }

@@ -38,6 +38,12 @@ impl<'a> Task<'a> {
         Some(Operand { buffer, bytes: self.around.get(&buffer), weights: record.weights })
     }
 
+    /// Whether an operand lies where the output does, element for element; its bytes are then those of
+    /// the output, and [`Self::operand`] gives none. Only operands of gated sums do.
+    pub fn is_in_place(&self, index: usize) -> bool {
+        self.program.operand(&self.record, index).is_some_and(|operand| operand.buffer == self.record.output)
+    }
+
     /// Real or integer arithmetic.
     pub fn numerics(&self) -> Numerics {
         crate::kernels::built(self.program.numerics())

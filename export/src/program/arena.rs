@@ -70,7 +70,10 @@ impl ArenaPlan {
         for (index, state) in step.states.iter().enumerate() {
             let writer = state.next.0;
             let readers = (0..step.nodes.len()).filter(|&node| reads_state(&step.nodes[node], index));
-            let read_before = readers.into_iter().all(|node| order.position[node] < order.position[writer]);
+            let read_before = readers.into_iter().all(|node| {
+                let updates_in_place = node == writer && step.nodes[node].work.can_be_in_place();
+                order.position[node] < order.position[writer] || updates_in_place
+            });
             let in_place = plan == Plan::Sequential && read_before && nodes[writer].is_none();
             let first_use = if in_place { order.position[writer] } else { end };
             let buffer = add(state.value, Role::State, first_use, end, Some(state.layer));

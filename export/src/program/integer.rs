@@ -1,10 +1,12 @@
 //! From a quantised graph to a step in integers.
 
 use super::error::ProgramError;
-use super::step::{ConvolutionWork, Factor, Step, StepNode, StepState, Value, Weights, Work, bytes_of};
+use super::step::{
+    ConvolutionWork, Factor, GatedSumWork, Step, StepNode, StepState, Table, Value, Weights, Work, bytes_of,
+};
 use convrnn_format::{Element, Numerics, TableKind};
 use convrnn_graph::quantize::{
-    FrameTable, Lookup, QuantizedConvolution, QuantizedGraph, QuantizedOperation, QuantizedType, Rescale,
+    FrameTable, GatedSum, Lookup, QuantizedConvolution, QuantizedGraph, QuantizedOperation, QuantizedType, Rescale,
 };
 
 pub(super) fn lower(
@@ -63,17 +65,31 @@ fn work(name: &str, operation: &QuantizedOperation) -> Result<Work, ProgramError
         QuantizedOperation::Convolution(spec) => Work::Convolution(convolution(name, spec)?),
         QuantizedOperation::Add { left, right } => Work::Add { left: factor(left), right: factor(right) },
         QuantizedOperation::Multiply { rescale } => Work::Multiply(factor(rescale)),
-        QuantizedOperation::Lookup(Lookup::Direct(entries)) => {
-            Work::Lookup { kind: TableKind::Direct, entries: entries.clone() }
-        }
-        QuantizedOperation::Lookup(Lookup::Interpolated(entries)) => {
-            Work::Lookup { kind: TableKind::Interpolated, entries: entries.clone() }
-        }
+        QuantizedOperation::Lookup(lookup) => Work::Lookup(table(lookup)),
         QuantizedOperation::Rescale(rescale) => Work::Rescale(factor(rescale)),
         QuantizedOperation::MaxPool(pool) => Work::MaxPool(*pool),
         QuantizedOperation::GlobalAverage { rescale } => Work::GlobalAverage(factor(rescale)),
         QuantizedOperation::Resize(resize) => Work::Resize(*resize),
+        QuantizedOperation::GatedSum(spec) => Work::GatedSum(gated_sum(spec)),
     })
+}
+
+fn table(lookup: &Lookup) -> Table {
+    let (kind, entries) = match lookup {
+        Lookup::Direct(entries) => (TableKind::Direct, entries),
+        Lookup::Interpolated(entries) => (TableKind::Interpolated, entries),
+        Lookup::Fine(entries) => (TableKind::Fine, entries),
+    };
+    Table { kind, entries: entries.clone() }
+}
+
+fn gated_sum(spec: &GatedSum) -> GatedSumWork {
+    let product = |index: usize| spec.rescale.get(index).map_or(Factor::default(), factor);
+    GatedSumWork {
+        tables: spec.tables.iter().map(|lookup| lookup.as_ref().map(table)).collect(),
+        factors: [product(0), product(1)],
+        function: spec.function.as_ref().map(table),
+    }
 }
 
 fn convolution(name: &str, spec: &QuantizedConvolution) -> Result<ConvolutionWork, ProgramError> {

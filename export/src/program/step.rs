@@ -58,11 +58,49 @@ pub(super) enum Work {
     Multiply(Factor),
     Affine { scale: f32, offset: f32 },
     Activation(Function),
-    Lookup { kind: TableKind, entries: Vec<i16> },
+    Lookup(Table),
     Rescale(Factor),
     MaxPool(Pool),
     GlobalAverage(Factor),
     Resize(Resize),
+    GatedSum(GatedSumWork),
+}
+
+/// A table of i16 entries.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Table {
+    pub kind: TableKind,
+    pub entries: Vec<i16>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct GatedSumWork {
+    /// By operand.
+    pub tables: Vec<Option<Table>>,
+    /// By product; the second is unused where there is one.
+    pub factors: [Factor; 2],
+    /// Interpolated.
+    pub function: Option<Table>,
+}
+
+impl Work {
+    /// Whether element i of the output depends on element i of the operands alone and kernels can
+    /// therefore write it where an operand lies.
+    pub fn can_be_in_place(&self) -> bool {
+        match self {
+            Work::GatedSum(_) => true,
+            Work::Convolution(_)
+            | Work::Add { .. }
+            | Work::Multiply(_)
+            | Work::Affine { .. }
+            | Work::Activation(_)
+            | Work::Lookup(_)
+            | Work::Rescale(_)
+            | Work::MaxPool(_)
+            | Work::GlobalAverage(_)
+            | Work::Resize(_) => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -121,11 +159,12 @@ impl Step {
             | Work::Multiply(_)
             | Work::Affine { .. }
             | Work::Activation(_)
-            | Work::Lookup { .. }
+            | Work::Lookup(_)
             | Work::Rescale(_)
             | Work::MaxPool(_)
             | Work::GlobalAverage(_)
-            | Work::Resize(_) => 0,
+            | Work::Resize(_)
+            | Work::GatedSum(_) => 0,
         }
     }
 }

@@ -6,14 +6,14 @@ use super::error::ProgramError;
 use super::order::Order;
 use super::pack::pack;
 use super::records::{buffer_record, encode, extent, resampling, resize_table, set_factors, set_window};
-use super::step::{ConvolutionWork, Factor, Step, StepNode, Work, bytes_of};
+use super::step::{ConvolutionWork, Factor, Step, StepNode, Table, Work, bytes_of};
 use super::{ProgramDescription, ProgramOptions};
 use convrnn_format::packing::WeightShape;
 use convrnn_format::program::seal;
 use convrnn_format::{
     ALIGNMENT, BufferRecord, FORMAT_VERSION, LayerRecord, MAGIC, MAXIMUM_EXTENT, Metadata, NO_INDEX, NONE,
     OPERATION_SET_VERSION, OperandRecord, OperationKind, OperationRecord, PACKING_VERSION, Packing, Prelude, Program,
-    Record, SectionKind, SectionRecord, StateKind, StateRecord, TapRecord,
+    Record, SectionKind, SectionRecord, StateKind, StateRecord, TableKind, TapRecord,
 };
 use convrnn_graph::Pool;
 use convrnn_graph::timing::Timing;
@@ -257,9 +257,9 @@ impl Writer<'_> {
                 record.variant = function.to_byte();
                 OperationKind::Activation
             }
-            Work::Lookup { kind, entries } => {
-                record.variant = kind.to_byte();
-                record.table = self.constants.add(bytes_of(entries, i16::to_le_bytes));
+            Work::Lookup(table) => {
+                record.variant = table.kind.to_byte();
+                record.table = self.table(table);
                 OperationKind::Lookup
             }
             Work::Rescale(factor) => {
@@ -279,9 +279,23 @@ impl Writer<'_> {
                 record.table = self.constants.add(resize_table(self.step, node, resize));
                 OperationKind::Resize
             }
+            Work::GatedSum(work) => {
+                set_factors(&mut record, work.factors[0], work.factors[1]);
+                for (slot, table) in work.tables.iter().enumerate() {
+                    let Some(table) = table else { continue };
+                    record.variant |= u8::from(table.kind == TableKind::Fine) << slot;
+                    self.operands[record.first_operand as usize + slot].weights = self.table(table);
+                }
+                record.table = work.function.as_ref().map_or(NONE, |function| self.table(function));
+                OperationKind::GatedSum
+            }
         };
         record.kind = kind.to_byte();
         Ok(record)
+    }
+
+    fn table(&mut self, table: &Table) -> u32 {
+        self.constants.add(bytes_of(&table.entries, i16::to_le_bytes))
     }
 
     fn convolution(

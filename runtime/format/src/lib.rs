@@ -47,7 +47,7 @@ pub const MAGIC: [u8; 4] = *b"CRNN";
 /// Version of the prelude, the section table and the records' layouts.
 pub const FORMAT_VERSION: u16 = 1;
 /// Version of the set of operations and of their arithmetic.
-pub const OPERATION_SET_VERSION: u16 = 1;
+pub const OPERATION_SET_VERSION: u16 = 2;
 /// Version of the weight packings that [`Packing`] can describe.
 pub const PACKING_VERSION: u16 = 1;
 /// Alignment of the program's first byte, of the arena, and of every constant.

@@ -1,5 +1,6 @@
 //! Operation records.
 
+use crate::buffer::Element;
 use crate::{byte_enumeration, record};
 
 record! {
@@ -7,7 +8,8 @@ record! {
     OperationRecord, stride 72 {
         /// [`OperationKind`].
         kind: u8 = 0,
-        /// [`Function`], [`TableKind`] or [`Resampling`], by kind.
+        /// [`Function`], [`TableKind`] or [`Resampling`], by kind; gated sum: bit k is set where operand k
+        /// has a [`TableKind::Fine`] table.
         variant: u8 = 1,
         /// Index of the layer in the architecture.
         layer: u16 = 2,
@@ -41,7 +43,7 @@ record! {
         bias: u32 = 32,
         /// Integer convolution: one i32 an output channel.
         multipliers: u32 = 36,
-        /// Lookup: i16 entries. Resize: [`crate::ResizeEntry`]s, one a row, then one a column.
+        /// Lookup: i16 entries. Gated sum: those of the interpolated table of the sum. Resize: [`crate::ResizeEntry`]s, one a row, then one a column.
         table: u32 = 40,
         /// Multiplier of the (first) rescale, or the bits of an affine factor.
         first: u32 = 44,
@@ -86,6 +88,11 @@ byte_enumeration! {
         /// Separable interpolation by a table of positions and weights; integer:
         /// `(sum of four weights product * x + 8192) >> 14` with weights in 1/128.
         Resize = 10,
+        /// Integer only: with `u = x - z`, or the table of `x` where the operand has one,
+        /// `s = first(u0 * u1) + second(u2 * u3)`, the second product where there are four operands;
+        /// `saturate(table(saturate16(s)))`, or without a table `saturate(z_out + s)`. An operand that
+        /// nobody reads later may lie where the output does.
+        GatedSum = 11,
     }
 }
 
@@ -103,6 +110,7 @@ impl OperationKind {
             OperationKind::MaxPool => "max-pool",
             OperationKind::GlobalAverage => "global-average",
             OperationKind::Resize => "resize",
+            OperationKind::GatedSum => "gated-sum",
         }
     }
 }
@@ -129,15 +137,36 @@ byte_enumeration! {
         /// i16 operand, 513 entries: `u = x + 32768, i = u >> 7, f = u & 127`,
         /// `table[i] + (((table[i + 1] - table[i]) * f + 64) >> 7)`.
         Interpolated = 1,
+        /// i16 operand, 2048 entries: `table[(x + 32768) >> 5]`.
+        Fine = 2,
     }
 }
 
 impl TableKind {
+    /// The table of an operand of a gated sum: its element type, and whether its bit is set.
+    pub const fn of_operand(element: Element, is_fine: bool) -> Option<Self> {
+        match (element, is_fine) {
+            (Element::I8, false) => Some(TableKind::Direct),
+            (Element::I16, false) => Some(TableKind::Interpolated),
+            (Element::I16, true) => Some(TableKind::Fine),
+            (Element::I8, true) | (Element::I32 | Element::F32, _) => None,
+        }
+    }
+
+    /// The element type of its operand.
+    pub const fn element(self) -> Element {
+        match self {
+            TableKind::Direct => Element::I8,
+            TableKind::Interpolated | TableKind::Fine => Element::I16,
+        }
+    }
+
     /// Number of i16 entries.
     pub const fn entries(self) -> usize {
         match self {
             TableKind::Direct => 256,
             TableKind::Interpolated => 513,
+            TableKind::Fine => 2048,
         }
     }
 }

@@ -7,8 +7,8 @@ record! {
     OperandRecord, stride 8 {
         /// Buffer.
         buffer: u16 = 0,
-        /// Convolution: the packed weights that this operand is multiplied with;
-        /// [`crate::NONE`] otherwise.
+        /// Convolution: the packed weights that this operand is multiplied with. Gated sum: the table
+        /// applied to this operand, if any. [`crate::NONE`] otherwise.
         weights: u32 = 4,
     }
 }

@@ -15,27 +15,55 @@ pub fn run(task: &mut Task<'_>) {
         match kind {
             TableKind::Direct => direct(elements(input.bytes), table, output),
             TableKind::Interpolated => interpolated(elements(input.bytes), table, output),
+            TableKind::Fine => fine(elements(input.bytes), table, output),
         }
     });
 }
 
 /// `table[x + 128]`
 fn direct<Y: Integer>(input: &[i8], table: &[i16], output: &mut [Y]) {
-    let Some(table) = table.first_chunk::<256>() else { return };
+    let Some(table) = table.first_chunk() else { return };
     for (y, &x) in output.iter_mut().zip(input) {
         keep_rolled();
-        *y = Y::saturate(table[usize::from(x as u8 ^ 0x80)].into());
+        *y = Y::saturate(direct_entry(table, x));
     }
 }
 
-/// `u = x + 32768, i = u >> 7, f = u & 127`, `table[i] + (((table[i + 1] - table[i]) * f + 64) >> 7)`
+/// [`interpolated_entry`]
 fn interpolated<Y: Integer>(input: &[i16], table: &[i16], output: &mut [Y]) {
-    let Some(table) = table.first_chunk::<513>() else { return };
+    let Some(table) = table.first_chunk() else { return };
     for (y, &x) in output.iter_mut().zip(input) {
         keep_rolled();
-        let position = i32::from(x).wrapping_add(32768);
-        let (index, fraction) = ((position >> 7) as usize & 511, position & 127);
-        let (low, high) = (i32::from(table[index]), i32::from(table[index + 1]));
-        *y = Y::saturate(low + (((high - low) * fraction + 64) >> 7));
+        *y = Y::saturate(interpolated_entry(table, x));
     }
+}
+
+/// `table[(x + 32768) >> 5]`
+fn fine<Y: Integer>(input: &[i16], table: &[i16], output: &mut [Y]) {
+    let Some(table) = table.first_chunk() else { return };
+    for (y, &x) in output.iter_mut().zip(input) {
+        keep_rolled();
+        *y = Y::saturate(fine_entry(table, x));
+    }
+}
+
+/// `table[x + 128]`
+#[inline(always)]
+pub(crate) fn direct_entry(table: &[i16; 256], x: i8) -> i32 {
+    table[usize::from(x as u8 ^ 0x80)].into()
+}
+
+/// `u = x + 32768, i = u >> 7, f = u & 127`, `table[i] + (((table[i + 1] - table[i]) * f + 64) >> 7)`
+#[inline(always)]
+pub(crate) fn interpolated_entry(table: &[i16; 513], x: i16) -> i32 {
+    let position = i32::from(x).wrapping_add(32768);
+    let (index, fraction) = ((position >> 7) as usize & 511, position & 127);
+    let (low, high) = (i32::from(table[index]), i32::from(table[index + 1]));
+    low + (((high - low) * fraction + 64) >> 7)
+}
+
+/// `table[(x + 32768) >> 5]`
+#[inline(always)]
+pub(crate) fn fine_entry(table: &[i16; 2048], x: i16) -> i32 {
+    table[usize::from((x as u16 ^ 0x8000) >> 5)].into()
 }

@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod convolution;
 pub mod elementwise;
+pub mod gated_sum;
 pub mod integer;
 pub mod lookup;
 pub mod pool;

@@ -2,5 +2,7 @@
 //! node keeps the name of the node whose value it gives.
 
 mod fold;
+mod fuse_gates;
 
 pub use fold::fold;
+pub use fuse_gates::fuse_gates;

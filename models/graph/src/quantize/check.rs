@@ -95,6 +95,7 @@ fn check_operation(operation: &QuantizedOperation, inputs: &[QuantizedType], out
     let count = match operation {
         QuantizedOperation::Add { .. } | QuantizedOperation::Multiply { .. } => 2,
         QuantizedOperation::Convolution(_) => inputs.len().max(1),
+        QuantizedOperation::GatedSum(spec) => 2 * spec.rescale.len().clamp(1, 2),
         QuantizedOperation::Lookup(_)
         | QuantizedOperation::Rescale(_)
         | QuantizedOperation::MaxPool(_)
@@ -138,11 +139,35 @@ fn check_operation(operation: &QuantizedOperation, inputs: &[QuantizedType], out
             check_rescale(*rescale, first.magnitude() * positions)?;
             expect_shape(Shape::new(first.shape.channels, 1, 1), output)
         }
+        QuantizedOperation::GatedSum(spec) => {
+            same_shape()?;
+            check_gated_sum(spec, inputs, output)
+        }
         QuantizedOperation::Resize(resize) => {
             keeps_type(&first, output)?;
             expect_shape(Shape::new(first.shape.channels, resize.height, resize.width), output)
         }
     }
+}
+
+fn check_gated_sum(spec: &GatedSum, inputs: &[QuantizedType], output: &QuantizedType) -> Verdict {
+    let lengths = (spec.tables.len(), spec.rescale.len());
+    ensure(lengths == (inputs.len(), inputs.len() / 2), || format!("has {lengths:?} tables and factors"))?;
+    let factor = |(input, table): (&QuantizedType, &Option<Lookup>)| match table {
+        Some(table) => {
+            let entries = QuantizedType { element: Element::I16, zero_point: 0, ..*output };
+            check_lookup(table, input, &entries).map(|()| 32768)
+        }
+        None => Ok(input.magnitude()),
+    };
+    let factors: Vec<i64> = inputs.iter().zip(&spec.tables).map(factor).collect::<Result<_, String>>()?;
+    let mut largest = 0;
+    for (pair, rescale) in factors.chunks_exact(2).zip(&spec.rescale) {
+        largest += check_rescale(*rescale, pair.iter().product())?;
+    }
+    ensure(largest + 128 <= i64::from(i32::MAX), || format!("its sum may reach {largest}"))?;
+    let sum = QuantizedType { element: Element::I16, zero_point: 0, ..*output };
+    spec.function.as_ref().map_or(Ok(()), |function| check_lookup(function, &sum, output))
 }
 
 fn expect_shape(expected: Shape, output: &QuantizedType) -> Verdict {
@@ -168,6 +193,7 @@ fn check_lookup(lookup: &Lookup, input: &QuantizedType, output: &QuantizedType) 
     let (entries, element, length) = match lookup {
         Lookup::Direct(entries) => (entries, Element::I8, 256),
         Lookup::Interpolated(entries) => (entries, Element::I16, 513),
+        Lookup::Fine(entries) => (entries, Element::I16, 2048),
     };
     ensure(entries.len() == length, || format!("its table has {} entries, expected {length}", entries.len()))?;
     ensure(input.element == element, || format!("its table is for {element:?}, but it reads {:?}", input.element))?;

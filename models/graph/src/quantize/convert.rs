@@ -11,6 +11,7 @@ use super::types::*;
 use crate::graph::{NodeId, Read, StepGraph, Tap};
 use crate::operation::Operation;
 use crate::parameters::Parameters;
+use crate::passes::fuse_gates;
 use crate::shape::Shape;
 
 /// How often scales may be widened before giving up: once for a value is the rule.
@@ -25,11 +26,13 @@ pub struct QuantizeOptions {
     pub headroom: f64,
     /// Whether the mean error of rounded weights is taken off the biases.
     pub correct_bias: bool,
+    /// Whether [`crate::passes::fuse_gates`] follows.
+    pub fuse_gates: bool,
 }
 
 impl Default for QuantizeOptions {
     fn default() -> Self {
-        Self { range: RangeRule::LeastError, headroom: 1.5, correct_bias: false }
+        Self { range: RangeRule::LeastError, headroom: 1.5, correct_bias: false, fuse_gates: true }
     }
 }
 
@@ -84,7 +87,10 @@ pub fn quantize(
             primary: vec![None; graph.nodes.len()],
         };
         match converter.convert(frame) {
-            Ok(quantized) => {
+            Ok(mut quantized) => {
+                if options.fuse_gates {
+                    quantized = fuse_gates(&quantized);
+                }
                 quantized.check()?;
                 return Ok(Quantized { graph: quantized, frame_table: frame::frame_table(&frame, pixels) });
             }

@@ -136,6 +136,7 @@ fn evaluate(operation: &QuantizedOperation, inputs: &[Operand<'_>], output: &Qua
             maps.map(|map| finish(rescale.apply(map.iter().sum()))).collect()
         }
         QuantizedOperation::Resize(spec) => resize(spec, inputs[0].tensor, output.shape),
+        QuantizedOperation::GatedSum(spec) => gated_sum(spec, inputs, output),
     };
     IntegerTensor { shape: output.shape, values }
 }
@@ -151,8 +152,28 @@ impl Lookup {
                 let (first, second) = (i32::from(table[index]), i32::from(table[index + 1]));
                 first + (((second - first) * fraction + 64) >> 7)
             }
+            Lookup::Fine(table) => i32::from(table[((value + 32768) >> 5) as usize]),
         }
     }
+}
+
+fn gated_sum(spec: &GatedSum, inputs: &[Operand<'_>], output: &QuantizedType) -> Vec<i32> {
+    let factor = |operand: usize, element: usize| {
+        let value = inputs[operand].tensor.values[element];
+        match &spec.tables[operand] {
+            Some(table) => table.apply(value),
+            None => value - inputs[operand].zero_point,
+        }
+    };
+    let one = |element: usize| {
+        let products = spec.rescale.iter().enumerate();
+        let sum = products.map(|(k, rescale)| rescale.apply(factor(2 * k, element) * factor(2 * k + 1, element))).sum();
+        match &spec.function {
+            Some(function) => output.saturate(function.apply(Element::I16.saturate(sum))),
+            None => output.saturate(output.zero_point + sum),
+        }
+    };
+    (0..output.shape.elements()).map(one).collect()
 }
 
 /// `acc[o] = bias[o] + sum of (x - zero point of its input) * w`; padding adds nothing.

@@ -36,6 +36,6 @@ pub use lookup::{GATE_INPUT_SCALE, UNIT_SCALE};
 pub use range::RangeRule;
 pub use report::{NodeError, QuantizationReport};
 pub use types::{
-    Element, FrameTable, Lookup, QuantizedConvolution, QuantizedGraph, QuantizedNode, QuantizedOperation,
+    Element, FrameTable, GatedSum, Lookup, QuantizedConvolution, QuantizedGraph, QuantizedNode, QuantizedOperation,
     QuantizedState, QuantizedType, Rescale,
 };

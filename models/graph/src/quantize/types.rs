@@ -23,6 +23,12 @@ impl Element {
             Element::I16 => (-32768, 32767),
         }
     }
+
+    /// Limits an integer to the range.
+    pub fn saturate(self, value: i32) -> i32 {
+        let (low, high) = self.range();
+        value.clamp(low, high)
+    }
 }
 
 /// Shape and meaning of a quantised tensor: `real = scale * (integer - zero_point)`.
@@ -41,8 +47,7 @@ pub struct QuantizedType {
 impl QuantizedType {
     /// Limits an integer to the element's range.
     pub fn saturate(&self, value: i32) -> i32 {
-        let (low, high) = self.element.range();
-        value.clamp(low, high)
+        self.element.saturate(value)
     }
 
     /// The nearest integer (ties away from zero), saturated.
@@ -114,6 +119,29 @@ pub enum Lookup {
     /// For i16 inputs: 513 entries; `u = x + 32768, i = u >> 7, f = u & 127`,
     /// `y = table[i] + (((table[i + 1] - table[i]) * f + 64) >> 7)` in i32.
     Interpolated(Vec<i16>),
+    /// For i16 inputs: 2048 entries, `y = table[(x + 32768) >> 5]`; for gates, where a step of 1/1024
+    /// does no harm and time counts.
+    Fine(Vec<i16>),
+}
+
+/// The gated sum of one or two products, and a function of it:
+///
+/// ```text
+/// u[k] = table[k](x[k])  or, without a table,  x[k] - z[k]
+/// s    = sum over products k of rescale[k](u[2k] * u[2k + 1])
+/// y    = saturate(function(saturate16(s)))  or, without a function,  saturate(z_out + s)
+/// ```
+///
+/// One product with two tables is the output of an LSTM, two products with two tables and an elu the
+/// state of a reciprocal gated cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GatedSum {
+    /// By operand.
+    pub tables: Vec<Option<Lookup>>,
+    /// By product, of the operands `2k` and `2k + 1`.
+    pub rescale: Vec<Rescale>,
+    /// A table of i16 inputs.
+    pub function: Option<Lookup>,
 }
 
 /// One integer operation. `z` is the zero point of the operand named.
@@ -147,6 +175,8 @@ pub enum QuantizedOperation {
     /// The type of the input is kept. With the weights of `ResizeMode::sample` rounded to 1/128,
     /// `wy` and `wx`: `(sum of four (128 - wy | wy) * (128 - wx | wx) * x + 8192) >> 14`.
     Resize(Resize),
+    /// See [`GatedSum`].
+    GatedSum(GatedSum),
 }
 
 /// One operation of the quantised step.

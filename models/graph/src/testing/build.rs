@@ -170,6 +170,17 @@ impl<'a> Build<'a> {
                 builder.write_state(hidden, next);
                 Ok(next)
             }
+            CellPlan::Exposing => {
+                let hidden = builder.state("hidden", StateKind::Cell, shape);
+                let recurrent =
+                    builder.convolution("w_hh", &[Read::State(hidden)], ConvolutionSpec::new(shape.channels, 3))?;
+                let sum = builder.add("sum", x, Read::Node(recurrent))?;
+                let gate = Read::Node(builder.activation("gate", Activation::Sigmoid, x)?);
+                let memory = Read::Node(builder.activation("memory", Activation::Tanh, Read::Node(sum))?);
+                let next = builder.multiply("next", gate, memory)?;
+                builder.write_state(hidden, next);
+                Ok(next)
+            }
         }
     }
 }

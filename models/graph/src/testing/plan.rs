@@ -15,6 +15,8 @@ pub(super) enum CellPlan {
     Gated(Activation),
     /// `h = z . tanh(x) + (1 - z) . h` with `z = sigmoid(W * h)`
     Interpolating,
+    /// `h = sigmoid(x) . tanh(x + W * h)`
+    Exposing,
 }
 
 #[derive(Clone, Debug)]
@@ -69,11 +71,12 @@ impl LayerPlan {
             true => None,
             false => Some(Padding { top: 1, bottom: random.random_range(0..3), left: 0, right: 2 }),
         };
-        let cell = match random.random_range(0..5) {
+        let cell = match random.random_range(0..6) {
             0 => CellPlan::None,
             1 => CellPlan::Plain(pick(random, &[Activation::Elu, Activation::Tanh])),
             2 | 3 => CellPlan::Gated(pick(random, &[Activation::Elu, Activation::Tanh])),
-            _ => CellPlan::Interpolating,
+            4 => CellPlan::Interpolating,
+            _ => CellPlan::Exposing,
         };
         let pool = random.random_bool(0.5).then(|| pick(random, &[(2, 2), (3, 2), (2, 1)]));
         Self {

@@ -2,6 +2,7 @@
 
 use crate::buffer::{BufferRecord, Element, Role};
 use crate::error::{LoadError, LoadErrorKind as Kind};
+use crate::operation::OperationKind;
 use crate::prelude::{Numerics, Plan};
 use crate::program::Program;
 use crate::tables::{StateKind, StateRecord};
@@ -149,7 +150,11 @@ pub(super) fn lives(program: &Program<'_>) -> Result<(), LoadError> {
             let Some(operand) = program.operand(&operation, slot) else { continue };
             let read = buffer(program, operand.buffer)?;
             if operand.buffer == operation.output {
-                return fail(Kind::Overlap, operand.buffer);
+                // A state may be updated where it lies, element by element.
+                let in_place = operation.kind == OperationKind::GatedSum.to_byte();
+                if !in_place || read.role != Role::State.to_byte() {
+                    return fail(Kind::Overlap, operand.buffer);
+                }
             }
             if read.role == Role::Transient.to_byte() {
                 if read.first_use >= index || index > read.last_use {

@@ -45,6 +45,7 @@ impl Check<'_, '_> {
         let expected = match kind {
             OperationKind::Convolution => count.clamp(1, MAXIMUM_CONVOLUTION_OPERANDS as u32),
             OperationKind::Add | OperationKind::Multiply => 2,
+            OperationKind::GatedSum => (count / 2).clamp(1, 2) * 2,
             OperationKind::Affine
             | OperationKind::Activation
             | OperationKind::Lookup
@@ -90,6 +91,7 @@ impl Check<'_, '_> {
                 self.require(fits, Kind::ShapeMismatch, record.output.into())
             }
             OperationKind::Resize => self.resize(&first, &output),
+            OperationKind::GatedSum => self.gated_sum(&output),
         }
     }
 
@@ -142,13 +144,31 @@ impl Check<'_, '_> {
         self.only(Numerics::Integer)?;
         let variant = self.record.variant;
         let table = TableKind::from_byte(variant).ok_or(self.error(Kind::Unknown, variant.into()))?;
-        let element = match table {
-            TableKind::Direct => Element::I8,
-            TableKind::Interpolated => Element::I16,
-        };
-        self.require(first.element == element.to_byte(), Kind::ElementType, self.record.output.into())?;
+        self.require(first.element == table.element().to_byte(), Kind::ElementType, self.record.output.into())?;
         self.constant(self.record.table, table.entries() * 2)?;
         self.same_shape(output)
+    }
+
+    fn gated_sum(&self, output: &BufferRecord) -> Result<(), LoadError> {
+        self.only(Numerics::Integer)?;
+        let record = &self.record;
+        self.rescale(record.second, record.second_shift)?;
+        self.elementwise(output)?;
+        for slot in 0..usize::from(record.operand_count) {
+            let operand = self.program.operand(record, slot).ok_or(self.error(Kind::Index, slot as u32))?;
+            if operand.weights == NONE {
+                continue;
+            }
+            let element = Element::from_byte(self.buffer(operand.buffer)?.element);
+            let is_fine = record.variant & (1 << slot) != 0;
+            let table = element.and_then(|element| TableKind::of_operand(element, is_fine));
+            let table = table.ok_or(self.error(Kind::ElementType, operand.buffer.into()))?;
+            self.constant(operand.weights, table.entries() * 2)?;
+        }
+        if record.table != NONE {
+            self.constant(record.table, TableKind::Interpolated.entries() * 2)?;
+        }
+        Ok(())
     }
 
     fn convolution(&self, first: &BufferRecord, output: &BufferRecord) -> Result<(), LoadError> {

@@ -91,7 +91,7 @@ fn real_value(node: &QuantizedNode, kinds: &[QuantizedType], inputs: &[&IntegerT
             (Some(float(&Operation::Resize(*resize), &none)), 0.5 + error)
         }
         // Tables have tests of their own; here the function is not known.
-        QuantizedOperation::Lookup(_) => (None, 0.0),
+        QuantizedOperation::Lookup(_) | QuantizedOperation::GatedSum(_) => (None, 0.0),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::builder::{ConvolutionSpec, GraphBuilder};
 use crate::graph::{Read, StateKind, StepGraph};
 use crate::operation::{Activation, Operation, Padding, Pool};
 use crate::parameters::Initializer;
+use crate::passes::fuse_gates;
 use crate::quantize::*;
 use crate::shape::Shape;
 use crate::testing::{random_frames, random_parameters};
@@ -42,13 +43,15 @@ fn gated() -> StepGraph {
     builder.finish(logits).expect("valid")
 }
 
+/// Before gates are fused.
 fn quantized() -> QuantizedGraph {
     let graph = gated();
     let parameters = random_parameters(&graph, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1));
     let frames = random_frames(graph.frame, 20, 1);
     let calibration = Calibration::of_sequences(&graph, &parameters, &[frames.iter().collect()]).expect("finite");
     let pixels = PixelScale { mean: &[0.5], standard_deviation: &[0.25] };
-    quantize(&graph, &parameters, &calibration, pixels, &QuantizeOptions::default()).expect("quantises").graph
+    let options = QuantizeOptions { fuse_gates: false, ..QuantizeOptions::default() };
+    quantize(&graph, &parameters, &calibration, pixels, &options).expect("quantises").graph
 }
 
 fn kind(operation: &QuantizedOperation) -> &'static str {
@@ -61,6 +64,7 @@ fn kind(operation: &QuantizedOperation) -> &'static str {
         QuantizedOperation::MaxPool(_) => "max-pool",
         QuantizedOperation::GlobalAverage { .. } => "average",
         QuantizedOperation::Resize(_) => "resize",
+        QuantizedOperation::GatedSum(_) => "gated-sum",
     }
 }
 
@@ -99,6 +103,35 @@ fn nodes_fuse_and_views_are_shared() {
     let elements: Vec<Element> = graph.states.iter().map(|state| state.value.element).collect();
     assert_eq!(elements, [Element::I8, Element::I16]);
     assert_eq!(graph.taps[0].node, graph.states[0].next);
+}
+
+#[test]
+fn a_cell_update_becomes_one_operation() {
+    let graph = fuse_gates(&quantized());
+    let found: Vec<(&str, &str)> =
+        graph.nodes.iter().map(|node| (node.name.as_str(), kind(&node.operation))).skip(4).collect();
+    let expected = [
+        ("layer2.w_first", "convolution"),
+        ("layer2.w_second", "convolution"),
+        ("layer2.next", "gated-sum"),
+        ("layer2.next.view", "rescale"),
+        ("layer2.class", "convolution"),
+        ("layer2.logits", "average"),
+    ];
+    assert_eq!(found, expected);
+    let QuantizedOperation::GatedSum(spec) = &graph.nodes[6].operation else { panic!("just compared") };
+    let forms: Vec<&str> = spec.tables.iter().map(|table| table.as_ref().map_or("none", form)).collect();
+    // The factors of a product keep their order: gate, then input or state.
+    assert_eq!(forms, ["fine", "none", "fine", "none"]);
+    assert_eq!(spec.function.as_ref().map(form), Some("interpolated"));
+}
+
+fn form(table: &Lookup) -> &'static str {
+    match table {
+        Lookup::Direct(_) => "direct",
+        Lookup::Interpolated(_) => "interpolated",
+        Lookup::Fine(_) => "fine",
+    }
 }
 
 /// The name under which damage is found, and the damage.
