@@ -4,7 +4,7 @@
 //! `cargo run -p convrnn-export --example random_programs -- FOLDER`
 
 use convrnn_export::program::{PackingChoice, ProgramDescription, ProgramOptions, write_integer, write_real};
-use convrnn_format::Plan;
+use convrnn_format::{Plan, Skipping};
 use convrnn_graph::quantize::{Calibration, PixelScale, QuantizeOptions, quantize};
 use convrnn_graph::{Presentation, testing};
 use convrnn_models::Preprocessing;
@@ -40,6 +40,7 @@ fn write(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
         plan: if seed.is_multiple_of(2) { Plan::Sequential } else { Plan::Parallel },
         packing: if seed.is_multiple_of(3) { PackingChoice::Rows } else { PackingChoice::Interleaved },
         keep_taps: !seed.is_multiple_of(4),
+        skipping: [Skipping::None, Skipping::Propagation, Skipping::Comparison][seed as usize % 3],
     };
     let real = write_real(&network.graph, &network.parameters, &description, &options)?;
     std::fs::write(folder.join(format!("real-{seed}.crnn")), real)?;

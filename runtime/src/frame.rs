@@ -86,6 +86,7 @@ impl<B: Backend> Session<'_, '_, B> {
                 return Err(FrameError::Numerics);
             }
         }
+        self.frame_is_new();
         Ok(())
     }
 
@@ -98,6 +99,7 @@ impl<B: Backend> Session<'_, '_, B> {
             Numerics::Integer => target.fill(prelude.blank as u8),
             Numerics::Real => elements_mut::<f32>(target).fill(f32::from_bits(prelude.blank)),
         }
+        self.frame_is_new();
     }
 }
 

@@ -1,12 +1,12 @@
 //! A program at work.
 
-use crate::arena::{copy, isolate};
+use crate::arena::isolate;
 use crate::backend::{Backend, Portable, Progress};
+use crate::skipping::{FrameAge, Work};
 use crate::task::{Task, elements};
 use crate::view::{LengthError, Logits, Tensor};
 use convrnn_format::{
-    ALIGNMENT, BufferRecord, Element, LayerRecord, LoadError, LoadErrorKind, NO_INDEX, Numerics, OperationKind,
-    Program, crc32,
+    ALIGNMENT, BufferRecord, Element, LayerRecord, LoadError, LoadErrorKind, Numerics, OperationKind, Program, crc32,
 };
 
 /// Where a step stands.
@@ -29,6 +29,9 @@ pub struct Session<'program, 'arena, B: Backend = Portable> {
     backend: B,
     next_layer: usize,
     pub(crate) steps: u32,
+    pub(crate) is_skipping: bool,
+    pub(crate) frame_age: FrameAge,
+    pub(crate) work: Work,
 }
 
 impl<'program, 'arena> Session<'program, 'arena, Portable> {
@@ -57,7 +60,16 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
             return Err(LoadError::new(LoadErrorKind::ArenaTooSmall, length));
         };
         backend.prepare(&verified)?;
-        let mut session = Self { program: verified, arena, backend, next_layer: 0, steps: 0 };
+        let mut session = Self {
+            program: verified,
+            arena,
+            backend,
+            next_layer: 0,
+            steps: 0,
+            is_skipping: true,
+            frame_age: FrameAge::New,
+            work: Work::default(),
+        };
         session.arena.fill(0);
         session.reset();
         session.present_blank();
@@ -77,6 +89,7 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
                 Some(Element::I16 | Element::I32 | Element::F32) | None => target.fill(0),
             }
         }
+        self.forget();
     }
 
     /// Computes one step. Ends a step that [`Self::step_layer`] began.
@@ -102,6 +115,9 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
     }
 
     fn run_layer(&mut self, layer: &LayerRecord) {
+        if self.leaves(layer) {
+            return;
+        }
         let first = layer.first_operation as usize;
         for index in first..first.wrapping_add(layer.operation_count as usize) {
             self.run_operation(index);
@@ -129,18 +145,6 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         }
         self.backend.invalidate(task.output);
         Some(())
-    }
-
-    fn commit(&mut self) {
-        for state in self.program.states() {
-            if state.commit_source == NO_INDEX {
-                continue;
-            }
-            let buffers = (self.program.buffer(state.commit_source), self.program.buffer(state.buffer));
-            if let (Some(source), Some(target)) = buffers {
-                copy(self.arena, &source, &target);
-            }
-        }
     }
 
     /// The arithmetic; a constant where only one is built in.
@@ -219,6 +223,7 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         for (target, source) in target.iter_mut().zip(bytes) {
             *target = *source;
         }
+        self.forget();
         Ok(())
     }
 

@@ -86,6 +86,7 @@ impl<B: Backend> Session<'_, '_, B> {
             rest = after;
         }
         self.steps = steps;
+        self.forget();
         Ok(())
     }
 

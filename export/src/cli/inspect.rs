@@ -93,6 +93,7 @@ fn program_text(report: &ProgramReport) -> String {
             "  transients",
             format!("{} (most in use at once {})", bytes(report.transients as u64), bytes(report.largest_live as u64)),
         ),
+        entry("  skipping", format!("{} ({})", bytes(report.cache as u64), report.skipping)),
         entry("copied when a step ends", bytes(report.committed as u64)),
         entry("flash", bytes(report.flash as u64)),
     ];

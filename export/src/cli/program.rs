@@ -6,7 +6,7 @@ use convrnn_export::program::{PackingChoice, ProgramOptions, ProgramReport};
 use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::locate;
 use convrnn_models::files::write_whole;
-use convrnn_runtime::{Numerics, Plan, Program};
+use convrnn_runtime::{Numerics, Plan, Program, Skipping};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,6 +34,10 @@ pub struct Arguments {
     /// checkpoint if not given.
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
+    /// Memory for leaving out layers whose values cannot differ from those of the step before. The
+    /// answers stay the same to the bit, and so does the worst case.
+    #[arg(long, value_enum, default_value = "none")]
+    skip: SkipArgument,
     /// Print how far each int8 node lies from the float network on the calibration frames.
     #[arg(long)]
     report: bool,
@@ -63,6 +67,17 @@ enum PackingArgument {
     Interleaved,
 }
 
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum SkipArgument {
+    /// Every layer runs in every step.
+    None,
+    /// Layers that neither a new frame nor a layer that ran in the last step reaches; one byte a
+    /// layer and a state.
+    Propagation,
+    /// Layers whose operands have the values of the last step; every state twice, to compare.
+    Comparison,
+}
+
 pub fn run(arguments: &Arguments) -> Outcome {
     let checkpoint = Checkpoint::read_folded(&locate(&arguments.checkpoint))?;
     let numerics = match arguments.numerics {
@@ -79,6 +94,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
             PackingArgument::Interleaved => PackingChoice::Interleaved,
         },
         keep_taps: !arguments.drop_taps,
+        skipping: match arguments.skip {
+            SkipArgument::None => Skipping::None,
+            SkipArgument::Propagation => Skipping::Propagation,
+            SkipArgument::Comparison => Skipping::Comparison,
+        },
     };
     let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&locate(&arguments.checkpoint)));
     let written = program(&checkpoint, numerics, &options, &calibration)?;

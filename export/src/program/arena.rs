@@ -1,8 +1,9 @@
 //! Which tensor where: buffers, their lives and their places.
 
+use super::ProgramOptions;
 use super::order::{Order, reads_state};
 use super::step::{Step, Value};
-use convrnn_format::{ALIGNMENT, BUFFER_ALIGNMENT, Plan, Role};
+use convrnn_format::{ALIGNMENT, BUFFER_ALIGNMENT, Plan, Role, Skipping};
 use convrnn_graph::Read;
 
 /// A tensor's place and life, in operations.
@@ -15,6 +16,8 @@ pub(super) struct Buffer {
     pub last_use: usize,
     /// Layer of the writer.
     pub layer: Option<usize>,
+    /// Whether its bytes are its own even before it is written: it may be left from step to step.
+    pub is_pinned: bool,
 }
 
 /// What transients are sorted by before they are placed, largest first.
@@ -30,14 +33,20 @@ pub(super) struct ArenaPlan {
     pub nodes: Vec<usize>,
     /// By state: its buffer, and the buffer copied to it when the step ends.
     pub states: Vec<(usize, Option<usize>)>,
+    /// Where the flags of skipped work lie; 0 without.
+    pub cache_offset: usize,
     pub length: usize,
 }
 
 impl ArenaPlan {
-    pub fn new(step: &Step, order: &Order, plan: Plan, keep_taps: bool) -> Self {
-        let mut arena = Self::assign(step, order, plan);
-        arena.measure_lives(step, order, keep_taps);
-        arena.place(plan);
+    pub fn new(step: &Step, order: &Order, options: &ProgramOptions) -> Self {
+        let mut arena = Self::assign(step, order, options);
+        arena.measure_lives(step, order, options);
+        arena.place(options.plan);
+        if options.skipping != Skipping::None {
+            arena.cache_offset = arena.length;
+            arena.length = (arena.length + step.states.len() + step.layers.len()).next_multiple_of(ALIGNMENT);
+        }
         arena
     }
 
@@ -58,11 +67,11 @@ impl ArenaPlan {
 
     /// Gives every tensor a buffer; a state's writer writes in place where nobody reads the old
     /// state later.
-    fn assign(step: &Step, order: &Order, plan: Plan) -> Self {
+    fn assign(step: &Step, order: &Order, options: &ProgramOptions) -> Self {
         let end = step.nodes.len();
         let mut buffers = Vec::new();
         let mut add = |value: Value, role, first_use, last_use, layer| {
-            buffers.push(Buffer { value, role, offset: 0, first_use, last_use, layer });
+            buffers.push(Buffer { value, role, offset: 0, first_use, last_use, layer, is_pinned: false });
             buffers.len() - 1
         };
         let mut nodes: Vec<Option<usize>> = vec![None; step.nodes.len()];
@@ -74,7 +83,8 @@ impl ArenaPlan {
                 let updates_in_place = node == writer && step.nodes[node].work.can_be_in_place();
                 order.position[node] < order.position[writer] || updates_in_place
             });
-            let in_place = plan == Plan::Sequential && read_before && nodes[writer].is_none();
+            let may_overwrite = options.plan == Plan::Sequential && options.skipping != Skipping::Comparison;
+            let in_place = may_overwrite && read_before && nodes[writer].is_none();
             let first_use = if in_place { order.position[writer] } else { end };
             let buffer = add(state.value, Role::State, first_use, end, Some(state.layer));
             if in_place {
@@ -96,10 +106,10 @@ impl ArenaPlan {
             (buffer, (!in_place).then(|| nodes[step.states[state].next.0]))
         };
         let states = states.into_iter().enumerate().map(commit).collect();
-        Self { buffers, frame, nodes, states, length: 0 }
+        Self { buffers, frame, nodes, states, cache_offset: 0, length: 0 }
     }
 
-    fn measure_lives(&mut self, step: &Step, order: &Order, keep_taps: bool) {
+    fn measure_lives(&mut self, step: &Step, order: &Order, options: &ProgramOptions) {
         let end = step.nodes.len();
         for (index, node) in step.nodes.iter().enumerate() {
             for &read in &node.inputs {
@@ -109,8 +119,11 @@ impl ArenaPlan {
         }
         let commits: Vec<usize> = self.states.iter().filter_map(|&(_, source)| source).collect();
         let mut kept = vec![self.after_step(step, step.logits.0)];
-        if keep_taps {
+        if options.keep_taps {
             kept.extend(step.taps.iter().map(|tap| self.after_step(step, tap.node.0)));
+        }
+        for &buffer in &kept {
+            self.buffers[buffer].is_pinned = options.skipping != Skipping::None;
         }
         for buffer in commits.into_iter().chain(kept) {
             self.buffers[buffer].last_use = end;
@@ -174,6 +187,6 @@ impl ArenaPlan {
     fn conflict(&self, left: usize, right: usize, plan: Plan) -> bool {
         let (left, right) = (&self.buffers[left], &self.buffers[right]);
         let at_once = left.first_use <= right.last_use && right.first_use <= left.last_use;
-        at_once || (plan == Plan::Parallel && left.layer != right.layer)
+        at_once || left.is_pinned || right.is_pinned || (plan == Plan::Parallel && left.layer != right.layer)
     }
 }

@@ -13,8 +13,8 @@ pub enum ProgramError {
     Unfolded { node: String, operation: &'static str },
     #[error("layers {layers} read each other's values of the same step: only states can connect layers in a circle")]
     LayerCircle { layers: String },
-    #[error("{node} reads {read} of layer {layer} in the same step: use the plan \"sequential\"")]
-    ParallelRead { node: String, read: String, layer: String },
+    #[error("{node} reads {read} of layer {layer} in the same step, which rules out {choice}: leave that option out")]
+    CurrentRead { choice: &'static str, node: String, read: String, layer: String },
     #[error("{node}: {what} is {value}, expected at most {limit}")]
     Extent { node: String, what: &'static str, value: usize, limit: usize },
     #[error("{node}: the shifts of its output channels differ ({first} and {other}), expected one shift")]

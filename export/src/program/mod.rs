@@ -30,7 +30,7 @@ pub use pack::PackingChoice;
 pub use report::{LayerUse, OperationUse, ProgramReport, SectionUse, StateUse};
 pub use run::{RunError, run_presentation};
 
-use convrnn_format::Plan;
+use convrnn_format::{Plan, Skipping};
 use convrnn_graph::quantize::Quantized;
 use convrnn_graph::timing::Timing;
 use convrnn_graph::{Parameters, Presentation, StepGraph};
@@ -45,11 +45,13 @@ pub struct ProgramOptions {
     pub packing: PackingChoice,
     /// Whether taps that are no state keep their memory to the end of the step.
     pub keep_taps: bool,
+    /// Which work the program has memory to leave out where its result is that of the step before.
+    pub skipping: Skipping,
 }
 
 impl Default for ProgramOptions {
     fn default() -> Self {
-        Self { plan: Plan::Sequential, packing: PackingChoice::Interleaved, keep_taps: true }
+        Self { plan: Plan::Sequential, packing: PackingChoice::Interleaved, keep_taps: true, skipping: Skipping::None }
     }
 }
 

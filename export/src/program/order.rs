@@ -5,9 +5,10 @@
 //! where that is possible, for the same reason. Reads of another layer's value of the same step,
 //! which some cells need, are respected before all else.
 
+use super::ProgramOptions;
 use super::error::ProgramError;
 use super::step::{Step, StepNode};
-use convrnn_format::Plan;
+use convrnn_format::{Plan, Skipping};
 use convrnn_graph::{NodeId, Read, StateId};
 
 /// The order of execution.
@@ -20,10 +21,13 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub fn new(step: &Step, plan: Plan) -> Result<Self, ProgramError> {
+    pub fn new(step: &Step, options: &ProgramOptions) -> Result<Self, ProgramError> {
         let needs = layer_needs(step);
-        if plan == Plan::Parallel {
-            refuse_current_reads(step)?;
+        if options.plan == Plan::Parallel {
+            refuse_current_reads(step, "the parallel plan")?;
+        }
+        if options.skipping != Skipping::None {
+            refuse_current_reads(step, "skipping")?;
         }
         let mut layers: Vec<(usize, Vec<usize>)> = Vec::new();
         let mut done = vec![false; step.layers.len()];
@@ -67,7 +71,7 @@ fn layer_needs(step: &Step) -> Vec<Vec<usize>> {
     needs
 }
 
-fn refuse_current_reads(step: &Step) -> Result<(), ProgramError> {
+fn refuse_current_reads(step: &Step, choice: &'static str) -> Result<(), ProgramError> {
     for node in &step.nodes {
         for &read in &node.inputs {
             if let Read::Node(NodeId(other)) = read
@@ -75,7 +79,8 @@ fn refuse_current_reads(step: &Step) -> Result<(), ProgramError> {
             {
                 let other = &step.nodes[other];
                 let layer = step.layers[other.layer].clone();
-                return Err(ProgramError::ParallelRead { node: node.name.clone(), read: other.name.clone(), layer });
+                let (node, read) = (node.name.clone(), other.name.clone());
+                return Err(ProgramError::CurrentRead { choice, node, read, layer });
             }
         }
     }

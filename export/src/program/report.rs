@@ -3,7 +3,7 @@
 
 use convrnn_format::{
     BufferRecord, Element, NO_INDEX, Numerics, OperationKind, Plan, Prelude, Program, Record, Role, SectionKind,
-    SectionRecord,
+    SectionRecord, Skipping,
 };
 use serde::Serialize;
 
@@ -30,6 +30,10 @@ pub struct ProgramReport {
     pub transients: usize,
     /// The most that transients in use at once need: no plan of this order needs less.
     pub largest_live: usize,
+    /// Which layers are left out when nothing that they read has changed: `none`, `propagation` or `comparison`.
+    pub skipping: &'static str,
+    /// Part of the working memory that is kept for that, besides states that are held twice.
+    pub cache: usize,
     /// Bytes copied when a step ends.
     pub committed: usize,
     /// Whole program.
@@ -114,6 +118,10 @@ impl ProgramReport {
             let in_use = transients.iter().filter(|buffer| buffer.first_use <= moment && moment <= buffer.last_use);
             in_use.map(|buffer| buffer.length as usize).sum()
         };
+        let cache = match prelude.cache_offset {
+            0 => 0,
+            offset => prelude.arena_length.saturating_sub(offset) as usize,
+        };
         let metadata = program.metadata();
         let frame = program.buffer(prelude.frame_buffer).unwrap_or_default();
         let state_list: Vec<StateUse> = program.states().map(|state| state_use(program, &state)).collect();
@@ -132,8 +140,14 @@ impl ProgramReport {
             arena: prelude.arena_length as usize,
             states: bytes_of(Role::State),
             frame_bytes: frame.length as usize,
-            transients: prelude.arena_length as usize - start,
+            transients: prelude.arena_length as usize - cache - start,
             largest_live: (0..=prelude.operation_count).map(live).max().unwrap_or(0),
+            skipping: match Skipping::from_byte(prelude.skipping) {
+                Some(Skipping::Propagation) => "propagation",
+                Some(Skipping::Comparison) => "comparison",
+                Some(Skipping::None) | None => "none",
+            },
+            cache,
             committed: state_list.iter().filter(|state| state.is_committed).map(|state| state.bytes).sum(),
             flash: program.bytes().len(),
             sections: sections(program),

@@ -28,8 +28,8 @@ pub(super) fn write(
     description: &ProgramDescription<'_>,
     options: &ProgramOptions,
 ) -> Result<Vec<u8>, ProgramError> {
-    let order = Order::new(step, options.plan)?;
-    let arena = ArenaPlan::new(step, &order, options.plan, options.keep_taps);
+    let order = Order::new(step, options)?;
+    let arena = ArenaPlan::new(step, &order, options);
     let metadata = metadata(step, description)?;
     let writer = Writer {
         step,
@@ -114,6 +114,8 @@ impl Writer<'_> {
             numerics: step.numerics.to_byte(),
             plan: self.options.plan.to_byte(),
             packing_version: PACKING_VERSION,
+            cache_offset: limited(self.arena.cache_offset)?,
+            skipping: self.options.skipping.to_byte(),
             arena_length: limited(self.arena.length)?,
             section_count: SectionKind::ALL.len() as u32,
             operation_count: operations.len() as u32,

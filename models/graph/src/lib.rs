@@ -17,6 +17,7 @@ pub mod operation;
 pub mod parameters;
 pub mod passes;
 pub mod presentation;
+pub mod propagation;
 pub mod quantize;
 pub mod reference;
 pub mod shape;

@@ -36,7 +36,7 @@ pub use error::{LoadError, LoadErrorKind};
 pub use metadata::Metadata;
 pub use operation::{Function, OperationKind, OperationRecord, Resampling, TableKind};
 pub use packing::{Packing, PackingKind};
-pub use prelude::{Numerics, Plan, Prelude, arena_length, assert_fits, is_program};
+pub use prelude::{Numerics, Plan, Prelude, Skipping, arena_length, assert_fits, is_program};
 pub use program::Program;
 pub use record::Record;
 pub use section::{SectionKind, SectionRecord};

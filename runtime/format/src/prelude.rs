@@ -55,8 +55,25 @@ record! {
         frame_table: u32 = 68,
         /// First step (from 1) whose logits depend on the image; 0 if none does.
         first_image_step: u32 = 72,
+        /// Where in the arena the flags lie, one byte a state and one a layer; 0 without [`Skipping`].
+        cache_offset: u32 = 76,
         /// Multiply-accumulates of one step.
         multiply_accumulates: u64 = 80,
+        /// [`Skipping`].
+        skipping: u8 = 88,
+    }
+}
+
+byte_enumeration! {
+    /// Which layers are left in a step because nothing that they read has changed.
+    Skipping {
+        /// None.
+        None = 0,
+        /// Those that neither a new frame nor a layer that ran in the last step reaches.
+        Propagation = 1,
+        /// Those whose operands have the values of the last step: every state is computed beside
+        /// its old value and compared.
+        Comparison = 2,
     }
 }
 

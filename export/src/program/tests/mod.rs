@@ -4,5 +4,6 @@ mod hostile;
 mod integer;
 mod network;
 mod real;
+mod skipping;
 mod stepping;
 mod wide;

@@ -3,7 +3,7 @@
 use crate::buffer::{BufferRecord, Element, Role};
 use crate::error::{LoadError, LoadErrorKind as Kind};
 use crate::operation::OperationKind;
-use crate::prelude::{Numerics, Plan};
+use crate::prelude::{Numerics, Plan, Skipping};
 use crate::program::Program;
 use crate::tables::{StateKind, StateRecord};
 use crate::{ALIGNMENT, BUFFER_ALIGNMENT, MAXIMUM_EXTENT, NO_INDEX};
@@ -58,6 +58,26 @@ pub(super) fn buffers(program: &Program<'_>) -> Result<(), LoadError> {
         }
     }
     Ok(())
+}
+
+/// The flags of skipped work lie above all buffers.
+pub(super) fn cache(program: &Program<'_>) -> Result<(), LoadError> {
+    let prelude = program.prelude();
+    let Some(skipping) = Skipping::from_byte(prelude.skipping) else {
+        return Err(LoadError::new(Kind::Unknown, prelude.skipping.into()));
+    };
+    let flags = u64::from(prelude.state_count) + u64::from(prelude.layer_count);
+    let mut top = 0;
+    for index in 0..program.buffer_count() as u16 {
+        let record = buffer(program, index)?;
+        top = top.max(u64::from(record.offset) + u64::from(record.length));
+    }
+    let start = u64::from(prelude.cache_offset);
+    let fits = match skipping {
+        Skipping::None => start == 0,
+        Skipping::Propagation | Skipping::Comparison => start >= top && start + flags <= prelude.arena_length.into(),
+    };
+    if fits { Ok(()) } else { Err(LoadError::new(Kind::BufferBounds, prelude.cache_offset)) }
 }
 
 /// The layers cover the operations in order.

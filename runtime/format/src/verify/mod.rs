@@ -24,6 +24,7 @@ pub(crate) fn verify(program: &Program<'_>) -> Result<(), LoadError> {
     operation::operations(program)?;
     arena::states(program)?;
     arena::lives(program)?;
+    arena::cache(program)?;
     interface(program)?;
     names(program)
 }
