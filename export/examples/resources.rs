@@ -46,7 +46,11 @@ fn small_nets() -> Result<Vec<Architecture>, Box<dyn Error>> {
     Ok(nets)
 }
 
-fn program(network: &Untrained, presentation: Presentation, skipping: Skipping) -> Result<AlignedBytes, Box<dyn Error>> {
+fn program(
+    network: &Untrained,
+    presentation: Presentation,
+    skipping: Skipping,
+) -> Result<AlignedBytes, Box<dyn Error>> {
     let description =
         ProgramDescription { class_names: &[], preprocessing: Some(&network.preprocessing), presentation };
     let options = ProgramOptions { skipping, ..ProgramOptions::default() };
@@ -76,7 +80,9 @@ fn memory(nets: &[Architecture]) -> Result<(), Box<dyn Error>> {
 
 /// The image for some steps, then gray; nothing is presented in between.
 fn skipping(nets: &[Architecture]) -> Result<(), Box<dyn Error>> {
-    println!("| net | every layer, each step | bound by propagation | done by propagation | done by comparison | same bits |");
+    println!(
+        "| net | every layer, each step | bound by propagation | done by propagation | done by comparison | same bits |"
+    );
     println!("|---|---|---|---|---|---|");
     let [image_steps, gray_steps] = STEPS;
     let presentation = Presentation { steps: image_steps + gray_steps, image_steps, blank: 0.0 };

@@ -34,10 +34,13 @@ impl<const LENGTH: usize> Default for Arena<LENGTH> {
     }
 }
 
-/// The arena around one buffer that is being written: what lies before it and after it.
+/// The arena around one buffer that is being written: what lies before it and after it. Where layers
+/// run at once, that is the layer's own region, and states and frame lie in the part that all share.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
+    shared: &'a [u8],
     before: &'a [u8],
+    before_start: usize,
     after: &'a [u8],
     after_start: usize,
 }
@@ -47,19 +50,40 @@ impl<'a> Surroundings<'a> {
     /// not, it would be empty.
     pub fn get(&self, buffer: &BufferRecord) -> &'a [u8] {
         let range = buffer.range();
-        match range.start.checked_sub(self.after_start) {
-            None => self.before.get(range).unwrap_or(&[]),
-            Some(start) => self.after.get(start..start.wrapping_add(buffer.length as usize)).unwrap_or(&[]),
+        let part = |bytes: &'a [u8], first: usize| {
+            let start = range.start.checked_sub(first)?;
+            bytes.get(start..start.wrapping_add(buffer.length as usize))
+        };
+        if let Some(bytes) = part(self.after, self.after_start) {
+            return bytes;
         }
+        part(self.before, self.before_start).or_else(|| part(self.shared, 0)).unwrap_or(&[])
+    }
+}
+
+impl<'a> Surroundings<'a> {
+    /// The same beside the part of the arena that all layers share, from its first byte on.
+    pub(crate) fn beside(self, shared: &'a [u8]) -> Self {
+        Self { shared, ..self }
     }
 }
 
 /// Splits an arena into one buffer to write and everything around it.
 pub(crate) fn isolate<'a>(arena: &'a mut [u8], buffer: &BufferRecord) -> Option<(&'a mut [u8], Surroundings<'a>)> {
+    split(arena, 0, buffer)
+}
+
+/// Splits a part of an arena, whose first byte is the arena's byte `first`, likewise.
+pub(crate) fn split<'a>(
+    part: &'a mut [u8],
+    first: usize,
+    buffer: &BufferRecord,
+) -> Option<(&'a mut [u8], Surroundings<'a>)> {
     let range = buffer.range();
-    let (before, rest) = arena.split_at_mut_checked(range.start)?;
+    let (before, rest) = part.split_at_mut_checked(range.start.checked_sub(first)?)?;
     let (output, after) = rest.split_at_mut_checked(buffer.length as usize)?;
-    Some((output, Surroundings { before, after, after_start: range.end }))
+    let around = Surroundings { shared: &[], before, before_start: first, after, after_start: range.end };
+    Some((output, around))
 }
 
 /// Copies one buffer to another; both have one length and share no byte.

@@ -16,6 +16,9 @@
 //! gives the same integers.
 #![no_std]
 
+#[cfg(feature = "threads")]
+extern crate std;
+
 #[cfg(target_endian = "big")]
 compile_error!("programs are read in place and are little endian");
 
@@ -24,6 +27,7 @@ pub mod backend;
 pub mod frame;
 pub mod include;
 pub mod kernels;
+pub mod parallel;
 #[cfg(feature = "protocol")]
 pub mod protocol;
 pub mod readout;
@@ -39,6 +43,7 @@ pub use convrnn_format as format;
 pub use convrnn_format::{LoadError, LoadErrorKind, Numerics, Plan, Program, Skipping, arena_length, assert_fits};
 pub use frame::{Frame, FrameError};
 pub use include::Aligned;
+pub use parallel::{LayerTask, LayerTasks};
 pub use readout::{Decision, Readout, Rule};
 pub use session::{LayerProgress, Session};
 pub use skipping::Work;

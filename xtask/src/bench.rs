@@ -5,6 +5,7 @@ mod document;
 mod kernels;
 mod loader;
 mod measure;
+mod resources;
 mod train;
 
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ pub enum BenchTask {
     Loader(loader::LoaderArguments),
     /// Instructions of the integer convolution on the Cortex-M4 in QEMU, shape by shape
     Kernels,
+    /// Working memory, skipped work and flash: exact figures
+    Resources,
 }
 
 #[derive(clap::Args)]
@@ -62,5 +65,6 @@ pub fn run(task: &BenchTask) -> Result<()> {
         BenchTask::Train(arguments) => train::run(arguments),
         BenchTask::Loader(arguments) => loader::run(arguments),
         BenchTask::Kernels => kernels::run(),
+        BenchTask::Resources => resources::run(),
     }
 }

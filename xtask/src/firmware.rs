@@ -5,6 +5,7 @@ mod count;
 mod echo;
 mod image;
 pub mod operations;
+pub mod parts;
 mod qemu;
 mod stream;
 mod toolchain;

@@ -140,6 +140,27 @@ impl ArenaPlan {
         }
         let transients: Vec<usize> =
             (0..self.buffers.len()).filter(|&index| self.buffers[index].role == Role::Transient).collect();
+        match plan {
+            Plan::Sequential => offset = self.place_together(&transients, offset),
+            // A region a layer, one after the other in the order of execution: layers that run at once can be
+            // given their memory as slices.
+            Plan::Parallel => {
+                let mut rest = transients;
+                rest.sort_by_key(|&index| self.buffers[index].first_use);
+                while let Some(&first) = rest.first() {
+                    let layer = self.buffers[first].layer;
+                    let (own, others): (Vec<usize>, Vec<usize>) =
+                        rest.into_iter().partition(|&index| self.buffers[index].layer == layer);
+                    offset = self.place_together(&own, offset.next_multiple_of(ALIGNMENT));
+                    rest = others;
+                }
+            }
+        }
+        self.length = offset.max(1).next_multiple_of(ALIGNMENT);
+    }
+
+    /// Places transients above `offset` in the best of several orders, and returns where they end.
+    fn place_together(&mut self, transients: &[usize], offset: usize) -> usize {
         let keys: [Key; 4] = [
             |buffer| (buffer.value.bytes(), buffer.last_use - buffer.first_use),
             |buffer| (buffer.last_use - buffer.first_use, buffer.value.bytes()),
@@ -147,26 +168,26 @@ impl ArenaPlan {
             |buffer| (usize::MAX - buffer.first_use, buffer.value.bytes()),
         ];
         let candidates = keys.map(|key| {
-            let mut queue = transients.clone();
+            let mut queue = transients.to_vec();
             queue.sort_by_key(|&index| std::cmp::Reverse(key(&self.buffers[index])));
-            self.lowest_places(&queue, offset, plan)
+            self.lowest_places(&queue, offset)
         });
         let best = candidates.into_iter().min_by_key(|(length, _)| *length);
         let (length, places) = best.unwrap_or((offset, Vec::new()));
         for (index, place) in places {
             self.buffers[index].offset = place;
         }
-        self.length = length.max(1).next_multiple_of(ALIGNMENT);
+        length
     }
 
-    fn lowest_places(&self, queue: &[usize], base: usize, plan: Plan) -> (usize, Vec<(usize, usize)>) {
+    fn lowest_places(&self, queue: &[usize], base: usize) -> (usize, Vec<(usize, usize)>) {
         let mut placed: Vec<(usize, usize)> = Vec::new();
         let mut length = base;
         for &index in queue {
             let size = self.buffers[index].value.bytes();
             let mut taken: Vec<(usize, usize)> = placed
                 .iter()
-                .filter(|&&(other, _)| self.conflict(index, other, plan))
+                .filter(|&&(other, _)| self.conflict(index, other))
                 .map(|&(other, offset)| (offset, offset + self.buffers[other].value.bytes()))
                 .collect();
             taken.sort_unstable();
@@ -184,9 +205,9 @@ impl ArenaPlan {
     }
 
     /// Whether two transients must not share memory.
-    fn conflict(&self, left: usize, right: usize, plan: Plan) -> bool {
+    fn conflict(&self, left: usize, right: usize) -> bool {
         let (left, right) = (&self.buffers[left], &self.buffers[right]);
         let at_once = left.first_use <= right.last_use && right.first_use <= left.last_use;
-        at_once || left.is_pinned || right.is_pinned || (plan == Plan::Parallel && left.layer != right.layer)
+        at_once || left.is_pinned || right.is_pinned
     }
 }

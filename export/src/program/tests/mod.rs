@@ -3,6 +3,7 @@
 mod hostile;
 mod integer;
 mod network;
+mod parallel;
 mod real;
 mod skipping;
 mod stepping;

@@ -1,0 +1,72 @@
+//! Layers at once give the bits of layers one after the other.
+
+use super::super::*;
+use super::network::*;
+use convrnn_runtime::{Frame, LayerTask, Portable, Session, Skipping, arena_length};
+
+fn programs(seed: u64, plan: Plan, skipping: Skipping) -> [AlignedBytes; 2] {
+    let (network, frames) = network(seed);
+    let options = ProgramOptions { plan, skipping, ..ProgramOptions::default() };
+    let quantized = quantized(&network, &frames);
+    let integer = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+    let real = write_real(&network.graph, &network.parameters, &description(), &options).expect("a program");
+    [integer, real].map(|bytes| AlignedBytes::copy_of(&bytes))
+}
+
+/// Runs the layers of a step from the last to the first, against the order of the program.
+fn step_backwards(session: &mut Session<'_, '_>) {
+    let tasks = session.begin_step().expect("of the parallel plan");
+    let mut tasks: Vec<LayerTask<'_>> = tasks.collect();
+    for task in tasks.iter_mut().rev() {
+        task.run(&mut Portable);
+    }
+    session.end_step();
+}
+
+#[test]
+fn any_order_and_any_thread_gives_the_same_bits() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    for seed in 0..30 {
+        for skipping in [Skipping::None, Skipping::Propagation, Skipping::Comparison] {
+            for program in programs(seed, Plan::Parallel, skipping) {
+                let mut arenas = [(); 3].map(|()| AlignedBytes::zeroed(arena_length(&program)));
+                let mut sessions =
+                    arenas.each_mut().map(|arena| Session::new(&program, arena).expect("the program loads"));
+                let elements = sessions[0].buffer(sessions[0].program().prelude().frame_buffer).expect("the frame");
+                let elements = elements.elements();
+                for step in 0..9 {
+                    // A frame is held for three steps.
+                    let pixel = |index: usize| (index * 37 + step / 3 * 11) % 200;
+                    let integers: Vec<i8> = (0..elements).map(|index| (pixel(index) as i32 - 100) as i8).collect();
+                    let reals: Vec<f32> = (0..elements).map(|index| pixel(index) as f32 / 100.0 - 1.0).collect();
+                    for (way, session) in sessions.iter_mut().enumerate() {
+                        if step % 3 == 0 {
+                            let presented = session.present(Frame::Quantized(&integers));
+                            presented.or_else(|_| session.present(Frame::Real(&reals))).expect("the frame fits");
+                        }
+                        match way {
+                            0 => session.step(),
+                            1 => session.step_on(&pool),
+                            _ => step_backwards(session),
+                        }
+                    }
+                    let found = sessions.each_ref().map(|s| (s.states_crc(), s.logits_crc(), s.steps(), s.work()));
+                    assert_eq!(found[1], found[0], "seed {seed}, {skipping:?}, step {step}, threads");
+                    assert_eq!(found[2], found[0], "seed {seed}, {skipping:?}, step {step}, backwards");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sequential_program_steps_as_it_can() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    for program in programs(2, Plan::Sequential, Skipping::None) {
+        let mut arena = AlignedBytes::zeroed(arena_length(&program));
+        let mut session = Session::new(&program, &mut arena).expect("the program loads");
+        assert!(session.begin_step().is_none());
+        session.step_on(&pool);
+        assert_eq!(session.steps(), 1);
+    }
+}
