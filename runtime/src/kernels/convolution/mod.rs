@@ -2,9 +2,12 @@
 //!
 //! One code for both arithmetics and three for the packings: [`interleaved`] for weights with
 //! a few output channels side by side (the fast one: four for f32, two for i8, whose windows go through
-//! [`gathered`] where one fits the stack), [`depthwise`], and [`general`] for any packing there is.
+//! [`gathered`] where one fits the stack), [`depthwise`], and [`general`] for any packing there is. On processors with
+//! the DSP extension, [`channelwise`] takes the int8 depthwise convolutions it is made for.
 
 mod block;
+#[cfg(any(test, all(feature = "cortex-m4", target_arch = "arm")))]
+mod channelwise;
 mod depthwise;
 mod gathered;
 mod general;
@@ -15,6 +18,8 @@ use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
 use crate::kernels::window::Axis;
 use crate::task::{Task, elements, elements_mut};
 use bytemuck::Pod;
+#[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+use convrnn_format::Element;
 use convrnn_format::packing::WeightShape;
 use convrnn_format::{MAXIMUM_CONVOLUTION_OPERANDS, Numerics, Packing, PackingKind};
 
@@ -128,6 +133,39 @@ pub(crate) type Finish<'f, S> = &'f mut dyn FnMut(usize, usize, &[S]);
 /// The same with the output's bytes first.
 type FinishInto<'f, S> = &'f dyn Fn(&mut [u8], usize, usize, &[S]);
 
+/// Convolves into the output's bytes and says so, or returns false and has done nothing.
+type Direct<'f, V> = &'f dyn Fn(&Geometry, &[Input<'_, V>], &mut [u8]) -> bool;
+
+/// How integer sums become outputs: `saturate(zero + rescale[o](sum + bias[o]))`.
+#[cfg_attr(not(all(feature = "cortex-m4", target_arch = "arm")), allow(dead_code))]
+pub(crate) struct Scaling<'a> {
+    /// One an output channel.
+    pub bias: &'a [i32],
+    /// One an output channel.
+    pub multipliers: &'a [i32],
+    /// Left shift of the rescale.
+    pub shift: u8,
+    /// Zero point of the output.
+    pub zero: i32,
+    /// [`Element`] of the output.
+    pub element: u8,
+}
+
+/// Kernels for a processor that write their outputs themselves.
+#[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+fn integer_directly(geometry: &Geometry, inputs: &[Input<'_, i8>], scaling: &Scaling<'_>, output: &mut [u8]) -> bool {
+    let is_depthwise = geometry.packing.kind == PackingKind::Depthwise.to_byte();
+    is_depthwise
+        && scaling.element == Element::I8.to_byte()
+        && channelwise::convolve(geometry, inputs, scaling, elements_mut(output))
+}
+
+/// There are none.
+#[cfg(not(all(feature = "cortex-m4", target_arch = "arm")))]
+fn integer_directly(_: &Geometry, _: &[Input<'_, i8>], _: &Scaling<'_>, _: &mut [u8]) -> bool {
+    false
+}
+
 /// `y[o] = bias[o] + sum of w * x`; integer
 /// `saturate(z_out + rescale[o](bias[o] + sum of w * (x - z)))`.
 #[inline(never)]
@@ -143,19 +181,23 @@ pub fn run(task: &mut Task<'_>) {
                     *y = sum + bias.get(first.wrapping_add(index)).copied().unwrap_or(0.0);
                 }
             };
-            convolve::<Real>(task, &finish);
+            convolve::<Real>(task, &finish, &|_, _, _| false);
         }
         Numerics::Integer => {
             let bias: &[i32] = task.constant(record.bias, channels);
             let multipliers: &[i32] = task.constant(record.multipliers, channels);
-            let (shift, zero) = (record.first_shift, task.target.zero_point);
-            with_integer!(task.target.element, Y => {
+            let (shift, zero, element) = (record.first_shift, task.target.zero_point, task.target.element);
+            let scaling = Scaling { bias, multipliers, shift, zero, element };
+            let direct = |geometry: &Geometry, inputs: &[Input<'_, i8>], output: &mut [u8]| {
+                integer_directly(geometry, inputs, &scaling, output)
+            };
+            with_integer!(element, Y => {
                 let finish = |output: &mut [u8], position: usize, first: usize, sums: &[i32]| {
                     let targets = pixel::<Y>(output, position, channels, first);
                     let (bias, multipliers) = (bias.get(first..).unwrap_or(&[]), multipliers.get(first..).unwrap_or(&[]));
                     scale(targets, sums, bias, multipliers, shift, zero);
                 };
-                convolve::<Whole>(task, &finish)
+                convolve::<Whole>(task, &finish, &direct)
             });
         }
     }
@@ -182,7 +224,7 @@ fn pixel<T: Pod>(output: &mut [u8], position: usize, channels: usize, first: usi
 }
 
 /// `finish` is given the output, position, first channel and sums.
-fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: FinishInto<'_, A::Sum>) {
+fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: FinishInto<'_, A::Sum>, direct: Direct<'_, A::Value>) {
     let Some(first) = task.operand(0) else { return };
     let record = task.record;
     let geometry = Geometry {
@@ -209,6 +251,9 @@ fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: FinishInto<'_, A::Sum>) 
     }
     let inputs = inputs.get(..usize::from(record.operand_count)).unwrap_or(&[]);
     let output = &mut *task.output;
+    if direct(&geometry, inputs, output) {
+        return;
+    }
     let finish: Finish<'_, A::Sum> = &mut |position, first, sums| finish(output, position, first, sums);
     let packing = geometry.packing;
     match PackingKind::from_byte(packing.kind) {
