@@ -34,6 +34,15 @@ enum Map<'a> {
 /// `saturate(table(saturate16(s)))`, or without a table `saturate(z_out + s)`.
 #[inline(never)]
 pub fn run(task: &mut Task<'_>) {
+    #[cfg(feature = "cortex-m4")]
+    if crate::kernels::dsp::gated_sum::run(task) {
+        return;
+    }
+    portable(task);
+}
+
+/// Any element types, tables and shifts.
+pub(crate) fn portable(task: &mut Task<'_>) {
     let count = task.target.elements();
     let mut start = 0;
     while start < count {

@@ -5,6 +5,8 @@
 
 pub mod activation;
 pub mod convolution;
+#[cfg(feature = "cortex-m4")]
+pub(crate) mod dsp;
 pub mod elementwise;
 pub mod gated_sum;
 pub mod integer;

@@ -1,218 +1,221 @@
 //! Integer convolution over gathered windows: weights `[tile][row][column][input][2]`, one group.
 //!
-//! The windows of neighbouring outputs are copied once to the stack, widened to 16 bits with the
-//! zero points taken off and real zeros for the padding, and then serve every output channel. So
+//! The rows that windows reach are widened once to 16 bits, with the zero points taken off and real zeros for the padding.
+//! The windows of four neighbouring outputs are copied from there side by side, and then serve every output channel. So
 //! all windows are alike, the inner loop is one run over all operands' rows, and a pair of values
 //! fills one 32-bit word, as the 16-bit multipliers of small processors want it.
 
-use super::block::{BLOCK, BlockSums, LARGE, SMALL, TILE, WINDOWS, Words, accumulate};
-use super::widen::{Rows, shift, widen};
-use super::{Finish, Geometry, Input};
-use crate::kernels::window::Span;
+use super::lanes::{Lane, Source, gather};
+use super::rows::{HALVES, Plan, load};
+use super::scratch::Scratch;
+use super::tiles::{Factors, Outputs, TILE, TileSums, WINDOWS, Words, accumulate};
+use super::{Geometry, Input, Scaling, pixel};
+use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
+use convrnn_format::Element;
 
-/// Whether a window fits the stack buffer; larger ones go the direct way.
-pub(super) fn fits(geometry: &Geometry, inputs: &[Input<'_, i8>]) -> bool {
-    geometry.groups == 1 && words(geometry, inputs) <= LARGE
-}
+/// Words of the largest window.
+const WORDS: usize = 576;
 
-/// Words of a window.
-fn words(geometry: &Geometry, inputs: &[Input<'_, i8>]) -> usize {
+/// Output channels whose sums are kept before they are finished together.
+const BLOCK: usize = 64;
+
+/// Words of an operand's part of a window.
+fn words(geometry: &Geometry, input: &Input<'_, i8>) -> usize {
     let area = geometry.rows.kernel.saturating_mul(geometry.columns.kernel);
-    inputs.iter().fold(0, |sum: usize, input| sum.saturating_add(area.saturating_mul(input.channels).div_ceil(2)))
+    area.saturating_mul(input.channels).div_ceil(2)
 }
 
-/// Several windows at a time; where the positions end, the last ones repeat what is there.
-///
-/// There are two sizes of the buffer, since clearing it takes time.
-pub(super) fn convolve(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: Finish<'_, i32>) {
-    if words(geometry, inputs) <= SMALL {
-        convolve_within::<SMALL>(geometry, inputs, finish);
-    } else {
-        convolve_within::<LARGE>(geometry, inputs, finish);
-    }
-}
-
+/// Convolves, if windows and rows fit the stack; else it returns false and has done nothing.
 #[inline(never)]
-fn convolve_within<const WORDS: usize>(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: Finish<'_, i32>) {
-    let positions = geometry.height.wrapping_mul(geometry.width);
-    let mut windows: [Words; WORDS] = [[0; WINDOWS]; WORDS];
-    let mut sums: BlockSums = [[0; BLOCK]; WINDOWS];
-    let (mut row, mut column) = (0, 0);
-    let mut down = geometry.rows.span(row);
-    // Neighbouring windows share all columns but one, and each column is a number of whole words.
-    let overlaps = geometry.columns.stride == 1
-        && geometry.columns.kernel > 1
-        && inputs.iter().all(|input| input.channels % 2 == 0);
-    for position in (0..positions).step_by(WINDOWS) {
-        for lane in 0..WINDOWS.min(positions.wrapping_sub(position)) {
-            let along = geometry.columns.span(column);
-            if overlaps && column > 0 {
-                follow(geometry, inputs, down, along, &mut windows, lane);
-            } else {
-                gather(geometry, inputs, down, along, &mut windows, lane);
+pub(super) fn convolve(
+    geometry: &Geometry,
+    inputs: &[Input<'_, i8>],
+    scaling: &Scaling<'_>,
+    output: &mut [u8],
+) -> bool {
+    let window = inputs.iter().fold(0_usize, |sum, input| sum.saturating_add(words(geometry, input)));
+    let (Some(plan), kernel) = (Plan::new(geometry, inputs), geometry.rows.kernel) else { return false };
+    if window > WORDS || kernel == 0 || geometry.width == 0 {
+        return false;
+    }
+    let (mut halves, mut windows) = (Scratch::<u32, { HALVES / 2 + 1 }>::new(), Scratch::<Words, WORDS>::new());
+    let mut sums = Scratch::<TileSums, { BLOCK / TILE }>::new();
+    // The last row, if it is odd, is read with one half more.
+    let halves = halves.zeroed((plan.halves(geometry, inputs) / 2).wrapping_add(1));
+    let halves: &mut [i16] = bytemuck::cast_slice_mut(halves);
+    let windows = windows.zeroed(window);
+    let sums = sums.zeroed(geometry.outputs.div_ceil(TILE));
+    for first in (0..geometry.width).step_by(plan.strip.max(1)) {
+        let mut cursor = Cursor { width: geometry.width.wrapping_sub(first).min(plan.strip), ..Cursor::default() };
+        let mut loaded = 0_usize;
+        while cursor.row < geometry.height {
+            let position = cursor.row.wrapping_mul(geometry.width).wrapping_add(first).wrapping_add(cursor.column);
+            let mut lanes = [Lane::default(); WINDOWS];
+            let (valid, needed) = cursor.take(geometry, plan, &mut lanes);
+            while loaded < needed {
+                load(geometry, inputs, plan, first, loaded, halves);
+                loaded = loaded.wrapping_add(1);
             }
-            column = column.wrapping_add(1);
-            if column == geometry.width {
-                (row, column) = (row.wrapping_add(1), 0);
-                down = geometry.rows.span(row);
+            gather_all(geometry, inputs, plan, &lanes, halves, windows);
+            sum(geometry, inputs, windows, scaling, Place { position, valid }, sums, output);
+        }
+    }
+    true
+}
+
+/// The next output position of a strip.
+#[derive(Default)]
+struct Cursor {
+    /// Output columns of the strip.
+    width: usize,
+    row: usize,
+    /// Counted from the strip's first one.
+    column: usize,
+    /// Where the window's first row lies.
+    slot: usize,
+}
+
+impl Cursor {
+    /// The next windows; where the positions end, or the row in one of several strips, the last ones are any. Returns how
+    /// many count and how many rows of the padded map they need.
+    #[inline(never)]
+    fn take(&mut self, geometry: &Geometry, plan: Plan, lanes: &mut [Lane; WINDOWS]) -> (usize, usize) {
+        let goes_on = self.width == geometry.width;
+        let (mut valid, mut needed) = (0_usize, 0);
+        for lane in lanes {
+            keep_rolled();
+            if self.row >= geometry.height || (self.column == 0 && valid > 0 && !goes_on) {
+                break;
+            }
+            *lane = Lane { slot: self.slot, column: self.column.wrapping_mul(geometry.columns.stride) };
+            needed = self.row.wrapping_mul(geometry.rows.stride).wrapping_add(geometry.rows.kernel);
+            valid = valid.wrapping_add(1);
+            self.column = self.column.wrapping_add(1);
+            if self.column == self.width {
+                (self.row, self.column) = (self.row.wrapping_add(1), 0);
+                self.slot = self.slot.wrapping_add(geometry.rows.stride).checked_rem(plan.slots).unwrap_or(0);
             }
         }
-        for first in (0..geometry.outputs).step_by(BLOCK) {
-            let count = geometry.outputs.wrapping_sub(first).min(BLOCK);
-            sum(geometry, inputs, &windows, first, count, &mut sums);
-            for (index, sums) in sums.iter().take(positions.wrapping_sub(position)).enumerate() {
-                finish(position.wrapping_add(index), first, sums.get(..count).unwrap_or(&[]));
-            }
-        }
+        (valid, needed)
     }
 }
 
-/// Copies one window: operand by operand, row by row; an odd operand is filled up with a zero.
-#[inline(never)]
-fn gather(geometry: &Geometry, inputs: &[Input<'_, i8>], down: Span, along: Span, windows: &mut [Words], lane: usize) {
-    let is_whole = (down.length, along.length) == (geometry.rows.kernel, geometry.columns.kernel);
-    let mut rest = windows;
-    for input in inputs {
-        let line = geometry.columns.kernel.wrapping_mul(input.channels);
-        let whole = line.wrapping_mul(geometry.rows.kernel);
-        let Some((own, after)) = rest.split_at_mut_checked(whole.div_ceil(2)) else { return };
-        rest = after;
-        if !is_whole {
-            for word in own.iter_mut().filter_map(|words| words.get_mut(lane)) {
-                *word = 0;
-            }
-        } else if let Some(word) = own.last_mut().and_then(|words| words.get_mut(lane)) {
-            // The half that an odd length leaves over.
-            *word = 0;
-        }
-        let value_step = geometry.columns.size.wrapping_mul(input.channels);
-        let start = down.source.wrapping_mul(value_step).wrapping_add(along.source.wrapping_mul(input.channels));
-        let target_start = down.start.wrapping_mul(line).wrapping_add(along.start.wrapping_mul(input.channels));
-        let length = along.length.wrapping_mul(input.channels);
-        let is_one_run = line == value_step && length == line;
-        let rows = if is_one_run {
-            let all = down.length.wrapping_mul(length);
-            Rows { count: 1, length: all, target_step: all, value_step: all }
-        } else {
-            Rows { count: down.length, length, target_step: line, value_step }
-        };
-        let values = input.values.get(start..).unwrap_or(&[]);
-        widen(own, lane, target_start, values, rows, input.zero_point as i16);
-    }
-}
-
-/// One window after that of the column before, which is in the lane before: all columns move on by one, with the zeros of
-/// the padding, and the last one is new.
-#[inline(never)]
-fn follow(geometry: &Geometry, inputs: &[Input<'_, i8>], down: Span, along: Span, windows: &mut [Words], lane: usize) {
-    let (height, kernel) = (geometry.rows.kernel, geometry.columns.kernel);
-    // A window that lies in the padding as a whole has no last column in the map.
-    let is_inside = along.length > 0 && along.start.wrapping_add(along.length) == kernel;
-    let is_whole = is_inside && down.length == height;
-    let column = along.source.wrapping_add(along.length).wrapping_sub(1);
-    let mut rest = windows;
-    for input in inputs {
-        let channels = input.channels;
-        let (words, line) = (channels / 2, channels.wrapping_mul(kernel));
-        let Some((own, after)) = rest.split_at_mut_checked((line / 2).wrapping_mul(height)) else { return };
-        rest = after;
-        shift(own, lane, words);
-        if !is_whole {
-            for row in own.chunks_exact_mut((line / 2).max(1)) {
-                let last = row.iter_mut().rev().take(words);
-                last.filter_map(|words| words.get_mut(lane)).for_each(|word| *word = 0);
-            }
-        }
-        if is_inside {
-            let value_step = geometry.columns.size.wrapping_mul(channels);
-            let start = down.source.wrapping_mul(value_step).wrapping_add(column.wrapping_mul(channels));
-            let values = input.values.get(start..).unwrap_or(&[]);
-            let target_start = down.start.wrapping_add(1).wrapping_mul(line).wrapping_sub(channels);
-            let rows = Rows { count: down.length, length: channels, target_step: line, value_step };
-            widen(own, lane, target_start, values, rows, input.zero_point as i16);
-        }
-    }
-}
-
-/// Sums of `count` output channels from `first` on.
+/// Copies the windows of all operands.
 #[inline(always)]
+fn gather_all(
+    geometry: &Geometry,
+    inputs: &[Input<'_, i8>],
+    plan: Plan,
+    lanes: &[Lane; WINDOWS],
+    halves: &[i16],
+    windows: &mut [Words],
+) {
+    let (mut halves, mut windows) = (halves, windows);
+    for input in inputs {
+        keep_rolled();
+        let line = plan.line(geometry, input);
+        let source = Source {
+            halves,
+            line,
+            slots: plan.slots,
+            channels: input.channels,
+            rows: geometry.rows.kernel,
+            length: geometry.columns.kernel.wrapping_mul(input.channels),
+        };
+        gather(windows, &source, lanes);
+        windows = windows.get_mut(words(geometry, input)..).unwrap_or(&mut []);
+        halves = halves.get(line.wrapping_mul(plan.slots)..).unwrap_or(&[]);
+    }
+}
+
+/// The first window's position, and how many windows count.
+#[derive(Clone, Copy)]
+struct Place {
+    position: usize,
+    valid: usize,
+}
+
+/// Outputs of all channels at the windows.
+#[inline(never)]
 fn sum(
     geometry: &Geometry,
     inputs: &[Input<'_, i8>],
     windows: &[Words],
-    first: usize,
-    count: usize,
-    sums: &mut BlockSums,
+    scaling: &Scaling<'_>,
+    place: Place,
+    sums: &mut [TileSums],
+    output: &mut [u8],
 ) {
     let area = geometry.rows.kernel.wrapping_mul(geometry.columns.kernel);
-    let mut word = 0_usize;
-    for sums in sums.iter_mut() {
-        sums.iter_mut().take(count.next_multiple_of(TILE)).for_each(|sum| *sum = 0);
-    }
-    for input in inputs {
-        let length = area.wrapping_mul(input.channels);
-        // `first` is a multiple of the tile, so its weights start at a tile.
-        let weights = input.weights.get(first.wrapping_mul(length)..).unwrap_or(&[]);
-        let tiles = weights.chunks_exact(length.wrapping_mul(TILE).max(1));
-        let windows = windows.get(word..).unwrap_or(&[]);
-        let tiles = tiles.take(count.div_ceil(TILE));
-        for (channel, weights) in (0..BLOCK).step_by(TILE).zip(tiles) {
-            accumulate(sums, channel, windows, weights);
+    let is_wide = scaling.element == Element::I16.to_byte();
+    let size = if is_wide { 2 } else { 1 };
+    for first in (0..geometry.outputs).step_by(BLOCK) {
+        let count = geometry.outputs.wrapping_sub(first).min(BLOCK);
+        let bias = scaling.bias.get(first..).unwrap_or(&[]);
+        // Outputs of whole tiles at four windows are written at once, the others one by one.
+        let direct = if place.valid == WINDOWS { count / TILE } else { 0 };
+        let Some((direct_sums, rest)) = sums.split_at_mut_checked(direct) else { return };
+        let rest = rest.get_mut(..count.div_ceil(TILE).wrapping_sub(direct)).unwrap_or(&mut []);
+        let is_left = !rest.is_empty();
+        for (tile, sums) in rest.iter_mut().enumerate() {
+            keep_rolled();
+            let channel = direct.wrapping_add(tile).wrapping_mul(TILE);
+            *sums = core::array::from_fn(|index| bias.get(channel.wrapping_add(index % TILE)).copied().unwrap_or(0));
         }
-        word = word.wrapping_add(length.div_ceil(2));
+        let mut windows = windows;
+        for (index, input) in inputs.iter().enumerate() {
+            keep_rolled();
+            let values = area.wrapping_mul(input.channels);
+            // `first` is a multiple of the tile, so its weights start at a tile.
+            let weights = input.weights.get(first.wrapping_mul(values)..).unwrap_or(&[]);
+            let outputs = (index.wrapping_add(1) == inputs.len()).then(|| Outputs {
+                multipliers: scaling.multipliers.get(first..).unwrap_or(&[]),
+                shift: scaling.shift,
+                zero: scaling.zero,
+                is_wide,
+                bytes: place.bytes(geometry, first, size, output),
+                distance: geometry.outputs.wrapping_mul(size),
+            });
+            let factors = Factors { windows, weights, values };
+            accumulate(factors, direct, (index == 0).then_some(bias), direct_sums, outputs);
+            if is_left {
+                let weights = weights.get(direct.wrapping_mul(TILE).wrapping_mul(values)..).unwrap_or(&[]);
+                accumulate(Factors { weights, ..factors }, rest.len(), None, rest, None);
+            }
+            windows = windows.get(words(geometry, input)..).unwrap_or(&[]);
+        }
+        if is_left {
+            finish(geometry, scaling, place, first.wrapping_add(direct.wrapping_mul(TILE)), rest, output);
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::window::Axis;
-    use convrnn_format::Packing;
+impl Place {
+    /// Where the first window's outputs lie from some channel on.
+    fn bytes<'a>(&self, geometry: &Geometry, channel: usize, size: usize, output: &'a mut [u8]) -> &'a mut [u8] {
+        let start = self.position.wrapping_mul(geometry.outputs).wrapping_add(channel).wrapping_mul(size);
+        output.get_mut(start..).unwrap_or(&mut [])
+    }
+}
 
-    /// Every window of a row, taken over from the one before, against the same window gathered by itself; also where the
-    /// padding is as large as the kernel, and where the kernel is larger than the map.
-    #[test]
-    fn a_window_that_follows_is_the_one_that_is_gathered() {
-        let values: [i8; 4 * 5 * 6] = core::array::from_fn(|index| (index as i8).wrapping_mul(37).wrapping_add(11));
-        for (kernel, before, after) in [(3, 1, 1), (3, 0, 0), (2, 1, 0), (7, 3, 3), (2, 2, 3), (3, 4, 4), (5, 0, 2)] {
-            let axis = |size| Axis { size, kernel, stride: 1, before };
-            let extent = |size: usize| size + before + after + 1 - kernel;
-            if 4 + before + after < kernel {
-                continue;
-            }
-            let geometry = Geometry {
-                rows: axis(4),
-                columns: axis(5),
-                height: extent(4),
-                width: extent(5),
-                outputs: 2,
-                groups: 1,
-                packing: Packing::default(),
-            };
-            let input = |channels: usize, zero_point| Input {
-                values: &values[..4 * 5 * channels],
-                weights: &[],
-                channels,
-                zero_point,
-            };
-            let inputs = [input(6, -7), input(2, 90)];
-            let mut following = [[0x5555_5555; WINDOWS]; LARGE];
-            for row in 0..geometry.height {
-                let down = geometry.rows.span(row);
-                for column in 0..geometry.width {
-                    let (along, lane) = (geometry.columns.span(column), column % WINDOWS);
-                    let mut alone = [[0; WINDOWS]; LARGE];
-                    gather(&geometry, &inputs, down, along, &mut alone, lane);
-                    match column {
-                        0 => gather(&geometry, &inputs, down, along, &mut following, lane),
-                        _ => follow(&geometry, &inputs, down, along, &mut following, lane),
-                    }
-                    for word in 0..words(&geometry, &inputs) {
-                        let (found, expected) = (following[word][lane], alone[word][lane]);
-                        assert_eq!(found, expected, "kernel {kernel}, padding {before}, row {row}, column {column}");
-                    }
-                }
+/// Sums, with the bias, that are finished one by one: those of channels from `first` on.
+#[inline(never)]
+fn finish(
+    geometry: &Geometry,
+    scaling: &Scaling<'_>,
+    place: Place,
+    first: usize,
+    sums: &[TileSums],
+    output: &mut [u8],
+) {
+    with_integer!(scaling.element, Y => {
+        for lane in 0..place.valid {
+            let targets = pixel::<Y>(output, place.position.wrapping_add(lane), geometry.outputs, first);
+            let multipliers = scaling.multipliers.get(first..).unwrap_or(&[]);
+            let own = sums.iter().flat_map(|sums| sums.get(lane.wrapping_mul(TILE)..).unwrap_or(&[]).iter().take(TILE));
+            for ((y, &sum), &multiplier) in targets.iter_mut().zip(own).zip(multipliers) {
+                *y = Y::saturate(scaling.zero.wrapping_add(rescale(sum, multiplier, scaling.shift)));
             }
         }
-    }
+    });
 }

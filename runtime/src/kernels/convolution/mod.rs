@@ -5,21 +5,22 @@
 //! [`gathered`] where one fits the stack), [`depthwise`], and [`general`] for any packing there is. On processors with
 //! the DSP extension, [`channelwise`] takes the int8 depthwise convolutions it is made for.
 
-mod block;
-#[cfg(any(test, all(feature = "cortex-m4", target_arch = "arm")))]
+#[cfg(any(test, feature = "cortex-m4"))]
 mod channelwise;
 mod depthwise;
 mod gathered;
 mod general;
 mod interleaved;
+mod lanes;
+mod rows;
+mod scratch;
+mod tiles;
 mod widen;
 
 use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
 use crate::kernels::window::Axis;
 use crate::task::{Task, elements, elements_mut};
 use bytemuck::Pod;
-#[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
-use convrnn_format::Element;
 use convrnn_format::packing::WeightShape;
 use convrnn_format::{MAXIMUM_CONVOLUTION_OPERANDS, Numerics, Packing, PackingKind};
 
@@ -76,11 +77,7 @@ impl Arithmetic for Whole {
 
     #[inline(always)]
     fn interleaved(geometry: &Geometry, inputs: &[Input<'_, i8>], finish: Finish<'_, i32>) {
-        if gathered::fits(geometry, inputs) {
-            gathered::convolve(geometry, inputs, finish);
-        } else {
-            interleaved::convolve::<Self, 2>(geometry, inputs, finish);
-        }
+        interleaved::convolve::<Self, 2>(geometry, inputs, finish);
     }
 }
 
@@ -137,7 +134,6 @@ type FinishInto<'f, S> = &'f dyn Fn(&mut [u8], usize, usize, &[S]);
 type Direct<'f, V> = &'f dyn Fn(&Geometry, &[Input<'_, V>], &mut [u8]) -> bool;
 
 /// How integer sums become outputs: `saturate(zero + rescale[o](sum + bias[o]))`.
-#[cfg_attr(not(all(feature = "cortex-m4", target_arch = "arm")), allow(dead_code))]
 pub(crate) struct Scaling<'a> {
     /// One an output channel.
     pub bias: &'a [i32],
@@ -151,19 +147,21 @@ pub(crate) struct Scaling<'a> {
     pub element: u8,
 }
 
-/// Kernels for a processor that write their outputs themselves.
-#[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+/// Kernels that write their outputs themselves.
 fn integer_directly(geometry: &Geometry, inputs: &[Input<'_, i8>], scaling: &Scaling<'_>, output: &mut [u8]) -> bool {
-    let is_depthwise = geometry.packing.kind == PackingKind::Depthwise.to_byte();
-    is_depthwise
-        && scaling.element == Element::I8.to_byte()
-        && channelwise::convolve(geometry, inputs, scaling, elements_mut(output))
-}
-
-/// There are none.
-#[cfg(not(all(feature = "cortex-m4", target_arch = "arm")))]
-fn integer_directly(_: &Geometry, _: &[Input<'_, i8>], _: &Scaling<'_>, _: &mut [u8]) -> bool {
-    false
+    let packing = geometry.packing;
+    match PackingKind::from_byte(packing.kind) {
+        Some(PackingKind::Tiled)
+            if geometry.groups == 1 && (packing.output_tile, packing.channel_tile) == (Whole::TILE, 1) =>
+        {
+            gathered::convolve(geometry, inputs, scaling, output)
+        }
+        #[cfg(feature = "cortex-m4")]
+        Some(PackingKind::Depthwise) if scaling.element == convrnn_format::Element::I8.to_byte() => {
+            channelwise::convolve(geometry, inputs, scaling, elements_mut(output))
+        }
+        Some(PackingKind::Tiled | PackingKind::Depthwise) | None => false,
+    }
 }
 
 /// `y[o] = bias[o] + sum of w * x`; integer

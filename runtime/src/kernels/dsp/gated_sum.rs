@@ -1,0 +1,175 @@
+//! Gated sums block by block: factors of 16 bits, products into sums, the function of the sums.
+//!
+//! A factor that lies in memory as 16 bits is read where it lies, and a gate with a fine table is looked up while it is
+//! multiplied; all other factors are written to the stack first.
+
+use super::gates::{add_fine_products, add_products, function_of_sums, interpolate};
+use crate::kernels::integer::{Integer, with_integer};
+use crate::kernels::lookup::{direct_entry, fine_entry, interpolated_entry};
+use crate::task::{Task, elements, elements_mut};
+use convrnn_format::{Element, NONE, TableKind};
+
+/// Elements at a time.
+const BLOCK: usize = 128;
+
+/// Factors of a block, at a whole word.
+#[repr(C, align(8))]
+struct Factors([i16; BLOCK]);
+
+/// How values become factors.
+#[derive(Clone, Copy)]
+enum Map<'a> {
+    /// `x - z`
+    Centred(i16),
+    Direct(&'a [i16; 256]),
+    Interpolated(&'a [i16; 513]),
+    Fine(&'a [i16; 2048]),
+}
+
+/// One operand.
+#[derive(Clone, Copy)]
+struct Operand<'a> {
+    /// None where the operand lies where the output does.
+    bytes: Option<&'a [u8]>,
+    is_wide: bool,
+    map: Map<'a>,
+}
+
+/// Two operands and the rescale of their product.
+#[derive(Clone, Copy)]
+struct Product<'a> {
+    left: Operand<'a>,
+    right: Operand<'a>,
+    multiplier: i32,
+}
+
+/// Computes a gated sum if its rescales have no shift, as products of gates and values have; else it returns false and has
+/// done nothing.
+pub(crate) fn run(task: &mut Task<'_>) -> bool {
+    let record = task.record;
+    if (record.first_shift, record.second_shift) != (0, 0) {
+        return false;
+    }
+    let product = |slot: usize, multiplier: u32| {
+        let (left, right) = (operand(task, slot)?, operand(task, slot.wrapping_add(1))?);
+        // The gate stands to the left.
+        let is_gate = matches!(right.map, Map::Fine(_));
+        let (left, right) = if is_gate { (right, left) } else { (left, right) };
+        Some(Product { left, right, multiplier: multiplier as i32 })
+    };
+    let Some(first) = product(0, record.first) else { return false };
+    let second = product(2, record.second);
+    if second.is_none() && record.operand_count > 2 {
+        return false;
+    }
+    let function: &[i16] = match record.table {
+        NONE => &[],
+        offset => task.constant(offset, TableKind::Interpolated.entries()),
+    };
+    let (zero, element) = (task.target.zero_point, task.target.element);
+    let count = task.target.elements();
+    for start in (0..count).step_by(BLOCK) {
+        let mut sums = [0; BLOCK];
+        let end = start.wrapping_add(BLOCK).min(count);
+        add(&first, task.output, start, end, &mut sums);
+        if let Some(second) = &second {
+            add(second, task.output, start, end, &mut sums);
+        }
+        with_integer!(element, Y => {
+            let targets = elements_mut::<Y>(task.output).get_mut(start..end).unwrap_or(&mut []);
+            finish(targets, &sums, function.first_chunk(), zero);
+        });
+    }
+    true
+}
+
+/// An operand; none where verification would have refused it.
+fn operand<'a>(task: &Task<'a>, slot: usize) -> Option<Operand<'a>> {
+    let record = task.program.operand(&task.record, slot)?;
+    let found = task.operand(slot)?;
+    let element = Element::from_byte(found.buffer.element)?;
+    let is_wide = match element {
+        Element::I8 => false,
+        Element::I16 => true,
+        Element::I32 | Element::F32 => return None,
+    };
+    let is_fine = task.record.variant & 1_u8.wrapping_shl(slot as u32) != 0;
+    let map = match record.weights {
+        NONE => Map::Centred(found.buffer.zero_point as i16),
+        offset => {
+            let kind = TableKind::of_operand(element, is_fine)?;
+            let table: &[i16] = task.constant(offset, kind.entries());
+            match kind {
+                TableKind::Direct => Map::Direct(table.first_chunk()?),
+                TableKind::Interpolated => Map::Interpolated(table.first_chunk()?),
+                TableKind::Fine => Map::Fine(table.first_chunk()?),
+            }
+        }
+    };
+    let bytes = (!task.is_in_place(slot)).then_some(found.bytes);
+    Some(Operand { bytes, is_wide, map })
+}
+
+/// Adds a product of the elements from `start` to `end`.
+#[inline(never)]
+fn add(product: &Product<'_>, output: &[u8], start: usize, end: usize, sums: &mut [i32; BLOCK]) {
+    let Product { left, right, multiplier } = product;
+    let mut right_factors = Factors([0; BLOCK]);
+    let right = factors(right, output, start, end, &mut right_factors);
+    if let Map::Fine(table) = left.map {
+        add_fine_products(values(left, output, start, end), right, table, *multiplier, sums);
+        return;
+    }
+    let mut left_factors = Factors([0; BLOCK]);
+    let left = factors(left, output, start, end, &mut left_factors);
+    add_products(left, right, *multiplier, sums);
+}
+
+/// The values of an operand from `start` to `end`.
+fn values<'a, X: Integer>(operand: &Operand<'a>, output: &'a [u8], start: usize, end: usize) -> &'a [X] {
+    elements(operand.bytes.unwrap_or(output)).get(start..end).unwrap_or(&[])
+}
+
+/// The factors that an operand gives from `start` to `end`: its own values or what is written to `block`.
+#[inline(never)]
+fn factors<'a>(operand: &Operand<'a>, output: &'a [u8], start: usize, end: usize, block: &'a mut Factors) -> &'a [i16] {
+    match operand.map {
+        // Values of 16 bits have no zero point.
+        Map::Centred(_) if operand.is_wide => return values(operand, output, start, end),
+        Map::Centred(zero) => {
+            fill(block, values(operand, output, start, end), |x: i8| i16::from(x).wrapping_sub(zero));
+        }
+        Map::Direct(table) => {
+            fill(block, values(operand, output, start, end), |x: i8| direct_entry(table, x) as i16);
+        }
+        Map::Interpolated(table) => interpolate(values(operand, output, start, end), table, &mut block.0),
+        Map::Fine(table) => {
+            fill(block, values(operand, output, start, end), |x: i16| fine_entry(table, x) as i16);
+        }
+    }
+    &block.0
+}
+
+#[inline(always)]
+fn fill<X: Integer>(block: &mut Factors, values: &[X], map: impl Fn(X) -> i16) {
+    for (factor, &x) in block.0.iter_mut().zip(values) {
+        *factor = map(x);
+    }
+}
+
+/// The outputs of a block.
+fn finish<Y: Integer>(targets: &mut [Y], sums: &[i32; BLOCK], function: Option<&[i16; 513]>, zero: i32) {
+    match (function, bytemuck::try_cast_slice_mut(targets)) {
+        (Some(function), Ok(targets)) if size_of::<Y>() == 2 => function_of_sums(sums, function, targets),
+        (Some(function), _) => {
+            for (y, &sum) in targets.iter_mut().zip(sums) {
+                *y = Y::saturate(interpolated_entry(function, i16::saturate(sum)));
+            }
+        }
+        (None, _) => {
+            for (y, &sum) in targets.iter_mut().zip(sums) {
+                *y = Y::saturate(zero.wrapping_add(sum));
+            }
+        }
+    }
+}
