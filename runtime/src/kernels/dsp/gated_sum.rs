@@ -3,7 +3,7 @@
 //! A factor that lies in memory as 16 bits is read where it lies, and a gate with a fine table is looked up while it is
 //! multiplied; all other factors are written to the stack first.
 
-use super::gates::{add_fine_products, add_products, function_of_sums, interpolate};
+use super::gates::{Sums, fine_products, function_of_sums, interpolate, products};
 use crate::kernels::integer::{Integer, with_integer};
 use crate::kernels::lookup::{direct_entry, fine_entry, interpolated_entry};
 use crate::task::{Task, elements, elements_mut};
@@ -68,12 +68,12 @@ pub(crate) fn run(task: &mut Task<'_>) -> bool {
     };
     let (zero, element) = (task.target.zero_point, task.target.element);
     let count = task.target.elements();
+    let mut sums = [0; BLOCK];
     for start in (0..count).step_by(BLOCK) {
-        let mut sums = [0; BLOCK];
         let end = start.wrapping_add(BLOCK).min(count);
-        add(&first, task.output, start, end, &mut sums);
+        sum(&first, task.output, start, end, Sums::Begun, &mut sums);
         if let Some(second) = &second {
-            add(second, task.output, start, end, &mut sums);
+            sum(second, task.output, start, end, Sums::Continued, &mut sums);
         }
         with_integer!(element, Y => {
             let targets = elements_mut::<Y>(task.output).get_mut(start..end).unwrap_or(&mut []);
@@ -110,19 +110,56 @@ fn operand<'a>(task: &Task<'a>, slot: usize) -> Option<Operand<'a>> {
     Some(Operand { bytes, is_wide, map })
 }
 
-/// Adds a product of the elements from `start` to `end`.
-#[inline(never)]
-fn add(product: &Product<'_>, output: &[u8], start: usize, end: usize, sums: &mut [i32; BLOCK]) {
+/// Products of the elements from `start` to `end`.
+fn sum(product: &Product<'_>, output: &[u8], start: usize, end: usize, begin: Sums, sums: &mut [i32; BLOCK]) {
     let Product { left, right, multiplier } = product;
-    let mut right_factors = Factors([0; BLOCK]);
-    let right = factors(right, output, start, end, &mut right_factors);
+    match (left.map, right.own(output, start, end)) {
+        (Map::Fine(table), Some(right)) => {
+            fine_products(values(left, output, start, end), right, table, *multiplier, begin, sums);
+        }
+        (Map::Centred(_) | Map::Direct(_) | Map::Interpolated(_) | Map::Fine(_), right) => {
+            sum_of_copies(product, right, output, start, end, begin, sums);
+        }
+    }
+}
+
+/// The same where factors are written to the stack first: the right ones, unless they are given, and the left ones unless
+/// they are fine gates or lie in memory.
+#[inline(never)]
+fn sum_of_copies(
+    product: &Product<'_>,
+    right_factors: Option<&[i16]>,
+    output: &[u8],
+    start: usize,
+    end: usize,
+    begin: Sums,
+    sums: &mut [i32; BLOCK],
+) {
+    let Product { left, right, multiplier } = product;
+    let (mut left_copy, mut right_copy) = (Factors([0; BLOCK]), Factors([0; BLOCK]));
+    let right = match right_factors {
+        Some(factors) => factors,
+        None => factors(right, output, start, end, &mut right_copy),
+    };
     if let Map::Fine(table) = left.map {
-        add_fine_products(values(left, output, start, end), right, table, *multiplier, sums);
+        fine_products(values(left, output, start, end), right, table, *multiplier, begin, sums);
         return;
     }
-    let mut left_factors = Factors([0; BLOCK]);
-    let left = factors(left, output, start, end, &mut left_factors);
-    add_products(left, right, *multiplier, sums);
+    let left = match left.own(output, start, end) {
+        Some(factors) => factors,
+        None => factors(left, output, start, end, &mut left_copy),
+    };
+    products(left, right, *multiplier, begin, sums);
+}
+
+impl<'a> Operand<'a> {
+    /// The values from `start` to `end`, where they are the factors: those of 16 bits have no zero point.
+    fn own(&self, output: &'a [u8], start: usize, end: usize) -> Option<&'a [i16]> {
+        match self.map {
+            Map::Centred(_) if self.is_wide => Some(values(self, output, start, end)),
+            Map::Centred(_) | Map::Direct(_) | Map::Interpolated(_) | Map::Fine(_) => None,
+        }
+    }
 }
 
 /// The values of an operand from `start` to `end`.
@@ -130,12 +167,9 @@ fn values<'a, X: Integer>(operand: &Operand<'a>, output: &'a [u8], start: usize,
     elements(operand.bytes.unwrap_or(output)).get(start..end).unwrap_or(&[])
 }
 
-/// The factors that an operand gives from `start` to `end`: its own values or what is written to `block`.
-#[inline(never)]
+/// Writes the factors that an operand gives from `start` to `end`.
 fn factors<'a>(operand: &Operand<'a>, output: &'a [u8], start: usize, end: usize, block: &'a mut Factors) -> &'a [i16] {
     match operand.map {
-        // Values of 16 bits have no zero point.
-        Map::Centred(_) if operand.is_wide => return values(operand, output, start, end),
         Map::Centred(zero) => {
             fill(block, values(operand, output, start, end), |x: i8| i16::from(x).wrapping_sub(zero));
         }

@@ -9,20 +9,37 @@ fn scaled(value: i32, multiplier: i32) -> i32 {
     rescale(value, multiplier, 0)
 }
 
-/// `sums[i] += R(table[(gates[i] + 32768) >> 5] * values[i])`
-pub(super) fn add_fine_products(gates: &[i16], values: &[i16], table: &[i16; 2048], multiplier: i32, sums: &mut [i32]) {
-    let done = turns::fine_products(gates, values, table, multiplier, sums);
+/// Where the sums of products go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sums {
+    /// They are the first ones.
+    Begun,
+    /// They are added to those that are there.
+    Continued,
+}
+
+/// `sums[i] = R(table[(gates[i] + 32768) >> 5] * values[i])`, and what was there where they are continued
+pub(super) fn fine_products(
+    gates: &[i16],
+    values: &[i16],
+    table: &[i16; 2048],
+    multiplier: i32,
+    begin: Sums,
+    sums: &mut [i32],
+) {
+    let done = turns::fine_products(gates, values, table, multiplier, begin, sums);
     for ((sum, &gate), &value) in sums.iter_mut().zip(gates).zip(values).skip(done) {
-        let product = fine_entry(table, gate).wrapping_mul(value.into());
-        *sum = sum.wrapping_add(scaled(product, multiplier));
+        let product = scaled(fine_entry(table, gate).wrapping_mul(value.into()), multiplier);
+        *sum = if begin == Sums::Begun { product } else { sum.wrapping_add(product) };
     }
 }
 
-/// `sums[i] += R(left[i] * right[i])`
-pub(super) fn add_products(left: &[i16], right: &[i16], multiplier: i32, sums: &mut [i32]) {
-    let done = turns::products(left, right, multiplier, sums);
+/// `sums[i] = R(left[i] * right[i])`, and what was there where they are continued
+pub(super) fn products(left: &[i16], right: &[i16], multiplier: i32, begin: Sums, sums: &mut [i32]) {
+    let done = turns::products(left, right, multiplier, begin, sums);
     for ((sum, &left), &right) in sums.iter_mut().zip(left).zip(right).skip(done) {
-        *sum = sum.wrapping_add(scaled(i32::from(left).wrapping_mul(right.into()), multiplier));
+        let product = scaled(i32::from(left).wrapping_mul(right.into()), multiplier);
+        *sum = if begin == Sums::Begun { product } else { sum.wrapping_add(product) };
     }
 }
 
@@ -46,11 +63,13 @@ pub(super) fn interpolate(values: &[i16], table: &[i16; 513], targets: &mut [i16
 /// No turns: the plain loops do it all.
 #[cfg(not(all(feature = "cortex-m4", target_arch = "arm")))]
 mod turns {
-    pub(super) fn fine_products(_: &[i16], _: &[i16], _: &[i16; 2048], _: i32, _: &mut [i32]) -> usize {
+    use super::Sums;
+
+    pub(super) fn fine_products(_: &[i16], _: &[i16], _: &[i16; 2048], _: i32, _: Sums, _: &mut [i32]) -> usize {
         0
     }
 
-    pub(super) fn products(_: &[i16], _: &[i16], _: i32, _: &mut [i32]) -> usize {
+    pub(super) fn products(_: &[i16], _: &[i16], _: i32, _: Sums, _: &mut [i32]) -> usize {
         0
     }
 
@@ -67,6 +86,7 @@ mod turns {
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 #[allow(unsafe_code)]
 mod turns {
+    use super::Sums;
     use core::arch::naked_asm;
 
     /// Elements of whole turns; none where an address is no whole word, as `ldrd` and `strd` want it.
@@ -81,6 +101,7 @@ mod turns {
         values: &[i16],
         table: &[i16; 2048],
         multiplier: i32,
+        begin: Sums,
         sums: &mut [i32],
     ) -> usize {
         let count = whole(
@@ -91,19 +112,31 @@ mod turns {
             let middle = table.as_ptr().wrapping_add(1024);
             // SAFETY: `count` is a positive multiple of four and within all three slices, which start at whole words; the
             // table reaches 1024 entries to both sides of `middle`, less one above.
-            unsafe { fine_product_turns(gates.as_ptr(), values.as_ptr(), sums.as_mut_ptr(), count, middle, multiplier) }
+            unsafe {
+                let turns = match begin {
+                    Sums::Begun => fine_product_turns,
+                    Sums::Continued => further_fine_product_turns,
+                };
+                turns(gates.as_ptr(), values.as_ptr(), sums.as_mut_ptr(), count, middle, multiplier);
+            }
         }
         count
     }
 
-    pub(super) fn products(left: &[i16], right: &[i16], multiplier: i32, sums: &mut [i32]) -> usize {
+    pub(super) fn products(left: &[i16], right: &[i16], multiplier: i32, begin: Sums, sums: &mut [i32]) -> usize {
         let count = whole(
             [left.len(), right.len(), sums.len()],
             [left.as_ptr().addr(), right.as_ptr().addr(), sums.as_ptr().addr()],
         );
         if count > 0 {
             // SAFETY: `count` is a positive multiple of four and within all three slices, which start at whole words.
-            unsafe { product_turns(left.as_ptr(), right.as_ptr(), sums.as_mut_ptr(), count, multiplier) }
+            unsafe {
+                let turns = match begin {
+                    Sums::Begun => product_turns,
+                    Sums::Continued => further_product_turns,
+                };
+                turns(left.as_ptr(), right.as_ptr(), sums.as_mut_ptr(), count, multiplier);
+            }
         }
         count
     }
@@ -131,84 +164,108 @@ mod turns {
         count
     }
 
-    /// 22 instructions for four elements: r7 and r9 two gates each, r10 and r11 two values each, r6 to r9 products, r10 to
-    /// r12 and lr sums.
-    ///
-    /// # Safety
-    /// `count` is a positive multiple of four; there are so many elements, at whole words; at `middle`, 1024 entries can
-    /// be read before and as many from there on.
-    #[unsafe(naked)]
-    unsafe extern "C" fn fine_product_turns(
-        gates: *const i16,
-        values: *const i16,
-        sums: *mut i32,
-        count: usize,
-        middle: *const i16,
-        multiplier: i32,
-    ) {
-        naked_asm!(
-            "push {{r4-r11, lr}}",
-            "ldrd r4, r5, [sp, #36]",
-            "2:",
-            "ldrd r7, r9, [r0], #8",
-            "ldrd r10, r11, [r1], #8",
-            "sbfx r6, r7, #5, #11",
-            "asr r7, r7, #21",
-            "sbfx r8, r9, #5, #11",
-            "asr r9, r9, #21",
-            "ldrsh r6, [r4, r6, lsl #1]",
-            "ldrsh r7, [r4, r7, lsl #1]",
-            "ldrsh r8, [r4, r8, lsl #1]",
-            "ldrsh r9, [r4, r9, lsl #1]",
-            "smulbb r6, r6, r10",
-            "smulbt r7, r7, r10",
-            "smulbb r8, r8, r11",
-            "smulbt r9, r9, r11",
-            "ldm r2, {{r10-r12, lr}}",
-            "subs r3, #4",
-            "smmlar r6, r6, r5, r10",
-            "smmlar r7, r7, r5, r11",
-            "smmlar r8, r8, r5, r12",
-            "smmlar r9, r9, r5, lr",
-            "stm r2!, {{r6-r9}}",
-            "bne 2b",
-            "pop {{r4-r11, pc}}",
-        )
+    /// Four products in r6 to r9 by the multiplier in r5, as the first ones.
+    macro_rules! begun {
+        () => {
+            "smmulr r6, r6, r5
+            smmulr r7, r7, r5
+            smmulr r8, r8, r5
+            smmulr r9, r9, r5"
+        };
     }
 
-    /// 14 instructions for four elements.
-    ///
-    /// # Safety
-    /// `count` is a positive multiple of four; there are so many elements, at whole words.
-    #[unsafe(naked)]
-    unsafe extern "C" fn product_turns(
-        left: *const i16,
-        right: *const i16,
-        sums: *mut i32,
-        count: usize,
-        multiplier: i32,
-    ) {
-        naked_asm!(
-            "push {{r4-r11, lr}}",
-            "ldr r4, [sp, #36]",
-            "2:",
-            "ldrd r6, r8, [r0], #8",
-            "ldrd r10, r11, [r1], #8",
-            "smultt r7, r6, r10",
-            "smulbb r6, r6, r10",
-            "smultt r9, r8, r11",
-            "smulbb r8, r8, r11",
-            "ldm r2, {{r10-r12, lr}}",
-            "subs r3, #4",
-            "smmlar r6, r6, r4, r10",
-            "smmlar r7, r7, r4, r11",
-            "smmlar r8, r8, r4, r12",
-            "smmlar r9, r9, r4, lr",
-            "stm r2!, {{r6-r9}}",
-            "bne 2b",
-            "pop {{r4-r11, pc}}",
-        )
+    /// The same with the sums that are there, which pass through r10 to r12 and lr.
+    macro_rules! continued {
+        () => {
+            "ldm r2, {{r10-r12, lr}}
+            smmlar r6, r6, r5, r10
+            smmlar r7, r7, r5, r11
+            smmlar r8, r8, r5, r12
+            smmlar r9, r9, r5, lr"
+        };
     }
+
+    /// For four elements 21 or 22 instructions: r7 and r9 two gates each, r10 and r11 two values each, r6 to r9 products.
+    macro_rules! fine_product_turns {
+        ($name:ident, $scale:expr) => {
+            /// # Safety
+            /// `count` is a positive multiple of four; there are so many elements, at whole words; at `middle`, 1024
+            /// entries can be read before and as many from there on.
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(
+                gates: *const i16,
+                values: *const i16,
+                sums: *mut i32,
+                count: usize,
+                middle: *const i16,
+                multiplier: i32,
+            ) {
+                naked_asm!(
+                    "push {{r4-r11, lr}}",
+                    "ldrd r4, r5, [sp, #36]",
+                    "2:",
+                    "ldrd r7, r9, [r0], #8",
+                    "ldrd r10, r11, [r1], #8",
+                    "sbfx r6, r7, #5, #11",
+                    "asr r7, r7, #21",
+                    "sbfx r8, r9, #5, #11",
+                    "asr r9, r9, #21",
+                    "ldrsh r6, [r4, r6, lsl #1]",
+                    "ldrsh r7, [r4, r7, lsl #1]",
+                    "ldrsh r8, [r4, r8, lsl #1]",
+                    "ldrsh r9, [r4, r9, lsl #1]",
+                    "smulbb r6, r6, r10",
+                    "smulbt r7, r7, r10",
+                    "smulbb r8, r8, r11",
+                    "smulbt r9, r9, r11",
+                    $scale,
+                    "subs r3, #4",
+                    "stm r2!, {{r6-r9}}",
+                    "bne 2b",
+                    "pop {{r4-r11, pc}}",
+                )
+            }
+        };
+    }
+
+    fine_product_turns!(fine_product_turns, begun!());
+    fine_product_turns!(further_fine_product_turns, continued!());
+
+    /// For four elements 13 or 14 instructions: r6 and r8 two left values each, r10 and r11 two right ones each.
+    macro_rules! product_turns {
+        ($name:ident, $scale:expr) => {
+            /// # Safety
+            /// `count` is a positive multiple of four; there are so many elements, at whole words.
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(
+                left: *const i16,
+                right: *const i16,
+                sums: *mut i32,
+                count: usize,
+                multiplier: i32,
+            ) {
+                naked_asm!(
+                    "push {{r4-r11, lr}}",
+                    "ldr r5, [sp, #36]",
+                    "2:",
+                    "ldrd r6, r8, [r0], #8",
+                    "ldrd r10, r11, [r1], #8",
+                    "smultt r7, r6, r10",
+                    "smulbb r6, r6, r10",
+                    "smultt r9, r8, r11",
+                    "smulbb r8, r8, r11",
+                    $scale,
+                    "subs r3, #4",
+                    "stm r2!, {{r6-r9}}",
+                    "bne 2b",
+                    "pop {{r4-r11, pc}}",
+                )
+            }
+        };
+    }
+
+    product_turns!(product_turns, begun!());
+    product_turns!(further_product_turns, continued!());
 
     /// One value between two entries, times 128 and with one half added, into a register; given are the instructions that
     /// bring the index to r11 and the fraction to that register. The two entries are one word; as a word the weights of
