@@ -4,12 +4,12 @@ use super::calibrate::Calibration;
 use super::convolution::{self, Failure, Operand};
 use super::error::QuantizeError;
 use super::frame;
-use super::plan::{Plan, Role};
+use super::plan::{Function, Plan, Role};
 use super::range::RangeRule;
 use super::scales::Scales;
 use super::types::*;
 use crate::graph::{NodeId, Read, StepGraph, Tap};
-use crate::operation::Operation;
+use crate::operation::{Activation, Operation};
 use crate::parameters::Parameters;
 use crate::passes::fuse_gates;
 use crate::shape::Shape;
@@ -198,14 +198,26 @@ impl Converter<'_, '_> {
         if let Some(index) = self.nodes.iter().position(is_it) {
             return Ok(Read::Node(NodeId(index)));
         }
+        let name = self.free_name(&format!("{}.view", self.graph.read_name(read)));
+        self.rescaled(read, name, layer, (kept, kind), wanted).map(Read::Node)
+    }
+
+    /// Emits what is kept in a wanted type, as the float graph's `value`.
+    fn rescaled(
+        &mut self,
+        value: Read,
+        name: String,
+        layer: usize,
+        (kept, kind): (Read, QuantizedType),
+        wanted: QuantizedType,
+    ) -> Result<NodeId, Stop> {
         let magnitude = kind.magnitude();
         let rescale = Rescale::new(kind.scale / wanted.scale, magnitude).ok_or(Stop::Widen {
-            value: read,
+            value,
             element: wanted.element,
             scale: Rescale::smallest_output_scale(kind.scale, magnitude),
         })?;
-        let name = self.free_name(&format!("{}.view", self.graph.read_name(read)));
-        Ok(Read::Node(self.push(name, layer, QuantizedOperation::Rescale(rescale), vec![kept], wanted)))
+        Ok(self.push(name, layer, QuantizedOperation::Rescale(rescale), vec![kept], wanted))
     }
 
     fn free_name(&self, name: &str) -> String {
@@ -239,7 +251,11 @@ impl Converter<'_, '_> {
                 let function = |x: f64| functions.iter().fold(x, |x, function| function.apply(x));
                 let element = self.plan.elements[id.0];
                 let output = self.scales.of(Read::Node(id), element);
-                if kind.element == Element::I16 && element == Element::I8 {
+                let is_relu = *functions == [Function::Activation(Activation::Relu)];
+                if is_relu && kind.element == Element::I16 && output.zero_point == -128 {
+                    // Where zero is the smallest integer, saturation is the relu.
+                    self.rescaled(Read::Node(id), node.name.clone(), node.layer, (input, kind), output)?
+                } else if kind.element == Element::I16 && element == Element::I8 {
                     // Interpolating between i8 entries would round twice to i8; so i16 first.
                     let wide = self.scales.of(Read::Node(id), Element::I16);
                     let lookup = QuantizedOperation::Lookup(Lookup::new(&kind, &wide, function));
