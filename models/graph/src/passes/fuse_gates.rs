@@ -1,6 +1,7 @@
 //! Gates become one integer operation: the elementwise end of a cell's update, from the sums of its convolutions to the
 //! new state, in one pass over memory.
 
+use super::readers;
 use crate::graph::{NodeId, Read};
 use crate::quantize::{Element, GatedSum, Lookup, QuantizedGraph, QuantizedNode, QuantizedOperation, Rescale};
 
@@ -30,21 +31,6 @@ pub fn fuse_gates(graph: &QuantizedGraph) -> QuantizedGraph {
         }
     }
     rebuild(graph, fused, &absorbed)
-}
-
-/// By node: how many read it, states, logits and taps included.
-fn readers(graph: &QuantizedGraph) -> Vec<usize> {
-    let mut readers = vec![0; graph.nodes.len()];
-    let reads = graph.nodes.iter().flat_map(|node| &node.inputs);
-    let nodes = reads.filter_map(|read| match read {
-        Read::Node(node) => Some(node.0),
-        Read::Frame | Read::State(_) => None,
-    });
-    let kept = graph.states.iter().map(|state| state.next.0).chain(graph.taps.iter().map(|tap| tap.node.0));
-    for node in nodes.chain(kept).chain([graph.logits.0]) {
-        readers[node] += 1;
-    }
-    readers
 }
 
 /// Tries to see one node as the end of a gated sum.
@@ -203,22 +189,11 @@ fn rebuild(graph: &QuantizedGraph, fused: Vec<Option<QuantizedNode>>, absorbed: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quantize::{
-        Calibration, IntegerInterpreter, IntegerTensor, PixelScale, QuantizeOptions, QuantizedState, quantize,
-    };
-    use crate::testing::{RandomNetwork, random_frames, random_network};
+    use crate::passes::testing::quantized_parts;
+    use crate::quantize::{IntegerInterpreter, IntegerTensor, QuantizedState};
+    use crate::testing::random_frames;
 
     const STEPS: usize = 12;
-
-    fn parts(seed: u64) -> QuantizedGraph {
-        let RandomNetwork { graph, parameters } = random_network(seed);
-        let frames = random_frames(graph.frame, STEPS, seed);
-        let calibration = Calibration::of_sequences(&graph, &parameters, &[frames.iter().collect()]).expect("finite");
-        let (mean, deviation) = (vec![0.5; graph.frame.channels], vec![0.25; graph.frame.channels]);
-        let pixels = PixelScale { mean: &mean, standard_deviation: &deviation };
-        let options = QuantizeOptions { fuse_gates: false, ..QuantizeOptions::default() };
-        quantize(&graph, &parameters, &calibration, pixels, &options).expect("quantises").graph
-    }
 
     fn largest_difference(state: &QuantizedState, left: &IntegerTensor, right: &IntegerTensor) -> f64 {
         let differences = left.values.iter().zip(&right.values).map(|(a, b)| f64::from((a - b).abs()));
@@ -230,7 +205,7 @@ mod tests {
     fn a_fused_graph_computes_what_its_parts_do() {
         let (mut sums, mut single, mut fine) = (0, 0, 0);
         for seed in 0..120 {
-            let before = parts(seed);
+            let before = quantized_parts(seed);
             let after = fuse_gates(&before);
             after.check().expect("valid");
             for node in &after.nodes {

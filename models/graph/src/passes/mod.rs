@@ -3,6 +3,28 @@
 
 mod fold;
 mod fuse_gates;
+mod pool_first;
+#[cfg(test)]
+mod testing;
 
 pub use fold::fold;
 pub use fuse_gates::fuse_gates;
+pub use pool_first::pool_first;
+
+use crate::graph::Read;
+use crate::quantize::QuantizedGraph;
+
+/// By node: how many read it, states, logits and taps included.
+fn readers(graph: &QuantizedGraph) -> Vec<usize> {
+    let mut readers = vec![0; graph.nodes.len()];
+    let reads = graph.nodes.iter().flat_map(|node| &node.inputs);
+    let nodes = reads.filter_map(|read| match read {
+        Read::Node(node) => Some(node.0),
+        Read::Frame | Read::State(_) => None,
+    });
+    let kept = graph.states.iter().map(|state| state.next.0).chain(graph.taps.iter().map(|tap| tap.node.0));
+    for node in nodes.chain(kept).chain([graph.logits.0]) {
+        readers[node] += 1;
+    }
+    readers
+}

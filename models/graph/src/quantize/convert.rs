@@ -11,7 +11,7 @@ use super::types::*;
 use crate::graph::{NodeId, Read, StepGraph, Tap};
 use crate::operation::{Activation, Operation};
 use crate::parameters::Parameters;
-use crate::passes::fuse_gates;
+use crate::passes::{fuse_gates, pool_first};
 use crate::shape::Shape;
 
 /// How often scales may be widened before giving up: once for a value is the rule.
@@ -26,13 +26,14 @@ pub struct QuantizeOptions {
     pub headroom: f64,
     /// Whether the mean error of rounded weights is taken off the biases.
     pub correct_bias: bool,
-    /// Whether [`crate::passes::fuse_gates`] follows.
-    pub fuse_gates: bool,
+    /// Whether the passes over integer graphs follow: [`crate::passes::pool_first`] and
+    /// [`crate::passes::fuse_gates`].
+    pub passes: bool,
 }
 
 impl Default for QuantizeOptions {
     fn default() -> Self {
-        Self { range: RangeRule::LeastError, headroom: 1.5, correct_bias: false, fuse_gates: true }
+        Self { range: RangeRule::LeastError, headroom: 1.5, correct_bias: false, passes: true }
     }
 }
 
@@ -88,8 +89,8 @@ pub fn quantize(
         };
         match converter.convert(frame) {
             Ok(mut quantized) => {
-                if options.fuse_gates {
-                    quantized = fuse_gates(&quantized);
+                if options.passes {
+                    quantized = fuse_gates(&pool_first(&quantized));
                 }
                 quantized.check()?;
                 return Ok(Quantized { graph: quantized, frame_table: frame::frame_table(&frame, pixels) });

@@ -50,7 +50,7 @@ fn quantized() -> QuantizedGraph {
     let frames = random_frames(graph.frame, 20, 1);
     let calibration = Calibration::of_sequences(&graph, &parameters, &[frames.iter().collect()]).expect("finite");
     let pixels = PixelScale { mean: &[0.5], standard_deviation: &[0.25] };
-    let options = QuantizeOptions { fuse_gates: false, ..QuantizeOptions::default() };
+    let options = QuantizeOptions { passes: false, ..QuantizeOptions::default() };
     quantize(&graph, &parameters, &calibration, pixels, &options).expect("quantises").graph
 }
 
