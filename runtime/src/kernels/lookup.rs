@@ -32,6 +32,12 @@ fn direct<Y: Integer>(input: &[i8], table: &[i16], output: &mut [Y]) {
 /// [`interpolated_entry`]
 fn interpolated<Y: Integer>(input: &[i16], table: &[i16], output: &mut [Y]) {
     let Some(table) = table.first_chunk() else { return };
+    #[cfg(feature = "cortex-m4")]
+    if let Ok(wide) = bytemuck::try_cast_slice_mut(output)
+        && size_of::<Y>() == 2
+    {
+        return crate::kernels::dsp::gates::interpolate(input, table, wide);
+    }
     for (y, &x) in output.iter_mut().zip(input) {
         keep_rolled();
         *y = Y::saturate(interpolated_entry(table, x));

@@ -1,7 +1,11 @@
 //! Maximum over windows, mean over a map.
 
+#[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+use crate::kernels::dsp::maximum::{Window, maximum as maximum_by_words};
 use crate::kernels::integer::{Integer, rescale, with_integer};
 use crate::kernels::window::Axis;
+#[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+use crate::kernels::window::Span;
 use crate::task::{Operand, Task, elements, elements_mut};
 use convrnn_format::{BufferRecord, Numerics, OperationRecord};
 
@@ -37,6 +41,10 @@ fn maximum<T: bytemuck::Pod>(
         for column in 0..target.width as usize {
             let along = columns.span(column);
             let Some(pixel) = pixels.next() else { return };
+            #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+            if by_words(pixel, values, channels, &columns, down, along) {
+                continue;
+            }
             pixel.fill(lowest);
             for source_row in down.source..down.source.wrapping_add(down.length) {
                 let first = source_row.wrapping_mul(columns.size).wrapping_add(along.source).wrapping_mul(channels);
@@ -49,6 +57,25 @@ fn maximum<T: bytemuck::Pod>(
             }
         }
     }
+}
+
+/// The maximum of a window by words of channels, for integers.
+#[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+fn by_words<T: bytemuck::Pod>(
+    pixel: &mut [T],
+    values: &[T],
+    channels: usize,
+    columns: &Axis,
+    down: Span,
+    along: Span,
+) -> bool {
+    let size = size_of::<T>();
+    let first = down.source.wrapping_mul(columns.size).wrapping_add(along.source).wrapping_mul(channels);
+    let bytes = channels.wrapping_mul(size);
+    let line = columns.size.wrapping_mul(bytes);
+    let window = Window { pixel: bytes, line, rows: down.length, columns: along.length };
+    let source = bytemuck::cast_slice(values.get(first..).unwrap_or(&[]));
+    maximum_by_words(bytemuck::cast_slice_mut(pixel), source, window, size)
 }
 
 /// Mean over positions; integer `saturate(z_out + first(sum of (x - z)))`.

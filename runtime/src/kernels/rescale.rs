@@ -2,6 +2,8 @@
 
 use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
 use crate::task::{Task, elements, elements_mut};
+#[cfg(feature = "cortex-m4")]
+use convrnn_format::Element;
 
 /// `saturate(z_out + first(x - z))`
 #[inline(never)]
@@ -9,6 +11,20 @@ pub fn run(task: &mut Task<'_>) {
     let Some(input) = task.operand(0) else { return };
     let (multiplier, shift) = (task.record.first as i32, task.record.first_shift);
     let (zero, input_zero) = (task.target.zero_point, input.buffer.zero_point);
+    #[cfg(feature = "cortex-m4")]
+    {
+        let is_narrowing =
+            (input.buffer.element, task.target.element) == (Element::I16.to_byte(), Element::I8.to_byte());
+        if is_narrowing && shift == 0 {
+            // Values of 16 bits have no zero point.
+            return crate::kernels::dsp::narrow::narrow(
+                elements(input.bytes),
+                multiplier,
+                zero,
+                elements_mut(task.output),
+            );
+        }
+    }
     with_integer!(input.buffer.element, X => with_integer!(task.target.element, Y => {
         for (y, &x) in elements_mut::<Y>(task.output).iter_mut().zip(elements::<X>(input.bytes)) {
             keep_rolled();

@@ -11,20 +11,38 @@ pub fn run(task: &mut Task<'_>) {
     let (rows, columns) = (task.target.height as usize, task.target.width as usize);
     let table: &[u8] = task.constant(task.record.table, rows.wrapping_add(columns).wrapping_mul(ResizeEntry::STRIDE));
     match task.numerics() {
-        Numerics::Real => interpolate::<f32>(&input, &task.target, table, task.output, |corners, down, along| {
-            let blend = |a: f32, b: f32, weight: f32| (1.0 - weight) * a + weight * b;
-            let upper = blend(corners[0], corners[1], along.weight);
-            let lower = blend(corners[2], corners[3], along.weight);
-            blend(upper, lower, down.weight)
-        }),
+        Numerics::Real => {
+            interpolate::<f32>(&input, &task.target, table, task.output, |pixel, corners, down, along| {
+                let blend = |a: f32, b: f32, weight: f32| (1.0 - weight) * a + weight * b;
+                let [a, b, c, d] = corners;
+                let upper = a.iter().zip(b).map(|(&a, &b)| blend(a, b, along.weight));
+                let lower = c.iter().zip(d).map(|(&c, &d)| blend(c, d, along.weight));
+                for (y, (upper, lower)) in pixel.iter_mut().zip(upper.zip(lower)) {
+                    *y = blend(upper, lower, down.weight);
+                }
+            })
+        }
         Numerics::Integer => with_integer!(task.target.element, Y => {
-            interpolate::<Y>(&input, &task.target, table, task.output, |corners, down, along| {
-                let (down, along) = (i32::from(down.weight_128), i32::from(along.weight_128));
-                let blend = |a: Y, b: Y| (128 - along) * a.widen() + along * b.widen();
-                let sum = (128 - down) * blend(corners[0], corners[1]) + down * blend(corners[2], corners[3]);
-                Y::saturate((sum + 8192) >> 14)
+            interpolate::<Y>(&input, &task.target, table, task.output, |pixel, corners, down, along| {
+                let axis = |weight_128: u16| [128_u16.wrapping_sub(weight_128), weight_128];
+                let ([top, bottom], [left, right]) = (axis(down.weight_128), axis(along.weight_128));
+                let weights = [(top, left), (top, right), (bottom, left), (bottom, right)];
+                blend(pixel, corners, weights.map(|(row, column)| row.wrapping_mul(column)));
             });
         }),
+    }
+}
+
+/// `(sum of weights[k] * corners[k] + 8192) >> 14`; the weights sum up to 16384.
+fn blend<Y: Integer>(pixel: &mut [Y], corners: [&[Y]; 4], weights: [u16; 4]) {
+    #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+    if crate::kernels::dsp::blend::blend(pixel, corners, weights) {
+        return;
+    }
+    let ([a, b, c, d], weights) = (corners, weights.map(i32::from));
+    for (y, ((&a, &b), (&c, &d))) in pixel.iter_mut().zip(a.iter().zip(b).zip(c.iter().zip(d))) {
+        let products = [a.widen() * weights[0], b.widen() * weights[1], c.widen() * weights[2], d.widen() * weights[3]];
+        *y = Y::saturate((products[0] + products[1] + products[2] + products[3] + 8192) >> 14);
     }
 }
 
@@ -33,7 +51,7 @@ fn interpolate<T: bytemuck::Pod>(
     target: &BufferRecord,
     table: &[u8],
     output: &mut [u8],
-    blend: impl Fn([T; 4], &ResizeEntry, &ResizeEntry) -> T,
+    blend: impl Fn(&mut [T], [&[T]; 4], &ResizeEntry, &ResizeEntry),
 ) {
     let channels = target.channels as usize;
     let (height, width) = (input.buffer.height as usize, input.buffer.width as usize);
@@ -51,11 +69,8 @@ fn interpolate<T: bytemuck::Pod>(
         for along in columns.chunks_exact(ResizeEntry::STRIDE).filter_map(ResizeEntry::decode) {
             let (left, right) = (along.first.into(), second(along.first.into(), width));
             let Some(pixel) = pixels.next() else { return };
-            let upper = pixel_at(top, left).iter().zip(pixel_at(top, right));
-            let lower = pixel_at(bottom, left).iter().zip(pixel_at(bottom, right));
-            for (y, ((&a, &b), (&c, &d))) in pixel.iter_mut().zip(upper.zip(lower)) {
-                *y = blend([a, b, c, d], &down, &along);
-            }
+            let corners = [(top, left), (top, right), (bottom, left), (bottom, right)];
+            blend(pixel, corners.map(|(row, column)| pixel_at(row, column)), &down, &along);
         }
     }
 }

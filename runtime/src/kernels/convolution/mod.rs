@@ -12,6 +12,8 @@ mod gathered;
 mod general;
 mod interleaved;
 mod lanes;
+#[cfg(any(test, feature = "cortex-m4"))]
+mod quads;
 mod rows;
 mod scratch;
 mod tiles;
@@ -56,6 +58,10 @@ impl Arithmetic for Real {
 
     #[inline(always)]
     fn interleaved(geometry: &Geometry, inputs: &[Input<'_, f32>], finish: Finish<'_, f32>) {
+        #[cfg(feature = "cortex-m4")]
+        if geometry.groups == 1 {
+            return quads::convolve(geometry, inputs, finish);
+        }
         interleaved::convolve::<Self, 4>(geometry, inputs, finish);
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn function_of_sums(sums: &[i32], table: &[i16; 513], targets: &mut [
 }
 
 /// `targets[i] = table(values[i])`, with lines between the entries
-pub(super) fn interpolate(values: &[i16], table: &[i16; 513], targets: &mut [i16]) {
+pub(crate) fn interpolate(values: &[i16], table: &[i16; 513], targets: &mut [i16]) {
     let done = turns::interpolate(values, table, targets);
     for (target, &value) in targets.iter_mut().zip(values).skip(done) {
         *target = interpolated_entry(table, value) as i16;

@@ -3,5 +3,10 @@
 //! Inner loops are assembly; each has a twin in plain Rust, which takes what is left over after whole turns, and all of it
 //! on other machines, where tests run the rest of the kernel.
 
+#[cfg(target_arch = "arm")]
+pub(crate) mod blend;
 pub(crate) mod gated_sum;
-mod gates;
+pub(crate) mod gates;
+#[cfg(target_arch = "arm")]
+pub(crate) mod maximum;
+pub(crate) mod narrow;
