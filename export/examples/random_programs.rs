@@ -1,9 +1,9 @@
-//! Writes device programs of random networks, small ones, in both arithmetics, plans and packings: a
+//! Writes device programs of random networks, small ones, in both arithmetics, plans and targets: a
 //! start for fuzzing.
 //!
 //! `cargo run -p convrnn-export --example random_programs -- FOLDER`
 
-use convrnn_export::program::{PackingChoice, ProgramDescription, ProgramOptions, write_integer, write_real};
+use convrnn_export::program::{ProgramDescription, ProgramOptions, Target, write_integer, write_real};
 use convrnn_format::{Plan, Skipping};
 use convrnn_graph::quantize::{Calibration, PixelScale, QuantizeOptions, quantize};
 use convrnn_graph::{Presentation, testing};
@@ -38,7 +38,7 @@ fn write(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
     let description = ProgramDescription { class_names: &[], preprocessing: Some(&preprocessing), presentation };
     let options = ProgramOptions {
         plan: if seed.is_multiple_of(2) { Plan::Sequential } else { Plan::Parallel },
-        packing: if seed.is_multiple_of(3) { PackingChoice::Rows } else { PackingChoice::Interleaved },
+        target: Target::ALL[seed as usize % Target::ALL.len()],
         keep_taps: !seed.is_multiple_of(4),
         skipping: [Skipping::None, Skipping::Propagation, Skipping::Comparison][seed as usize % 3],
     };

@@ -1,5 +1,13 @@
 //! Who computes the operations.
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "x86_64")]
+pub use crate::kernels::x86::level::Level;
+#[cfg(target_arch = "x86_64")]
+pub use x86::X86;
+
 use crate::kernels;
 use crate::task::Task;
 use convrnn_format::{LoadError, OperationKind, Program};

@@ -16,7 +16,7 @@
 //! gives the same integers.
 #![no_std]
 
-#[cfg(feature = "threads")]
+#[cfg(feature = "std")]
 extern crate std;
 
 #[cfg(target_endian = "big")]

@@ -2,7 +2,7 @@
 
 use super::{Outcome, bytes, grouped, say};
 use convrnn_export::device::{calibration_path, program, quantization_report};
-use convrnn_export::program::{PackingChoice, ProgramOptions, ProgramReport};
+use convrnn_export::program::{ProgramOptions, ProgramReport, Target};
 use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::locate;
 use convrnn_models::files::write_whole;
@@ -24,9 +24,10 @@ pub struct Arguments {
     /// Order of the layers within a step.
     #[arg(long, value_enum, default_value = "sequential")]
     plan: PlanArgument,
-    /// How weights lie in flash.
-    #[arg(long, value_enum, default_value = "interleaved")]
-    packing: PackingArgument,
+    /// Processor whose kernels the weights are packed for. Every processor runs every program, to the same bits in int8;
+    /// its own fastest.
+    #[arg(long, value_enum, default_value = "portable")]
+    target: TargetArgument,
     /// Let the memory of taps that are no state be used again within the step.
     #[arg(long)]
     drop_taps: bool,
@@ -60,11 +61,18 @@ enum PlanArgument {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum PackingArgument {
-    /// [output][row][column][input].
+enum TargetArgument {
+    /// No processor: [output][row][column][input].
     Rows,
-    /// Four output channels side by side, as the portable kernels like it.
-    Interleaved,
+    /// Any: four output channels side by side for f32, two for int8.
+    Portable,
+    /// Cortex-M4, M7 and M33: as portable.
+    CortexM4,
+    /// Cortex-M55: as portable.
+    CortexM55,
+    /// x86-64: 16 output channels side by side.
+    #[value(name = "x86-64")]
+    X86_64,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -89,9 +97,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
             PlanArgument::Sequential => Plan::Sequential,
             PlanArgument::Parallel => Plan::Parallel,
         },
-        packing: match arguments.packing {
-            PackingArgument::Rows => PackingChoice::Rows,
-            PackingArgument::Interleaved => PackingChoice::Interleaved,
+        target: match arguments.target {
+            TargetArgument::Rows => Target::Rows,
+            TargetArgument::Portable => Target::Portable,
+            TargetArgument::CortexM4 => Target::CortexM4,
+            TargetArgument::CortexM55 => Target::CortexM55,
+            TargetArgument::X86_64 => Target::X86_64,
         },
         keep_taps: !arguments.drop_taps,
         skipping: match arguments.skip {

@@ -26,7 +26,7 @@ mod write;
 
 pub use aligned::AlignedBytes;
 pub use error::ProgramError;
-pub use pack::PackingChoice;
+pub use pack::Target;
 pub use report::{LayerUse, OperationUse, ProgramReport, SectionUse, StateUse};
 pub use run::{RunError, run_presentation};
 
@@ -41,8 +41,8 @@ use convrnn_models::Preprocessing;
 pub struct ProgramOptions {
     /// Order of layers within a step.
     pub plan: Plan,
-    /// How weights lie in flash.
-    pub packing: PackingChoice,
+    /// What weights are packed for.
+    pub target: Target,
     /// Whether taps that are no state keep their memory to the end of the step.
     pub keep_taps: bool,
     /// Which work the program has memory to leave out where its result is that of the step before.
@@ -51,7 +51,7 @@ pub struct ProgramOptions {
 
 impl Default for ProgramOptions {
     fn default() -> Self {
-        Self { plan: Plan::Sequential, packing: PackingChoice::Interleaved, keep_taps: true, skipping: Skipping::None }
+        Self { plan: Plan::Sequential, target: Target::Portable, keep_taps: true, skipping: Skipping::None }
     }
 }
 

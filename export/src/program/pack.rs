@@ -4,29 +4,53 @@ use super::step::{ConvolutionWork, Weights, bytes_of};
 use convrnn_format::Packing;
 use convrnn_format::packing::{WeightPosition, WeightShape};
 
-/// How weights lie in flash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum PackingChoice {
-    /// Plain rows, `[out][row][column][in]`.
+/// What a program is packed for. Every backend computes every program, to the same bits in int8; the
+/// target's own kernels take their packing fastest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+pub enum Target {
+    /// Plain rows, `[out][row][column][in]`: for looking at, or for kernels to come.
     Rows,
     /// Output channels side by side, four for f32 and two for int8; depthwise convolutions by
     /// position. The portable kernels are fastest with it.
     #[default]
-    Interleaved,
+    Portable,
+    /// Cortex-M4, M7 and M33: as portable.
+    CortexM4,
+    /// Cortex-M55: as portable.
+    CortexM55,
+    /// x86-64: 16 output channels side by side, for int8 four input channels of each together.
+    X86_64,
 }
 
-impl PackingChoice {
+impl Target {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Rows, Self::Portable, Self::CortexM4, Self::CortexM55, Self::X86_64];
+
+    /// The machine that this program runs on.
+    pub const HOST: Self = if cfg!(target_arch = "x86_64") { Self::X86_64 } else { Self::Portable };
+
     /// The packing of a convolution with so many input and output channels a group.
     pub(super) fn packing(self, work: &ConvolutionWork, inputs: usize, outputs: usize) -> Packing {
-        let width = match work.weights {
+        let element_width = match work.weights {
             Weights::Real(_) => 4,
             Weights::Integer(_) => 1,
         };
-        match self {
-            PackingChoice::Rows => Packing::rows(width),
-            PackingChoice::Interleaved if work.groups > 1 && (inputs, outputs) == (1, 1) => Packing::depthwise(width),
-            PackingChoice::Interleaved if width == 1 => Packing::interleaved(width, 2),
-            PackingChoice::Interleaved => Packing::interleaved(width, 4),
+        let is_depthwise = work.groups > 1 && (inputs, outputs) == (1, 1);
+        match (self, &work.weights) {
+            (Self::Rows, _) => Packing::rows(element_width),
+            (Self::Portable | Self::CortexM4 | Self::CortexM55 | Self::X86_64, _) if is_depthwise => {
+                Packing::depthwise(element_width)
+            }
+            (Self::Portable | Self::CortexM4 | Self::CortexM55, Weights::Real(_)) => {
+                Packing::interleaved(element_width, 4)
+            }
+            (Self::Portable | Self::CortexM4 | Self::CortexM55, Weights::Integer(_)) => {
+                Packing::interleaved(element_width, 2)
+            }
+            (Self::X86_64, Weights::Real(_)) => Packing::interleaved(element_width, 16),
+            (Self::X86_64, Weights::Integer(_)) => {
+                Packing { channel_tile: 4, ..Packing::interleaved(element_width, 16) }
+            }
         }
     }
 }

@@ -312,7 +312,7 @@ impl Writer<'_> {
         record.first_shift = work.shift;
         let (groups, outputs) = (work.groups, node.value.shape.channels / work.groups);
         let channels = |slot: usize| self.step.read_value(node.inputs[slot]).shape.channels / groups;
-        let packing = self.options.packing.packing(work, channels(0), outputs);
+        let packing = self.options.target.packing(work, channels(0), outputs);
         let known = self.packings.iter().position(|other| *other == packing);
         let index = known.unwrap_or_else(|| {
             self.packings.push(packing);

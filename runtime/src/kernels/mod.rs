@@ -15,6 +15,8 @@ pub mod pool;
 pub mod rescale;
 pub mod resize;
 pub mod window;
+#[cfg(target_arch = "x86_64")]
+pub mod x86;
 
 use convrnn_format::{LoadError, LoadErrorKind, Numerics, Program};
 

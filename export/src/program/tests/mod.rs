@@ -8,3 +8,5 @@ mod real;
 mod skipping;
 mod stepping;
 mod wide;
+#[cfg(target_arch = "x86_64")]
+mod x86;

@@ -9,14 +9,14 @@ use convrnn_runtime::Tensor as View;
 /// Steps of every comparison.
 pub const STEPS: usize = 7;
 
-/// Every plan with every packing, each with one form of skipping.
+/// Every plan with every target, each with one form of skipping.
 pub fn variants() -> Vec<ProgramOptions> {
     let mut variants = Vec::new();
     for plan in [Plan::Sequential, Plan::Parallel] {
-        for packing in [PackingChoice::Rows, PackingChoice::Interleaved] {
+        for target in [Target::Rows, Target::Portable, Target::X86_64] {
             for keep_taps in [true, false] {
                 let skipping = [Skipping::None, Skipping::Propagation, Skipping::Comparison][variants.len() % 3];
-                variants.push(ProgramOptions { plan, packing, keep_taps, skipping });
+                variants.push(ProgramOptions { plan, target, keep_taps, skipping });
             }
         }
     }

@@ -1,0 +1,54 @@
+//! The backend for x86-64.
+
+use super::Backend;
+use crate::kernels;
+use crate::kernels::x86;
+use crate::kernels::x86::level::{Available, Level};
+use crate::task::Task;
+
+/// Computes with AVX2 or AVX-512 VNNI where the processor has them. With the feature `std` the
+/// processor is asked when the backend is made; without it, the build's target features count.
+///
+/// Programs with weights packed for x86-64 (`convrnn-export program --target x86-64`) are computed
+/// fastest; convolutions in any other packing are left to the portable kernels. Integer results
+/// are those of [`super::Portable`], to the bit. f32 results may differ from them in the last
+/// places, since products are not rounded before they are added and functions are computed by other
+/// polynomials: by no more than 1e-5 times the largest magnitude of the tensor, or 1e-5 if that is
+/// below one, for weights that are finite.
+///
+/// A convolution needs up to 140 KiB of stack.
+#[derive(Clone, Copy, Debug)]
+pub struct X86 {
+    level: Available,
+}
+
+impl X86 {
+    /// With the best instructions there are.
+    pub fn new() -> Self {
+        Self { level: Available::best() }
+    }
+
+    /// With the instructions of a level; none if the processor lacks them.
+    pub fn with_level(level: Level) -> Option<Self> {
+        Available::level(level).map(|level| Self { level })
+    }
+
+    /// The instructions in use.
+    pub fn level(&self) -> Level {
+        self.level.get()
+    }
+}
+
+impl Default for X86 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Backend for X86 {
+    fn convolution(&mut self, task: &mut Task<'_>) {
+        if !x86::convolution::run(task, self.level) {
+            kernels::convolution::run(task);
+        }
+    }
+}
