@@ -45,13 +45,13 @@ fn library() -> Result<PathBuf, String> {
 }
 
 /// One thread a session: images are spread over threads outside.
-fn session(engine: &'static str, model: &ModelProto) -> Result<Session, EngineError> {
+fn session(engine: &'static str, model: &[u8]) -> Result<Session, EngineError> {
     let environment = environment()?;
     let fail = |error: &dyn Display| failed(engine, error);
     let builder = Session::builder(environment).map_err(|error| fail(&error))?;
     let builder = builder.with_intra_threads(1).map_err(|error| fail(&error))?;
     let mut builder = builder.with_inter_threads(1).map_err(|error| fail(&error))?;
-    builder.commit_from_memory(&model.encode_to_vec()).map_err(|error| fail(&error))
+    builder.commit_from_memory(model).map_err(|error| fail(&error))
 }
 
 fn failed(engine: &'static str, error: &dyn Display) -> EngineError {
@@ -85,7 +85,12 @@ impl<'a> OnnxRuntimeStep<'a> {
     }
 
     fn with_values(network: &Network<'a>, values: Values) -> Result<Self, EngineError> {
-        let session = session(STEP, &onnx::step_model(&network.source, values, &[]))?;
+        Self::from_bytes(network, &onnx::step_model(&network.source, values, &[]).encode_to_vec())
+    }
+
+    /// Runs a model with the inputs and outputs of the network's `step.onnx`.
+    pub fn from_bytes(network: &Network<'a>, model: &[u8]) -> Result<Self, EngineError> {
+        let session = session(STEP, model)?;
         let mut engine = Self { network: *network, session, states: Vec::new() };
         engine.reset(1)?;
         Ok(engine)
@@ -178,7 +183,7 @@ impl<'a> OnnxRuntimeUnrolled<'a> {
 
     /// Runs a model that [`onnx::unrolled_model`] wrote for this network.
     pub fn from_model(network: &Network<'a>, model: &ModelProto) -> Result<Self, EngineError> {
-        Ok(Self { network: *network, session: session(UNROLLED, model)? })
+        Ok(Self { network: *network, session: session(UNROLLED, &model.encode_to_vec())? })
     }
 
     /// All logits of a batch of images `[batch, C, H, W]`, as the model lays them out.

@@ -45,10 +45,28 @@ impl Default for X86 {
     }
 }
 
-impl Backend for X86 {
-    fn convolution(&mut self, task: &mut Task<'_>) {
-        if !x86::convolution::run(task, self.level) {
-            kernels::convolution::run(task);
+/// For each operation its kernel here, or else the portable one.
+macro_rules! operations {
+    ($($method:ident = $kernel:path, $portable:path;)*) => {
+        impl Backend for X86 {
+            $(fn $method(&mut self, task: &mut Task<'_>) {
+                if !$kernel(task, self.level) {
+                    $portable(task);
+                }
+            })*
         }
-    }
+    };
+}
+
+operations! {
+    convolution = x86::convolution::run, kernels::convolution::run;
+    add = x86::elementwise::add, kernels::elementwise::add;
+    multiply = x86::elementwise::multiply, kernels::elementwise::multiply;
+    affine = x86::activation::affine, kernels::activation::affine;
+    activation = x86::activation::run, kernels::activation::run;
+    lookup = x86::lookup::run, kernels::lookup::run;
+    rescale = x86::elementwise::rescale, kernels::rescale::run;
+    max_pool = x86::pool::max, kernels::pool::max;
+    global_average = x86::pool::average, kernels::pool::average;
+    resize = x86::resize::run, kernels::resize::run;
 }

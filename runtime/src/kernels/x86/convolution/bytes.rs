@@ -188,9 +188,42 @@ impl<Y: Narrow, const T: usize> Group<'_, '_, Y, T> {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[allow(unsafe_code)]
     unsafe fn block<const P: usize>(&self, first: usize) -> usize {
-        let (job, band) = (self.job, self.band);
-        let (pixels, targets) = band.places::<_, P>(job, first);
+        let job = self.job;
+        let (pixels, targets) = self.band.places::<_, P>(job, first);
         let mut sums = [self.start; P];
+        // SAFETY: as the caller says.
+        unsafe { self.add_products::<P>(pixels, &mut sums) };
+        for (sums, &target) in sums.iter().zip(&targets) {
+            for (index, (&sum, &multiplier)) in sums.iter().zip(&self.multipliers).enumerate() {
+                let channel = (self.tile + index) * OUTPUT_TILE;
+                let value = _mm512_add_epi32(self.zero, rescale(sum, multiplier, self.shift));
+                let output = self.output.wrapping_add(target * job.outputs + channel);
+                // SAFETY: the position lies in the output, and so do the channels that are left.
+                unsafe { Y::store(output, (job.outputs - channel).min(LANES), value) };
+            }
+        }
+        P
+    }
+
+    /// Adds to the sums those over the windows that start at some pixels of the band.
+    ///
+    /// The compiler holds the sums in registers only if nothing else is done with them, hence a
+    /// function of its own that copies them in and out.
+    ///
+    /// # Safety
+    /// The band has these windows, and `T` tiles from `self.tile` on exist.
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[allow(unsafe_code)]
+    #[allow(clippy::needless_range_loop)]
+    unsafe fn add_products<const P: usize>(&self, pixels: [usize; P], totals: &mut [[__m512i; T]; P]) {
+        let (job, band) = (self.job, self.band);
+        let mut sums = [[_mm512_setzero_si512(); T]; P];
+        for place in 0..P {
+            for index in 0..T {
+                sums[place][index] = totals[place][index];
+            }
+        }
         let mut plane = band.kept.as_ptr();
         for operand in job.operands() {
             let run = job.columns.kernel * operand.padded;
@@ -202,17 +235,17 @@ impl<Y: Narrow, const T: usize> Group<'_, '_, Y, T> {
                 let end = values.wrapping_add(run);
                 while values != end {
                     let mut tiles = [_mm512_setzero_si512(); T];
-                    for (index, tile) in tiles.iter_mut().enumerate() {
+                    for index in 0..T {
                         // SAFETY: a tile has `length` weights, and `T` of them follow one another from here.
-                        *tile = unsafe { _mm512_loadu_si512(weights.wrapping_add(index * length).cast()) };
+                        tiles[index] = unsafe { _mm512_loadu_si512(weights.wrapping_add(index * length).cast()) };
                     }
-                    for (sums, &offset) in sums.iter_mut().zip(&offsets) {
+                    for place in 0..P {
                         // SAFETY: the run lies in the plane of the operand for every pixel at which a
                         // window starts, and its length is a multiple of four.
-                        let value = unsafe { values.wrapping_add(offset).cast::<i32>().read_unaligned() };
+                        let value = unsafe { values.wrapping_add(offsets[place]).cast::<i32>().read_unaligned() };
                         let value = _mm512_set1_epi32(value);
-                        for (sum, &tile) in sums.iter_mut().zip(&tiles) {
-                            *sum = _mm512_dpbusd_epi32(*sum, value, tile);
+                        for index in 0..T {
+                            sums[place][index] = _mm512_dpbusd_epi32(sums[place][index], value, tiles[index]);
                         }
                     }
                     weights = weights.wrapping_add(STEP);
@@ -221,15 +254,10 @@ impl<Y: Narrow, const T: usize> Group<'_, '_, Y, T> {
             }
             plane = plane.wrapping_add(band.plane * operand.padded);
         }
-        for (sums, &target) in sums.iter().zip(&targets) {
-            for (index, (&sum, &multiplier)) in sums.iter().zip(&self.multipliers).enumerate() {
-                let channel = (self.tile + index) * OUTPUT_TILE;
-                let value = _mm512_add_epi32(self.zero, rescale(sum, multiplier, self.shift));
-                let output = self.output.wrapping_add(target * job.outputs + channel);
-                // SAFETY: the position lies in the output, and so do the channels that are left.
-                unsafe { Y::store(output, (job.outputs - channel).min(LANES), value) };
+        for place in 0..P {
+            for index in 0..T {
+                totals[place][index] = sums[place][index];
             }
         }
-        P
     }
 }

@@ -1,0 +1,196 @@
+//! Times one step of a network with random weights, one thread, on the device runtime, in ONNX Runtime and in tract.
+//!
+//! `cargo run --release -p convrnn-export --example step_speed -- ARCHITECTURE SIDE FOLDER [ROUNDS]`
+//!
+//! ARCHITECTURE is a catalogue entry or a file, SIDE the side of its frame in pixels. FOLDER keeps the programs and
+//! `step.onnx` between runs. Without ROUNDS they are only written. Where FOLDER holds `step-qdq.onnx`, the same step
+//! in int8, it is timed in ONNX Runtime too. Prints a line for each engine: name, tab, microseconds a step in each
+//! round, separated by spaces; engines take turns.
+
+use convrnn_export::engines::{OnnxRuntimeStep, Programs, TractStep};
+use convrnn_export::onnx::{self, Values};
+use convrnn_export::program::{AlignedBytes, ProgramDescription, ProgramOptions, Target, write_integer, write_real};
+use convrnn_graph::quantize::{Calibration, PixelScale, QuantizeOptions, quantize};
+use convrnn_graph::{Parameters, Presentation, StepGraph, Tensor};
+use convrnn_models::catalogue;
+use convrnn_models::files::write_whole;
+#[cfg(not(target_arch = "x86_64"))]
+use convrnn_runtime::Portable as Host;
+#[cfg(target_arch = "x86_64")]
+use convrnn_runtime::backend::X86 as Host;
+use convrnn_runtime::{Backend, Frame, Numerics, Session, arena_length};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// A round of one engine goes on for so long, and for so many steps at least.
+const ROUND: Duration = Duration::from_millis(200);
+const LEAST_STEPS: u32 = 10;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (architecture, side, folder, rounds) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [architecture, side, folder] => (architecture, side, folder, "0"),
+        [architecture, side, folder, rounds] => (architecture, side, folder, rounds),
+        _ => {
+            eprintln!("usage: step_speed ARCHITECTURE SIDE FOLDER [ROUNDS]");
+            return ExitCode::from(2);
+        }
+    };
+    match run(architecture, side, Path::new(folder), rounds) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(architecture: &str, side: &str, folder: &Path, rounds: &str) -> Outcome<()> {
+    let mut architecture = catalogue::find(architecture)?;
+    (architecture.input.height, architecture.input.width) = (side.parse()?, side.parse()?);
+    let graph = architecture.lower()?;
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let parameters = random_parameters(&graph, &mut random);
+    let frame: Vec<f32> = (0..graph.frame.elements()).map(|_| random.random_range(-2.0..2.0)).collect();
+    std::fs::create_dir_all(folder)?;
+    write(&graph, &parameters, architecture.presentation, &frame, folder)?;
+    measure(&graph, &parameters, &frame, folder, rounds.parse()?)
+}
+
+/// Writes what is not there yet.
+fn write(
+    graph: &StepGraph,
+    parameters: &Parameters<f32>,
+    presentation: Presentation,
+    frame: &[f32],
+    folder: &Path,
+) -> Outcome<()> {
+    let description = ProgramDescription { class_names: &[], preprocessing: None, presentation };
+    let options = ProgramOptions { target: Target::HOST, ..ProgramOptions::default() };
+    let step = folder.join("step.onnx");
+    if !step.exists() {
+        let source = onnx::Source { graph, parameters };
+        onnx::write([(&onnx::step_model(&source, Values::Named, &[]), &step)])?;
+    }
+    write_whole(&folder.join("real.crnn"), &write_real(graph, parameters, &description, &options)?)?;
+    let integer = folder.join("integer.crnn");
+    if !integer.exists() {
+        let image = Tensor::new(graph.frame, frame.iter().map(|&value| f64::from(value)).collect());
+        let calibration = Calibration::of_images(graph, parameters, &presentation, &[image])?;
+        let (mean, deviation) = (vec![0.5; graph.frame.channels], vec![0.25; graph.frame.channels]);
+        let pixels = PixelScale { mean: &mean, standard_deviation: &deviation };
+        let quantized = quantize(graph, parameters, &calibration, pixels, &QuantizeOptions::default())?;
+        write_whole(&integer, &write_integer(graph, &quantized, &description, &options)?)?;
+    }
+    Ok(())
+}
+
+/// Takes the time of every engine in turn.
+fn measure(
+    graph: &StepGraph,
+    parameters: &Parameters<f32>,
+    frame: &[f32],
+    folder: &Path,
+    rounds: usize,
+) -> Outcome<()> {
+    if rounds == 0 {
+        return Ok(());
+    }
+    let (real, integer) = (program(folder, "real.crnn")?, program(folder, "integer.crnn")?);
+    let (mut real_arena, mut integer_arena) = (arena(&real), arena(&integer));
+    let mut real = Session::with_backend(&real, &mut real_arena, Host::default())?;
+    let mut integer = Session::with_backend(&integer, &mut integer_arena, Host::default())?;
+    present(&mut real)?;
+    present(&mut integer)?;
+    let programs = Programs::default();
+    let network = convrnn_export::engines::Network {
+        source: onnx::Source { graph, parameters },
+        presentation: Presentation::held(1),
+        programs: &programs,
+    };
+    let mut onnx_runtime = OnnxRuntimeStep::new(&network)?;
+    let quantized = folder.join("step-qdq.onnx");
+    let mut quantized = match quantized.exists() {
+        true => Some(OnnxRuntimeStep::from_bytes(&network, &std::fs::read(&quantized)?)?),
+        false => None,
+    };
+    let mut tract = TractStep::new(&network)?;
+    type Engine<'a> = (&'a str, Box<dyn FnMut() -> Outcome<()> + 'a>);
+    let mut engines: Vec<Engine<'_>> = vec![
+        ("runtime f32", Box::new(|| step(&mut real))),
+        ("runtime int8", Box::new(|| step(&mut integer))),
+        ("ONNX Runtime f32", Box::new(|| Ok(onnx_runtime.step(frame).map(drop)?))),
+        ("tract f32", Box::new(|| Ok(tract.step(frame).map(drop)?))),
+    ];
+    if let Some(engine) = &mut quantized {
+        engines.push(("ONNX Runtime int8", Box::new(|| Ok(engine.step(frame).map(drop)?))));
+    }
+    let mut figures = vec![Vec::new(); engines.len()];
+    for _ in 0..rounds {
+        for ((_, engine), figures) in engines.iter_mut().zip(&mut figures) {
+            // The caches are another engine's.
+            engine()?;
+            engine()?;
+            let (start, mut steps) = (Instant::now(), 0);
+            while steps < LEAST_STEPS || start.elapsed() < ROUND {
+                engine()?;
+                steps += 1;
+            }
+            figures.push(start.elapsed().as_secs_f64() * 1e6 / f64::from(steps));
+        }
+    }
+    for ((name, _), figures) in engines.iter().zip(figures) {
+        let figures: Vec<String> = figures.iter().map(|figure| format!("{figure:.2}")).collect();
+        println!("{name}\t{}", figures.join(" "));
+    }
+    #[cfg(target_arch = "x86_64")]
+    println!("instructions\t{}", Host::new().level().name());
+    Ok(())
+}
+
+fn program(folder: &Path, name: &str) -> Outcome<AlignedBytes> {
+    Ok(AlignedBytes::copy_of(&std::fs::read(folder.join(name))?))
+}
+
+fn arena(program: &AlignedBytes) -> AlignedBytes {
+    AlignedBytes::zeroed(arena_length(program))
+}
+
+/// Shows a frame of random values.
+fn present<B: Backend>(session: &mut Session<'_, '_, B>) -> Outcome<()> {
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    let buffer = session.buffer(session.program().prelude().frame_buffer).ok_or("no frame")?;
+    let elements = buffer.elements();
+    match session.program().numerics() {
+        Numerics::Real => {
+            let values: Vec<f32> = (0..elements).map(|_| random.random_range(-2.0..2.0)).collect();
+            Ok(session.present(Frame::Real(&values))?)
+        }
+        Numerics::Integer => {
+            let values: Vec<i8> = (0..elements).map(|_| random.random()).collect();
+            Ok(session.present(Frame::Quantized(&values))?)
+        }
+    }
+}
+
+fn step<B: Backend>(session: &mut Session<'_, '_, B>) -> Outcome<()> {
+    session.step();
+    std::hint::black_box(session.logits_raw().real(0));
+    Ok(())
+}
+
+/// Uniform weights whose variance keeps that of a layer's input, and small biases.
+fn random_parameters(graph: &StepGraph, random: &mut ChaCha8Rng) -> Parameters<f32> {
+    let values = graph.parameters.iter().map(|parameter| {
+        let fan_in: usize = parameter.shape.iter().skip(1).product();
+        let limit = if parameter.shape.len() > 1 { (3.0 / fan_in as f32).sqrt() } else { 0.1 };
+        (0..parameter.elements()).map(|_| random.random_range(-limit..limit)).collect()
+    });
+    Parameters { values: values.collect() }
+}
