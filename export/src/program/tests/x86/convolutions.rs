@@ -89,6 +89,29 @@ impl Plan {
 }
 
 #[test]
+fn random_convolutions_in_f32_are_within_the_tolerance() {
+    for seed in cases(200) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let plan = Plan::random(&mut random);
+        // Sums of a few units, as in networks.
+        let limit = (3.0 * plan.outputs as f32 / plan.weights() as f32).sqrt();
+        let weights = (0..plan.weights()).map(|_| random.random_range(-limit..limit)).collect();
+        let bias: Vec<f32> = (0..plan.outputs).map(|_| random.random_range(-1.0..1.0)).collect();
+        let work = plan.work(Weights::Real(weights), bytes_of(&bias, f32::to_le_bytes), None, 0);
+        let operands: Vec<Value> = plan.operand_shapes().map(Value::real).collect();
+        let bytes: Vec<Vec<u8>> = operands
+            .iter()
+            .map(|value| {
+                let values = (0..value.shape.elements()).map(|_| random.random_range(-2.0_f32..2.0));
+                values.flat_map(f32::to_le_bytes).collect()
+            })
+            .collect();
+        let step = step_of(work, &operands, Value::real(plan.output_shape()));
+        operations::assert_close(&step, &bytes, &format!("seed {seed}: {plan:?}"));
+    }
+}
+
+#[test]
 fn random_convolutions_give_the_portable_bits() {
     for seed in cases(300) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
