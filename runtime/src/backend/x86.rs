@@ -69,4 +69,5 @@ operations! {
     max_pool = x86::pool::max, kernels::pool::max;
     global_average = x86::pool::average, kernels::pool::average;
     resize = x86::resize::run, kernels::resize::run;
+    gated_sum = x86::gated_sum::run, kernels::gated_sum::run;
 }

@@ -68,6 +68,10 @@ pub(super) trait Integers: Copy {
 
     /// # Safety
     /// As of [`Self::splat`].
+    unsafe fn minimum(self, other: Self) -> Self;
+
+    /// # Safety
+    /// As of [`Self::splat`].
     unsafe fn shift_left<const BY: u32>(self) -> Self;
 
     /// Towards minus infinity.
@@ -199,6 +203,7 @@ impl Integers for __m256i {
         multiply(other) = _mm256_mullo_epi32;
         and(other) = _mm256_and_si256;
         maximum(other) = _mm256_max_epi32;
+        minimum(other) = _mm256_min_epi32;
         shift_right_by(by) = _mm256_srav_epi32;
     }
 
@@ -267,6 +272,7 @@ impl Integers for __m512i {
         multiply(other) = _mm512_mullo_epi32;
         and(other) = _mm512_and_si512;
         maximum(other) = _mm512_max_epi32;
+        minimum(other) = _mm512_min_epi32;
         shift_right_by(by) = _mm512_srav_epi32;
     }
 

@@ -25,54 +25,94 @@ pub fn run(task: &mut Task<'_>, level: Available) -> bool {
                 Some(table) => dispatch(level, Map { input: elements(input.bytes), output, function: Interpolated(table) }),
                 None => false,
             },
+            TableKind::Fine => match table.first_chunk() {
+                Some(table) => dispatch(level, Map { input: elements(input.bytes), output, function: Fine(table) }),
+                None => false,
+            },
         };
     });
     done
 }
 
-/// `table[x + 128]`
-struct Direct<'a>(&'a [i16; 256]);
-
+/// `table[x + 128]` of values of i8.
+///
+/// # Safety
+/// The processor has the instructions, and the lanes hold values of i8.
+#[inline(always)]
 #[allow(unsafe_code)]
-impl<Y: Element> Unary<i8, Y> for Direct<'_> {
-    #[inline(always)]
-    fn lanes<I: Integers, F: Floats>() -> usize {
-        I::LANES
-    }
+pub(super) unsafe fn direct<I: Integers>(x: I, table: &[i16; 256]) -> I {
+    // SAFETY: the caller's promise; the index is 0 to 255.
+    unsafe { entry(x.add(I::splat(128)), table) }
+}
 
-    #[inline(always)]
-    unsafe fn vector<I: Integers, F: Floats>(&self, input: *const i8, output: *mut Y) {
-        // SAFETY: the caller's promise. Pairs of entries are gathered, the first of each of which is
-        // even and 0 to 254.
-        unsafe {
-            let index = i8::load::<I>(input).add(I::splat(128));
-            let pair = index.and(I::splat(!1)).gather(self.0.as_ptr());
-            let entry = pair.shift_right_by(index.and(I::splat(1)).shift_left::<4>());
-            Y::store(output, entry.shift_left::<16>().shift_right::<16>());
-        }
+/// `table[(x + 32768) >> 5]` of values of i16.
+///
+/// # Safety
+/// The processor has the instructions, and the lanes hold values of i16.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) unsafe fn fine<I: Integers>(x: I, table: &[i16; 2048]) -> I {
+    // SAFETY: the caller's promise; the index is 0 to 2047.
+    unsafe { entry(x.add(I::splat(32768)).shift_right::<5>(), table) }
+}
+
+/// The entry of every lane. The number of entries is even, so that pairs of them can be gathered.
+///
+/// # Safety
+/// The processor has the instructions, and the lanes hold indices of entries.
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn entry<I: Integers, const ENTRIES: usize>(index: I, table: &[i16; ENTRIES]) -> I {
+    const { assert!(ENTRIES.is_multiple_of(2)) };
+    // SAFETY: the caller's promise; the first entry of a pair is even, so the second one exists.
+    unsafe {
+        let pair = index.and(I::splat(!1)).gather(table.as_ptr());
+        let entry = pair.shift_right_by(index.and(I::splat(1)).shift_left::<4>());
+        entry.shift_left::<16>().shift_right::<16>()
     }
 }
 
 /// `u = x + 32768, i = u >> 7, f = u & 127`, `table[i] + (((table[i + 1] - table[i]) * f + 64) >> 7)`
-struct Interpolated<'a>(&'a [i16; 513]);
-
+/// of values of i16.
+///
+/// # Safety
+/// The processor has the instructions, and the lanes hold values of i16.
+#[inline(always)]
 #[allow(unsafe_code)]
-impl<Y: Element> Unary<i16, Y> for Interpolated<'_> {
-    #[inline(always)]
-    fn lanes<I: Integers, F: Floats>() -> usize {
-        I::LANES
+pub(super) unsafe fn interpolated<I: Integers>(x: I, table: &[i16; 513]) -> I {
+    // SAFETY: the caller's promise; the first entry of a pair is 0 to 511, so the second one exists.
+    unsafe {
+        let position = x.add(I::splat(32768));
+        let pair = position.shift_right::<7>().gather(table.as_ptr());
+        let (low, high) = (pair.shift_left::<16>().shift_right::<16>(), pair.shift_right::<16>());
+        let rise = high.subtract(low).multiply(position.and(I::splat(127)));
+        low.add(rise.add(I::splat(64)).shift_right::<7>())
     }
+}
 
-    #[inline(always)]
-    unsafe fn vector<I: Integers, F: Floats>(&self, input: *const i16, output: *mut Y) {
-        // SAFETY: the caller's promise. Pairs of entries are gathered, the first of each of which is 0
-        // to 511.
-        unsafe {
-            let position = i16::load::<I>(input).add(I::splat(32768));
-            let pair = position.shift_right::<7>().gather(self.0.as_ptr());
-            let (low, high) = (pair.shift_left::<16>().shift_right::<16>(), pair.shift_right::<16>());
-            let rise = high.subtract(low).multiply(position.and(I::splat(127)));
-            Y::store(output, low.add(rise.add(I::splat(64)).shift_right::<7>()));
+/// The functions of whole tensors.
+macro_rules! functions {
+    ($($name:ident, $element:ty, $entries:literal, $function:ident;)*) => {$(
+        struct $name<'a>(&'a [i16; $entries]);
+
+        #[allow(unsafe_code)]
+        impl<Y: Element> Unary<$element, Y> for $name<'_> {
+            #[inline(always)]
+            fn lanes<I: Integers, F: Floats>() -> usize {
+                I::LANES
+            }
+
+            #[inline(always)]
+            unsafe fn vector<I: Integers, F: Floats>(&self, input: *const $element, output: *mut Y) {
+                // SAFETY: the caller's promise.
+                unsafe { Y::store(output, $function(<$element>::load::<I>(input), self.0)) }
+            }
         }
-    }
+    )*};
+}
+
+functions! {
+    Direct, i8, 256, direct;
+    Interpolated, i16, 513, interpolated;
+    Fine, i16, 2048, fine;
 }

@@ -12,6 +12,7 @@ pub mod convolution;
 mod dispatch;
 pub mod elementwise;
 mod floats;
+pub mod gated_sum;
 mod integers;
 pub mod level;
 pub mod lookup;

@@ -3,7 +3,6 @@
 use super::super::super::step::{ConvolutionWork, Value, Weights, Work, bytes_of};
 use super::*;
 use convrnn_graph::Padding;
-use rand::SeedableRng;
 
 /// Everything about a convolution but its numbers.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The backend for x86-64 against the portable one: integers to the bit, f32 within its tolerance.
 
 mod convolutions;
+mod networks;
 mod operations;
 
 use super::super::step::{Factor, Step, StepNode, StepState, Value, Work};
@@ -10,7 +11,7 @@ use convrnn_format::{Element, Numerics};
 use convrnn_graph::{NodeId, Read, Shape, StateId, StateKind, Tap};
 use convrnn_runtime::backend::{Backend, Level, Portable, X86};
 use convrnn_runtime::{Session, arena_length};
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Cases of a property: a few hundred, or thousands with `CONVRNN_THOROUGH=1`.

@@ -1,10 +1,9 @@
 //! Random operations other than convolutions, and functions of f32.
 
-use super::super::super::step::{Value, Work};
+use super::super::super::step::{GatedSumWork, Table, Value, Work};
 use super::*;
 use convrnn_format::{Function, TableKind};
 use convrnn_graph::{Padding, Pool, Resize, ResizeMode};
-use rand::SeedableRng;
 
 fn shape(random: &mut ChaCha8Rng) -> Shape {
     let channels = if random.random_bool(0.5) { random.random_range(1..40) } else { pick(random, &[16, 32, 48]) };
@@ -31,7 +30,7 @@ fn resize(random: &mut ChaCha8Rng, shape: Shape) -> (Resize, Shape) {
 fn integer_operation(random: &mut ChaCha8Rng) -> (Work, Vec<Value>, Value) {
     let shape = shape(random);
     let first = integer(random, shape);
-    match random.random_range(0..7) {
+    match random.random_range(0..8) {
         0 => {
             let work = Work::Add { left: factor(random), right: factor(random) };
             let second = integer(random, shape);
@@ -42,14 +41,7 @@ fn integer_operation(random: &mut ChaCha8Rng) -> (Work, Vec<Value>, Value) {
             (Work::Multiply(factor(random)), vec![first, second], integer(random, shape))
         }
         2 => (Work::Rescale(factor(random)), vec![first], integer(random, shape)),
-        3 => {
-            let kind = match first.element {
-                Element::I8 => TableKind::Direct,
-                Element::I16 | Element::I32 | Element::F32 => TableKind::Interpolated,
-            };
-            let entries = (0..kind.entries()).map(|_| random.random()).collect();
-            (Work::Lookup { kind, entries }, vec![first], integer(random, shape))
-        }
+        3 => (Work::Lookup(table(random, &first)), vec![first], integer(random, shape)),
         4 => {
             let (pool, output) = pool(random, shape);
             (Work::MaxPool(pool), vec![first], Value { shape: output, ..first })
@@ -58,11 +50,32 @@ fn integer_operation(random: &mut ChaCha8Rng) -> (Work, Vec<Value>, Value) {
             let output = integer(random, Shape::new(shape.channels, 1, 1));
             (Work::GlobalAverage(factor(random)), vec![first], output)
         }
-        _ => {
+        6 => {
             let (resize, output) = resize(random, shape);
             (Work::Resize(resize), vec![first], Value { shape: output, ..first })
         }
+        _ => {
+            let count = pick(random, &[2, 4]);
+            let operands: Vec<Value> = (0..count).map(|_| integer(random, shape)).collect();
+            let tables = operands.iter().map(|value| random.random_bool(0.6).then(|| table(random, value))).collect();
+            let function = random.random_bool(0.5).then(|| entries(random, TableKind::Interpolated));
+            let factors = [factor(random), factor(random)];
+            (Work::GatedSum(GatedSumWork { tables, factors, function }), operands, integer(random, shape))
+        }
     }
+}
+
+/// A table that a value can be looked up in.
+fn table(random: &mut ChaCha8Rng, value: &Value) -> Table {
+    let kind = match value.element {
+        Element::I8 => TableKind::Direct,
+        Element::I16 | Element::I32 | Element::F32 => pick(random, &[TableKind::Interpolated, TableKind::Fine]),
+    };
+    entries(random, kind)
+}
+
+fn entries(random: &mut ChaCha8Rng, kind: TableKind) -> Table {
+    Table { kind, entries: (0..kind.entries()).map(|_| random.random()).collect() }
 }
 
 #[test]
