@@ -18,7 +18,7 @@ use convrnn_models::files::write_whole;
 use convrnn_runtime::Portable as Host;
 #[cfg(target_arch = "x86_64")]
 use convrnn_runtime::backend::X86 as Host;
-use convrnn_runtime::{Backend, Frame, Numerics, Session, arena_length};
+use convrnn_runtime::{Backend, Frame, Numerics, Program, Session, arena_length};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::error::Error;
@@ -80,7 +80,9 @@ fn write(
     }
     write_whole(&folder.join("real.crnn"), &write_real(graph, parameters, &description, &options)?)?;
     let integer = folder.join("integer.crnn");
-    if !integer.exists() {
+    // Calibration takes a while, so that a program of this version is kept.
+    let is_current = std::fs::read(&integer).is_ok_and(|bytes| Program::new_checked(&bytes).is_ok());
+    if !is_current {
         let image = Tensor::new(graph.frame, frame.iter().map(|&value| f64::from(value)).collect());
         let calibration = Calibration::of_images(graph, parameters, &presentation, &[image])?;
         let (mean, deviation) = (vec![0.5; graph.frame.channels], vec![0.25; graph.frame.channels]);

@@ -6,6 +6,7 @@ mod kernels;
 mod loader;
 mod measure;
 mod resources;
+mod step;
 mod train;
 
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub enum BenchTask {
     Kernels,
     /// Working memory, skipped work and flash: exact figures
     Resources,
+    /// A step on x86-64, f32 and int8, against ONNX Runtime and tract on the same network
+    Step(step::StepArguments),
 }
 
 #[derive(clap::Args)]
@@ -60,11 +63,16 @@ impl Peer {
 /// Runs one benchmark.
 pub fn run(task: &BenchTask) -> Result<()> {
     setup::run()?;
+    if let BenchTask::Step(arguments) = task {
+        // Has an optimised build of its own.
+        return step::run(arguments);
+    }
     process::run_on_stderr(&mut checkout::build_all())?;
     match task {
         BenchTask::Train(arguments) => train::run(arguments),
         BenchTask::Loader(arguments) => loader::run(arguments),
         BenchTask::Kernels => kernels::run(),
         BenchTask::Resources => resources::run(),
+        BenchTask::Step(arguments) => step::run(arguments),
     }
 }

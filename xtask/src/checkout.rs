@@ -42,8 +42,16 @@ pub fn firmware_target(example: &str) -> PathBuf {
 
 /// A program of the workspace as the last build left it.
 pub fn built(name: &str) -> PathBuf {
-    let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    base.join("debug").join(name)
+    target().join("debug").join(name)
+}
+
+/// The same as the last build with `--release` left it.
+pub fn built_optimised(name: &str) -> PathBuf {
+    target().join("release").join(name)
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// Cargo in the root of the checkout: the one that runs this program.

@@ -56,7 +56,10 @@ impl<T: Pixel> Kernel for Maximum<'_, T> {
             for column in 0..self.width {
                 let along = self.columns.span(column);
                 let Some(pixel) = pixels.next() else { return };
-                for channel in (0..channels).step_by(T::lanes::<I, F>()) {
+                let lanes = T::lanes::<I, F>();
+                for channel in (0..channels).step_by(lanes) {
+                    // The last vector lies over the one before.
+                    let channel = if channels >= lanes { channel.min(channels - lanes) } else { channel };
                     let count = channels - channel;
                     // SAFETY: spans lie within the map, so `count` values are left of every pixel, as of
                     // the output's; the instructions are the caller's promise.

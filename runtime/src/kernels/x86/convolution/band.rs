@@ -150,6 +150,16 @@ impl<'b, S> Band<'b, S> {
         self.extent.rows * self.extent.columns
     }
 
+    /// The rows of the kernel that meet the map at any of `count` positions from `first` on.
+    #[inline(always)]
+    pub fn kernel_rows<V>(&self, job: &Job<'_, V>, first: usize, count: usize) -> core::ops::Range<usize> {
+        let row = |position: usize| self.first_row + (position as u32 / self.extent.columns as u32) as usize;
+        let rows = &job.rows;
+        let (top, bottom) = (row(first) * rows.stride, row(first + count - 1) * rows.stride);
+        let end = (rows.before + rows.size).saturating_sub(top).min(rows.kernel);
+        rows.before.saturating_sub(bottom).min(end)..end
+    }
+
     /// For `P` positions from `first` on, the pixel of the plane where the window starts, and the
     /// position in the output.
     #[inline(always)]
@@ -201,13 +211,34 @@ fn fill_plane<V: Copy, S: Kept<V>>(
                 slot.write(S::keep(value, operand.zero_point));
             }
         } else {
-            for (slots, values) in body.chunks_exact_mut(padded.max(1)).zip(values.chunks_exact(channels.max(1))) {
-                write(slots, nothing);
-                for (slot, &value) in slots.iter_mut().zip(values) {
-                    slot.write(S::keep(value, operand.zero_point));
+            match (channels, padded) {
+                // Frames.
+                (1, 4) => spread::<V, S, 1>(body, values, operand.zero_point),
+                (3, 4) => spread::<V, S, 3>(body, values, operand.zero_point),
+                _ => {
+                    for (slots, values) in body.chunks_exact_mut(padded.max(1)).zip(values.chunks_exact(channels)) {
+                        write(slots, nothing);
+                        for (slot, &value) in slots.iter_mut().zip(values) {
+                            slot.write(S::keep(value, operand.zero_point));
+                        }
+                    }
                 }
             }
         }
+    }
+}
+
+/// Pixels of `CHANNELS` values, at most four, into pixels of four.
+#[inline(always)]
+fn spread<V: Copy, S: Kept<V>, const CHANNELS: usize>(target: &mut [MaybeUninit<S>], values: &[V], zero_point: i32) {
+    let (slots, _) = target.as_chunks_mut::<4>();
+    let (values, _) = values.as_chunks::<CHANNELS>();
+    for (slots, values) in slots.iter_mut().zip(values) {
+        let mut pixel = [S::nothing(zero_point); 4];
+        for (kept, &value) in pixel.iter_mut().zip(values) {
+            *kept = S::keep(value, zero_point);
+        }
+        *slots = pixel.map(MaybeUninit::new);
     }
 }
 

@@ -108,6 +108,8 @@ unsafe fn avx512<const LENGTH: usize>(work: &Work<'_>, extent: Extent) -> bool {
 #[allow(unsafe_code)]
 unsafe fn group<F: Floats, const T: usize, const P: usize>(work: &Work<'_>, band: &Band<'_, f32>, first: usize) {
     let positions = band.positions();
+    // In a narrow map, a row at a time leaves out more.
+    let most = if band.extent.columns == 4 { 4 } else { P };
     let mut start = [[0.0; OUTPUT_TILE]; T];
     let bias = work.bias.get(first..).unwrap_or(&[]);
     for (start, bias) in start.iter_mut().zip(bias.chunks(F::LANES)) {
@@ -121,7 +123,7 @@ unsafe fn group<F: Floats, const T: usize, const P: usize>(work: &Work<'_>, band
         unsafe {
             let start = start.each_ref().map(|start| F::load(start.as_ptr()));
             position += match positions - position {
-                left if left >= P => block::<F, T, P>(work, band, first, position, start),
+                left if left >= P && most == P => block::<F, T, P>(work, band, first, position, start),
                 4.. => block::<F, T, 4>(work, band, first, position, start),
                 2.. => block::<F, T, 2>(work, band, first, position, start),
                 _ => block::<F, T, 1>(work, band, first, position, start),
@@ -146,6 +148,8 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
     let job = &work.job;
     let (pixels, targets) = band.places::<_, P>(job, position);
     let (tile, within) = (first / OUTPUT_TILE, first % OUTPUT_TILE);
+    // Zeros times weights are left out where that is a whole row for all positions.
+    let kernel_rows = band.kernel_rows(job, position, P);
     let mut sums = [start; P];
     let mut plane = band.kept.as_ptr();
     for operand in job.operands() {
@@ -153,9 +157,10 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
         let length = job.rows.kernel * run * OUTPUT_TILE;
         // From one vector of weights to the next: within a tile, or to the same place of the next.
         let step = if F::LANES == OUTPUT_TILE { length } else { F::LANES };
-        let mut weights = operand.weights.as_ptr().wrapping_add(tile * length + within);
+        let weights = operand.weights.as_ptr().wrapping_add(tile * length + within);
         let offsets = pixels.map(|pixel| pixel * operand.padded);
-        for row in 0..job.rows.kernel {
+        for row in kernel_rows.clone() {
+            let mut weights = weights.wrapping_add(row * run * OUTPUT_TILE);
             let mut values = plane.wrapping_add(row * band.line * operand.padded);
             let end = values.wrapping_add(run);
             while values != end {

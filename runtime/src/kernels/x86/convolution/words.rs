@@ -118,14 +118,17 @@ impl<Y: Narrow> Group<'_, '_, Y> {
         let (job, band) = (self.job, self.band);
         let (pixels, targets) = band.places::<_, P>(job, first);
         let (tile, within) = (self.channel / OUTPUT_TILE, self.channel % OUTPUT_TILE);
+        // Zeros times weights are left out where that is a whole row for all positions.
+        let kernel_rows = band.kernel_rows(job, first, P);
         let mut sums = [[_mm256_setzero_si256(); LANES / VECTOR]; P];
         let mut plane = band.kept.as_ptr();
         for operand in job.operands() {
             let run = job.columns.kernel * operand.padded;
             let length = job.rows.kernel * run * OUTPUT_TILE;
-            let mut weights = operand.weights.as_ptr().wrapping_add(tile * length + within * CHANNEL_TILE);
+            let weights = operand.weights.as_ptr().wrapping_add(tile * length + within * CHANNEL_TILE);
             let offsets = pixels.map(|pixel| pixel * operand.padded);
-            for row in 0..job.rows.kernel {
+            for row in kernel_rows.clone() {
+                let mut weights = weights.wrapping_add(row * run * OUTPUT_TILE);
                 let mut values = plane.wrapping_add(row * band.line * operand.padded);
                 let end = values.wrapping_add(run);
                 while values != end {
