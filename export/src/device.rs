@@ -3,7 +3,8 @@
 use crate::program::{AlignedBytes, ProgramDescription, ProgramError, ProgramOptions, write_integer, write_real};
 use convrnn_graph::Tensor;
 use convrnn_graph::quantize::{
-    Calibration, PixelScale, QuantizationReport, QuantizeError, QuantizeOptions, Quantized, presented, quantize,
+    Calibration, Candidates, Chosen, PixelScale, QuantizationReport, QuantizeError, Quantized, presented,
+    quantize_by_error,
 };
 use convrnn_models::checkpoint::{names, read_calibration};
 use convrnn_models::{Checkpoint, FileError};
@@ -32,21 +33,31 @@ pub fn calibration_path(checkpoint: &Path) -> PathBuf {
     checkpoint.join(names::CALIBRATION)
 }
 
+/// Calibration images, spread over all of them, whose logits choices of the quantisation are measured by.
+const CHOSEN_BY: usize = 64;
+
 /// Quantises a checkpoint with raw training frames `[N, height, width, channels]`, over all steps of
-/// its presentation.
-pub fn quantized(checkpoint: &Checkpoint, calibration: &Path) -> Result<Quantized, DeviceError> {
-    let graph = &checkpoint.graph;
+/// its presentation, in the way that leaves its logits nearest to those of the float network.
+pub fn quantized(checkpoint: &Checkpoint, calibration: &Path, candidates: &Candidates) -> Result<Chosen, DeviceError> {
+    let (graph, parameters) = (&checkpoint.graph, &checkpoint.parameters);
     let images = calibration_images(checkpoint, calibration)?;
     let presentation = &checkpoint.description.presentation;
-    let calibration = Calibration::of_images(graph, &checkpoint.parameters, presentation, &images)?;
+    let calibration = Calibration::of_images(graph, parameters, presentation, &images)?;
     let preprocessing = &checkpoint.description.preprocessing;
     let pixels = PixelScale { mean: &preprocessing.mean, standard_deviation: &preprocessing.standard_deviation };
-    Ok(quantize(graph, &checkpoint.parameters, &calibration, pixels, &QuantizeOptions::default())?)
+    let blank = Tensor::full(graph.frame, presentation.blank);
+    let every = images.len().div_ceil(CHOSEN_BY);
+    let sequences: Vec<Vec<&Tensor>> =
+        images.iter().step_by(every).map(|image| presented(image, &blank, presentation)).collect();
+    Ok(quantize_by_error(graph, parameters, &calibration, &sequences, pixels, candidates)?)
 }
 
 /// What quantisation costs at every node, on the calibration frames.
-pub fn quantization_report(checkpoint: &Checkpoint, calibration: &Path) -> Result<QuantizationReport, DeviceError> {
-    let quantized = quantized(checkpoint, calibration)?;
+pub fn quantization_report(
+    checkpoint: &Checkpoint,
+    quantized: &Quantized,
+    calibration: &Path,
+) -> Result<QuantizationReport, DeviceError> {
     let images = calibration_images(checkpoint, calibration)?;
     let presentation = &checkpoint.description.presentation;
     let blank = Tensor::full(checkpoint.graph.frame, presentation.blank);
@@ -75,15 +86,32 @@ pub fn program(
     options: &ProgramOptions,
     calibration: &Path,
 ) -> Result<AlignedBytes, DeviceError> {
-    let description = ProgramDescription {
+    match numerics {
+        Numerics::Real => {
+            let bytes = write_real(&checkpoint.graph, &checkpoint.parameters, &description(checkpoint), options)?;
+            Ok(AlignedBytes::copy_of(&bytes))
+        }
+        Numerics::Integer => {
+            let chosen = quantized(checkpoint, calibration, &Candidates::default())?;
+            integer_program(checkpoint, &chosen.quantized, options)
+        }
+    }
+}
+
+/// Writes the int8 program of a checkpoint that has been quantised.
+pub fn integer_program(
+    checkpoint: &Checkpoint,
+    quantized: &Quantized,
+    options: &ProgramOptions,
+) -> Result<AlignedBytes, DeviceError> {
+    let bytes = write_integer(&checkpoint.graph, quantized, &description(checkpoint), options)?;
+    Ok(AlignedBytes::copy_of(&bytes))
+}
+
+fn description(checkpoint: &Checkpoint) -> ProgramDescription<'_> {
+    ProgramDescription {
         class_names: &checkpoint.description.class_names,
         preprocessing: Some(&checkpoint.description.preprocessing),
         presentation: checkpoint.description.presentation,
-    };
-    let graph = &checkpoint.graph;
-    let bytes = match numerics {
-        Numerics::Real => write_real(graph, &checkpoint.parameters, &description, options)?,
-        Numerics::Integer => write_integer(graph, &quantized(checkpoint, calibration)?, &description, options)?,
-    };
-    Ok(AlignedBytes::copy_of(&bytes))
+    }
 }

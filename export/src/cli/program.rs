@@ -1,8 +1,9 @@
 //! `convrnn-export program`
 
 use super::{Outcome, bytes, grouped, say};
-use convrnn_export::device::{calibration_path, program, quantization_report};
+use convrnn_export::device::{calibration_path, integer_program, program, quantization_report, quantized};
 use convrnn_export::program::{ProgramOptions, ProgramReport, Target};
+use convrnn_graph::quantize::{Candidates, RangeRule};
 use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::locate;
 use convrnn_models::files::write_whole;
@@ -39,9 +40,56 @@ pub struct Arguments {
     /// answers stay the same to the bit, and so does the worst case.
     #[arg(long, value_enum, default_value = "none")]
     skip: SkipArgument,
-    /// Print how far each int8 node lies from the float network on the calibration frames.
+    /// How the ranges of i8 values are found in int8.
+    #[arg(long, value_enum, default_value = "by-error")]
+    ranges: RangesArgument,
+    /// Whether int8 takes the mean error of rounded weights off the biases.
+    #[arg(long, value_enum, default_value = "by-error")]
+    biases: BiasesArgument,
+    /// Print what else int8 tried, and how far each of its nodes lies from the float network on the calibration frames.
     #[arg(long)]
     report: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum RangesArgument {
+    /// Each by the rule of these that leaves the logits nearest to those of the float network.
+    ByError,
+    /// Smallest and largest value.
+    MinMax,
+    /// 99.99 or 99.9 % of the values.
+    Percentile,
+    /// The smallest mean squared error of the value itself.
+    LeastError,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum BiasesArgument {
+    /// Where that brings the logits nearer to those of the float network.
+    ByError,
+    /// Always.
+    Corrected,
+    /// Never.
+    Plain,
+}
+
+impl Arguments {
+    fn candidates(&self) -> Candidates {
+        let all = Candidates::default();
+        Candidates {
+            ranges: match self.ranges {
+                RangesArgument::ByError => all.ranges,
+                RangesArgument::MinMax => vec![RangeRule::MinMax],
+                RangesArgument::Percentile => vec![RangeRule::Percentile],
+                RangesArgument::LeastError => vec![RangeRule::LeastError],
+            },
+            correct_bias: match self.biases {
+                BiasesArgument::ByError => all.correct_bias,
+                BiasesArgument::Corrected => vec![true],
+                BiasesArgument::Plain => vec![false],
+            },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -112,15 +160,22 @@ pub fn run(arguments: &Arguments) -> Outcome {
         },
     };
     let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&locate(&arguments.checkpoint)));
-    let written = program(&checkpoint, numerics, &options, &calibration)?;
+    let (written, chosen) = match numerics {
+        Numerics::Real => (program(&checkpoint, numerics, &options, &calibration)?, None),
+        Numerics::Integer => {
+            let chosen = quantized(&checkpoint, &calibration, &arguments.candidates())?;
+            (integer_program(&checkpoint, &chosen.quantized, &options)?, Some(chosen))
+        }
+    };
     write_whole(&arguments.output, &written)?;
     let report = ProgramReport::new(&Program::new_checked(&written)?);
     say(format!("{}: {}, {}, plan {}", arguments.output.display(), report.name, report.numerics, report.plan))?;
     say(format!("  flash  {}", bytes(report.flash as u64)))?;
     say(format!("  RAM    {} (states {})", bytes(report.arena as u64), bytes(report.states as u64)))?;
     say(format!("  MACs   {} a step", grouped(report.multiply_accumulates)))?;
-    if arguments.report && numerics == Numerics::Integer {
-        say(quantization_report(&checkpoint, &calibration)?)?;
+    if let Some(chosen) = chosen.filter(|_| arguments.report) {
+        say(&chosen)?;
+        say(quantization_report(&checkpoint, &chosen.quantized, &calibration)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

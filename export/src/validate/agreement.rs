@@ -24,6 +24,20 @@ pub struct Agreement {
     pub top1: f64,
     /// The trace's own, on the same images.
     pub trace_top1: f64,
+    /// Images that are right here and wrong in the trace, at the last step.
+    pub gained: usize,
+    /// Images that are wrong here and right in the trace, at the last step.
+    pub lost: usize,
+    /// Half the width of the 95 % interval of `top1 - trace_top1`, paired by image, in points.
+    pub interval: f64,
+}
+
+/// Half the width of the 95 % interval of the difference of two proportions of the same items, in percent: with `gained`
+/// and `lost` items of `items` that only one of the two has right, `1.96 * sqrt(gained + lost - (gained - lost)^2 / items)
+/// / items`.
+pub fn paired_interval(gained: usize, lost: usize, items: usize) -> f64 {
+    let (gained, lost, items) = (gained as f64, lost as f64, items.max(1) as f64);
+    100.0 * 1.96 * (gained + lost - (gained - lost).powi(2) / items).max(0.0).sqrt() / items
 }
 
 /// The image of the trace that is number `index` of `images` drawn evenly: data sets are often sorted
@@ -42,6 +56,8 @@ pub(super) struct Tally {
     agreeing: Vec<usize>,
     right: usize,
     trace_right: usize,
+    gained: usize,
+    lost: usize,
 }
 
 impl Tally {
@@ -52,7 +68,16 @@ impl Tally {
         let (low, high) =
             trace.logits.iter().fold(bounds, |(low, high), &x| (low.min(f64::from(x)), high.max(f64::from(x))));
         let range = if high > low { high - low } else { 1.0 };
-        Self { range, images: 0, largest: vec![(0.0, 0); steps], agreeing: vec![0; steps], right: 0, trace_right: 0 }
+        Self {
+            range,
+            images: 0,
+            largest: vec![(0.0, 0); steps],
+            agreeing: vec![0; steps],
+            right: 0,
+            trace_right: 0,
+            gained: 0,
+            lost: 0,
+        }
     }
 
     /// Counts one image.
@@ -68,8 +93,12 @@ impl Tally {
         }
         let label = usize::try_from(trace.labels[image]).ok();
         let last = logits.len();
-        self.right += usize::from(logits.last().and_then(|found| best(found)) == label);
-        self.trace_right += usize::from(best(trace.logits_at(image, last)) == label);
+        let right = logits.last().and_then(|found| best(found)) == label;
+        let trace_right = best(trace.logits_at(image, last)) == label;
+        self.right += usize::from(right);
+        self.trace_right += usize::from(trace_right);
+        self.gained += usize::from(right && !trace_right);
+        self.lost += usize::from(trace_right && !right);
     }
 
     /// Two tallies of different images in one.
@@ -85,6 +114,8 @@ impl Tally {
         self.images += other.images;
         self.right += other.right;
         self.trace_right += other.trace_right;
+        self.gained += other.gained;
+        self.lost += other.lost;
         self
     }
 
@@ -106,6 +137,9 @@ impl Tally {
             agreement_by_step: self.agreeing.iter().map(|&count| percent(count)).collect(),
             top1: percent(self.right),
             trace_top1: percent(self.trace_right),
+            gained: self.gained,
+            lost: self.lost,
+            interval: paired_interval(self.gained, self.lost, self.images),
         }
     }
 }
@@ -144,6 +178,14 @@ mod tests {
     fn images_are_drawn_evenly_and_never_twice() {
         let drawn: Vec<usize> = (0..4).map(|index| drawn(index, 4, 10)).collect();
         assert_eq!(drawn, [0, 2, 5, 7]);
+    }
+
+    #[test]
+    fn the_interval_counts_what_only_one_side_has_right() {
+        assert_eq!(paired_interval(0, 0, 10_000), 0.0);
+        // By hand: the differences are 30 times +1, 10 times -1, else 0; variance 0.004 - 0.002^2.
+        let expected = 100.0 * 1.96 * ((0.004 - 0.002f64.powi(2)) / 10_000.0).sqrt();
+        assert!((paired_interval(30, 10, 10_000) - expected).abs() < 1e-12);
     }
 
     #[test]

@@ -77,6 +77,9 @@ pub enum ValidateError {
 pub struct EngineReport {
     /// Name of the engine.
     pub engine: &'static str,
+    /// What it computes with.
+    #[serde(skip)]
+    pub numerics: Numerics,
     /// Whether the engine answers as it should.
     pub passed: bool,
     /// Comparison with the trace; none if the engine could not run.
@@ -126,6 +129,7 @@ pub fn validate(kind: EngineKind, network: &Network<'_>, trace: &Trace, options:
     match compare(kind, network, trace, images) {
         Err(error) => EngineReport {
             engine: kind.name(),
+            numerics: kind.numerics(),
             passed: false,
             agreement: None,
             divergence: None,
@@ -139,6 +143,7 @@ pub fn validate(kind: EngineKind, network: &Network<'_>, trace: &Trace, options:
             };
             let mut report = EngineReport {
                 engine: kind.name(),
+                numerics: kind.numerics(),
                 passed,
                 agreement: None,
                 divergence: None,

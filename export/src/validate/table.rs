@@ -33,6 +33,15 @@ pub fn row(report: &EngineReport) -> String {
         }
         None => format!("{:<22} {:>6} {verdict}", report.engine, "-"),
     };
+    if let (Numerics::Integer, Some(agreement)) = (report.numerics, &report.agreement) {
+        text.push_str(&format!(
+            "\n    top-1 {:+.2} ± {:.2} points of the trace's (95 %, paired by image): {} images gained, {} lost",
+            agreement.top1 - agreement.trace_top1,
+            agreement.interval,
+            agreement.gained,
+            agreement.lost
+        ));
+    }
     if let Some(divergence) = &report.divergence {
         text.push_str(&format!("\n    {}", sentence(divergence)));
     }

@@ -6,22 +6,25 @@ use super::error::QuantizeError;
 use super::frame;
 use super::plan::{Function, Plan, Role};
 use super::range::RangeRule;
-use super::scales::Scales;
+use super::scales::{Ranges, Scales, ValueTypes};
 use super::types::*;
 use crate::graph::{NodeId, Read, StepGraph, Tap};
 use crate::operation::{Activation, Operation};
 use crate::parameters::Parameters;
 use crate::passes::{fuse_gates, pool_first};
 use crate::shape::Shape;
+use std::collections::BTreeMap;
 
 /// How often scales may be widened before giving up: once for a value is the rule.
 const ATTEMPTS: usize = 1000;
 
 /// Choices of the quantisation.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct QuantizeOptions {
     /// How i8 ranges are found.
     pub range: RangeRule,
+    /// Values, by the path of their float node, whose i8 range is found by another rule.
+    pub exceptions: BTreeMap<String, RangeRule>,
     /// How far beyond the measured magnitude an i16 value may go before it saturates.
     pub headroom: f64,
     /// Whether the mean error of rounded weights is taken off the biases.
@@ -33,7 +36,8 @@ pub struct QuantizeOptions {
 
 impl Default for QuantizeOptions {
     fn default() -> Self {
-        Self { range: RangeRule::LeastError, headroom: 1.5, correct_bias: false, passes: true }
+        let (range, exceptions) = (RangeRule::LeastError, BTreeMap::new());
+        Self { range, exceptions, headroom: 1.5, correct_bias: false, passes: true }
     }
 }
 
@@ -46,13 +50,15 @@ pub struct PixelScale<'a> {
     pub standard_deviation: &'a [f32],
 }
 
-/// A quantised graph and the table that quantises its frames.
+/// A quantised graph, the table that quantises its frames, and the types that were found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantized {
     /// The step.
     pub graph: QuantizedGraph,
     /// From raw pixels to the frame.
     pub frame_table: FrameTable,
+    /// The type of every value of the float graph, in each width that it is used in.
+    pub types: ValueTypes,
 }
 
 /// Quantises a graph. The result passes [`QuantizedGraph::check`].
@@ -63,37 +69,62 @@ pub fn quantize(
     pixels: PixelScale<'_>,
     options: &QuantizeOptions,
 ) -> Result<Quantized, QuantizeError> {
-    parameters.check(graph)?;
-    for node in &graph.nodes {
-        if matches!(node.operation, Operation::BatchNorm(_) | Operation::Scale { .. }) {
-            return Err(QuantizeError::Unfolded { node: node.name.clone(), operation: node.operation.kind() });
-        }
-    }
     if calibration.nodes.len() != graph.nodes.len() {
         let (found, expected) = (calibration.nodes.len(), graph.nodes.len());
         return Err(QuantizeError::OtherGraph { found, expected });
     }
     let frame = frame::frame_type(graph.frame, &calibration.frame, pixels)?;
     let plan = Plan::new(graph);
-    let mut scales = Scales::new(graph, &plan, calibration, frame, options.headroom, options.range);
+    let QuantizeOptions { range, exceptions, headroom, correct_bias, passes } = options;
+    let ranges = Ranges { calibration, headroom: *headroom, rule: *range, exceptions };
+    let scales = Scales::measured(graph, &plan, ranges, frame);
+    convert(graph, parameters, &plan, scales, correct_bias.then_some(calibration), pixels, *passes)
+}
+
+/// Quantises a graph with the types that an earlier conversion found for it, whatever its weights were then; the
+/// passes over integer graphs follow.
+pub fn quantize_with_types(
+    graph: &StepGraph,
+    parameters: &Parameters<f32>,
+    types: &ValueTypes,
+    pixels: PixelScale<'_>,
+) -> Result<Quantized, QuantizeError> {
+    let plan = Plan::new(graph);
+    convert(graph, parameters, &plan, Scales::given(graph, &plan, types), None, pixels, true)
+}
+
+/// Converts, with wider scales until everything fits.
+fn convert<'a>(
+    graph: &'a StepGraph,
+    parameters: &'a Parameters<f32>,
+    plan: &'a Plan,
+    mut scales: Scales<'a>,
+    means: Option<&'a Calibration>,
+    pixels: PixelScale<'_>,
+    passes: bool,
+) -> Result<Quantized, QuantizeError> {
+    parameters.check(graph)?;
+    for node in &graph.nodes {
+        if matches!(node.operation, Operation::BatchNorm(_) | Operation::Scale { .. }) {
+            return Err(QuantizeError::Unfolded { node: node.name.clone(), operation: node.operation.kind() });
+        }
+    }
     for _ in 0..ATTEMPTS {
-        let converter = Converter {
-            graph,
-            parameters,
-            calibration,
-            plan: &plan,
-            scales: &mut scales,
-            correct_bias: options.correct_bias,
-            nodes: Vec::new(),
-            primary: vec![None; graph.nodes.len()],
-        };
-        match converter.convert(frame) {
+        let frame = scales.frame();
+        let (nodes, primary) = (Vec::new(), vec![None; graph.nodes.len()]);
+        let converter = Converter { graph, parameters, means, plan, scales: &mut scales, nodes, primary };
+        let converted = converter.convert(frame);
+        if let Some(node) = scales.missing() {
+            return Err(QuantizeError::NoType { node: graph.nodes[node.0].name.clone() });
+        }
+        match converted {
             Ok(mut quantized) => {
-                if options.passes {
+                if passes {
                     quantized = fuse_gates(&pool_first(&quantized));
                 }
                 quantized.check()?;
-                return Ok(Quantized { graph: quantized, frame_table: frame::frame_table(&frame, pixels) });
+                let frame_table = frame::frame_table(&frame, pixels);
+                return Ok(Quantized { graph: quantized, frame_table, types: scales.types() });
             }
             Err(Stop::Refused(error)) => return Err(error),
             Err(Stop::Widen { value, element, scale }) => {
@@ -120,10 +151,10 @@ enum Stop {
 struct Converter<'a, 's> {
     graph: &'a StepGraph,
     parameters: &'a Parameters<f32>,
-    calibration: &'a Calibration,
+    /// What biases are corrected with; none where they are not.
+    means: Option<&'a Calibration>,
     plan: &'a Plan,
     scales: &'s mut Scales<'a>,
-    correct_bias: bool,
     nodes: Vec<QuantizedNode>,
     /// By float node: the integer node that holds its value in the width of the plan.
     primary: Vec<Option<NodeId>>,
@@ -337,17 +368,18 @@ impl Converter<'_, '_> {
         for &input in &node.inputs {
             let kind = self.scales.of(input, Element::I8);
             reads.push(self.view(input, node.layer, kind)?);
-            let measured = match input {
-                Read::Frame => &self.calibration.frame,
-                Read::Node(other) => &self.calibration.nodes[other.0],
-                Read::State(state) => &self.calibration.nodes[self.graph.states[state.0].next.0],
-            };
-            let means = (0..kind.shape.channels).map(|channel| measured.channel_mean(channel)).collect();
+            let measured = self.means.map(|calibration| match input {
+                Read::Frame => &calibration.frame,
+                Read::Node(other) => &calibration.nodes[other.0],
+                Read::State(state) => &calibration.nodes[self.graph.states[state.0].next.0],
+            });
+            let mean = |channel| measured.map_or(0.0, |histogram| histogram.channel_mean(channel));
+            let means = (0..kind.shape.channels).map(mean).collect();
             operands.push(Operand { kind, means });
         }
         let weight = self.parameters.get(spec.weight);
         let bias = spec.bias.map(|bias| self.parameters.get(bias));
-        let quantized = convolution::quantize(spec, &operands, weight, bias, &output, self.correct_bias);
+        let quantized = convolution::quantize(spec, &operands, weight, bias, &output);
         let name = self.graph.nodes[id.0].name.clone();
         match quantized {
             Ok(convolution) => {

@@ -16,7 +16,7 @@ const INPUT_MAGNITUDE: i64 = 256;
 pub(super) struct Operand {
     /// Its i8 type.
     pub(super) kind: QuantizedType,
-    /// Its mean by channel, for bias correction.
+    /// Its mean by channel, for bias correction; zeros where there is none.
     pub(super) means: Vec<f64>,
 }
 
@@ -30,15 +30,14 @@ pub(super) enum Failure {
 
 /// Quantises a convolution. The accumulator of output channel o counts in steps of
 /// `max over inputs i of (scale[i] * max |w[o, i]|) / 127`, and the weights of input i in those steps
-/// divided by its scale, so that inputs of several scales add up in one accumulator. With
-/// `correct_bias` the mean error that rounding the weights causes is taken off the bias.
+/// divided by its scale, so that inputs of several scales add up in one accumulator. The mean error that
+/// rounding the weights causes, given the means of the inputs, is taken off the bias.
 pub(super) fn quantize(
     spec: &Convolution,
     inputs: &[Operand],
     weight: &[f32],
     bias: Option<&[f32]>,
     output: &QuantizedType,
-    correct_bias: bool,
 ) -> Result<QuantizedConvolution, Failure> {
     let scales: Vec<f64> =
         inputs.iter().flat_map(|input| std::iter::repeat_n(input.kind.scale, input.kind.shape.channels)).collect();
@@ -80,8 +79,7 @@ pub(super) fn quantize(
             magnitude += integer.abs() as i64;
             correction += (f64::from(w) - integer * unit) * means[first + term / area];
         }
-        let corrected = if correct_bias { real_bias + correction } else { real_bias };
-        let integer_bias = (corrected / step).round();
+        let integer_bias = ((real_bias + correction) / step).round();
         let bound = INPUT_MAGNITUDE * magnitude + integer_bias.abs() as i64;
         if bound > i64::from(i32::MAX) {
             return Err(Failure::Accumulator { channel, terms, bound });

@@ -29,6 +29,8 @@ pub enum QuantizeError {
         "{node}: no scale found at which its integers fit; its range differs by too many orders of magnitude from what it reads"
     )]
     Scale { node: String },
+    #[error("{node} has no type among those given: they are of another graph")]
+    NoType { node: String },
     #[error("{node}: {operation} has no integer form; fold the graph first")]
     Unfolded { node: String, operation: &'static str },
     #[error(transparent)]

@@ -10,6 +10,7 @@
 
 mod calibrate;
 mod check;
+mod choose;
 mod convert;
 mod convolution;
 mod error;
@@ -27,7 +28,8 @@ mod tests;
 mod types;
 
 pub use calibrate::{Calibration, presented};
-pub use convert::{PixelScale, QuantizeOptions, Quantized, quantize};
+pub use choose::{Candidates, Chosen, Trial, quantize_by_error};
+pub use convert::{PixelScale, QuantizeOptions, Quantized, quantize, quantize_with_types};
 pub use error::{CheckError, QuantizeError};
 pub use factor::MAXIMUM_SHIFT;
 pub use histogram::Histogram;
@@ -35,6 +37,7 @@ pub use interpreter::{IntegerInterpreter, IntegerTensor, resize_sample};
 pub use lookup::{GATE_INPUT_SCALE, UNIT_SCALE};
 pub use range::RangeRule;
 pub use report::{NodeError, QuantizationReport};
+pub use scales::{ValueType, ValueTypes};
 pub use types::{
     Element, FrameTable, GatedSum, Lookup, QuantizedConvolution, QuantizedGraph, QuantizedNode, QuantizedOperation,
     QuantizedState, QuantizedType, Rescale,

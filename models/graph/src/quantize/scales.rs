@@ -4,11 +4,13 @@ use super::calibrate::Calibration;
 use super::histogram::Histogram;
 use super::lookup::{GATE_INPUT_SCALE, UNIT_SCALE};
 use super::plan::{Plan, Reader, Role};
-use super::range::{RangeRule, narrow, wide};
+use super::range::{RangeRule, from_ends, narrow, wide};
 use super::types::{Element, QuantizedType};
 use crate::graph::{NodeId, Read, StepGraph};
 use crate::operation::{Activation, Operation};
-use std::collections::{HashMap, HashSet};
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A value's type is that of its origin: resizes and max-pools keep the type of what they read, and
 /// a state has that of its next value.
@@ -18,27 +20,109 @@ pub(super) enum Origin {
     Node(NodeId),
 }
 
+/// The type of one value of the float graph in one width.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValueType {
+    /// Path of the float node.
+    pub name: String,
+    /// Width.
+    pub element: Element,
+    /// Real value of one integer step.
+    pub scale: f64,
+    /// The integer that stands for zero.
+    pub zero_point: i32,
+}
+
+/// The types of all values of a graph, as a conversion found them: with these another conversion of the same graph, with
+/// other weights, needs no calibration and gives every value the type that it had.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValueTypes {
+    /// The frame's scale.
+    pub frame_scale: f64,
+    /// The frame's zero point.
+    pub frame_zero_point: i32,
+    /// By value and width, in the order of the step.
+    pub values: Vec<ValueType>,
+}
+
+/// How ranges are found from a calibration.
+#[derive(Clone, Copy)]
+pub(super) struct Ranges<'a> {
+    pub(super) calibration: &'a Calibration,
+    pub(super) headroom: f64,
+    pub(super) rule: RangeRule,
+    /// Values that have a rule of their own, by path.
+    pub(super) exceptions: &'a BTreeMap<String, RangeRule>,
+}
+
 /// Types, found once for each origin and width.
 pub(super) struct Scales<'a> {
     graph: &'a StepGraph,
     plan: &'a Plan,
-    calibration: &'a Calibration,
+    /// None where all types are given.
+    ranges: Option<Ranges<'a>>,
     frame: QuantizedType,
-    headroom: f64,
-    rule: RangeRule,
     found: HashMap<(Origin, Element), QuantizedType>,
+    /// A value whose type was not given, where types are.
+    missing: Option<NodeId>,
 }
 
 impl<'a> Scales<'a> {
-    pub(super) fn new(
-        graph: &'a StepGraph,
-        plan: &'a Plan,
-        calibration: &'a Calibration,
-        frame: QuantizedType,
-        headroom: f64,
-        rule: RangeRule,
-    ) -> Self {
-        Self { graph, plan, calibration, frame, headroom, rule, found: HashMap::new() }
+    /// Types from what was measured.
+    pub(super) fn measured(graph: &'a StepGraph, plan: &'a Plan, ranges: Ranges<'a>, frame: QuantizedType) -> Self {
+        Self { graph, plan, ranges: Some(ranges), frame, found: HashMap::new(), missing: None }
+    }
+
+    /// Types that an earlier conversion found.
+    pub(super) fn given(graph: &'a StepGraph, plan: &'a Plan, types: &ValueTypes) -> Self {
+        let frame = QuantizedType {
+            shape: graph.frame,
+            element: Element::I8,
+            scale: types.frame_scale,
+            zero_point: types.frame_zero_point,
+        };
+        let value = |value: &ValueType| {
+            let node = graph.node_named(&value.name)?;
+            let ValueType { element, scale, zero_point, .. } = *value;
+            let kind = QuantizedType { shape: graph.nodes[node.0].shape, element, scale, zero_point };
+            Some(((Origin::Node(node), element), kind))
+        };
+        let found = types.values.iter().filter_map(value).collect();
+        Self { graph, plan, ranges: None, frame, found, missing: None }
+    }
+
+    /// The types found so far.
+    pub(super) fn types(&self) -> ValueTypes {
+        let mut found: Vec<(NodeId, Element, QuantizedType)> = self
+            .found
+            .iter()
+            .filter_map(|(&(origin, element), &kind)| match origin {
+                Origin::Frame => None,
+                Origin::Node(node) => Some((node, element, kind)),
+            })
+            .collect();
+        found.sort_by_key(|&(node, element, _)| (node.0, element == Element::I16));
+        let value = |&(node, element, kind): &(NodeId, Element, QuantizedType)| ValueType {
+            name: self.graph.nodes[node.0].name.clone(),
+            element,
+            scale: kind.scale,
+            zero_point: kind.zero_point,
+        };
+        ValueTypes {
+            frame_scale: self.frame.scale,
+            frame_zero_point: self.frame.zero_point,
+            values: found.iter().map(value).collect(),
+        }
+    }
+
+    /// The frame's type.
+    pub(super) fn frame(&self) -> QuantizedType {
+        self.frame
+    }
+
+    /// A value whose type should have been given and was not.
+    pub(super) fn missing(&self) -> Option<NodeId> {
+        self.missing
     }
 
     /// Where a value's type comes from.
@@ -87,18 +171,27 @@ impl<'a> Scales<'a> {
         true
     }
 
-    fn choose(&self, origin: Origin, element: Element) -> QuantizedType {
-        match (origin, element) {
-            (Origin::Frame, Element::I8) => self.frame,
+    fn choose(&mut self, origin: Origin, element: Element) -> QuantizedType {
+        let node = match (origin, element) {
+            (Origin::Frame, Element::I8) => return self.frame,
             // Every i8 value becomes 64 times itself: nothing is lost.
             (Origin::Frame, Element::I16) => {
-                QuantizedType { element, scale: self.frame.scale / 64.0, zero_point: 0, ..self.frame }
+                return QuantizedType { element, scale: self.frame.scale / 64.0, zero_point: 0, ..self.frame };
             }
-            (Origin::Node(node), Element::I8) => {
-                narrow(self.graph.nodes[node.0].shape, self.histogram(node), self.rule)
+            (Origin::Node(node), Element::I8 | Element::I16) => node,
+        };
+        let (shape, name) = (self.graph.nodes[node.0].shape, &self.graph.nodes[node.0].name);
+        let Some(ranges) = self.ranges else {
+            self.missing = Some(node);
+            return placeholder(shape, element);
+        };
+        match element {
+            Element::I8 => {
+                let rule = ranges.exceptions.get(name).copied().unwrap_or(ranges.rule);
+                narrow(shape, self.histogram(&ranges, node), rule)
             }
-            (Origin::Node(node), Element::I16) => {
-                let kind = wide(self.graph.nodes[node.0].shape, self.histogram(node), self.headroom);
+            Element::I16 => {
+                let kind = wide(shape, self.histogram(&ranges, node), ranges.headroom);
                 match self.fixed_scale(node) {
                     Some(scale) => QuantizedType { scale, ..kind },
                     None => kind,
@@ -109,12 +202,12 @@ impl<'a> Scales<'a> {
 
     /// What was measured of a value, or of its maximum over windows where only that is read: what
     /// lies below the smallest maximum need not be told apart.
-    fn histogram(&self, node: NodeId) -> &Histogram {
+    fn histogram<'c>(&self, ranges: &Ranges<'c>, node: NodeId) -> &'c Histogram {
         match self.plan.readers[node.0].as_slice() {
             &[Reader::Node(reader)] if matches!(self.graph.nodes[reader.0].operation, Operation::MaxPool(_)) => {
-                self.histogram(reader)
+                self.histogram(ranges, reader)
             }
-            _ => &self.calibration.nodes[node.0],
+            _ => &ranges.calibration.nodes[node.0],
         }
     }
 
@@ -137,4 +230,9 @@ impl<'a> Scales<'a> {
         let readers = &self.plan.readers[node.0];
         (!readers.is_empty() && readers.iter().all(squashes)).then_some(GATE_INPUT_SCALE)
     }
+}
+
+/// Some valid type, for a conversion that is going to be refused.
+fn placeholder(shape: Shape, element: Element) -> QuantizedType {
+    QuantizedType { element, zero_point: 0, ..from_ends(shape, -1.0, 1.0) }
 }
