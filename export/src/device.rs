@@ -2,12 +2,9 @@
 
 use crate::program::{AlignedBytes, ProgramDescription, ProgramError, ProgramOptions, write_integer, write_real};
 use convrnn_graph::Tensor;
-use convrnn_graph::quantize::{
-    Calibration, Candidates, Chosen, PixelScale, QuantizationReport, QuantizeError, Quantized, presented,
-    quantize_by_error,
-};
+use convrnn_graph::quantize::{Candidates, Chosen, QuantizationReport, QuantizeError, Quantized, presented};
 use convrnn_models::checkpoint::{names, read_calibration};
-use convrnn_models::{Checkpoint, FileError};
+use convrnn_models::{Checkpoint, FileError, quantization};
 use convrnn_runtime::Numerics;
 use std::path::{Path, PathBuf};
 
@@ -33,23 +30,42 @@ pub fn calibration_path(checkpoint: &Path) -> PathBuf {
     checkpoint.join(names::CALIBRATION)
 }
 
-/// Calibration images, spread over all of them, whose logits choices of the quantisation are measured by.
-const CHOSEN_BY: usize = 64;
+/// How an int8 form comes about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Quantization {
+    /// With the types that the weights were trained with, where they were; otherwise calibrated.
+    Given,
+    /// From calibration frames, over all steps of the checkpoint's presentation.
+    Calibrated(Candidates),
+}
 
-/// Quantises a checkpoint with raw training frames `[N, height, width, channels]`, over all steps of
-/// its presentation, in the way that leaves its logits nearest to those of the float network.
-pub fn quantized(checkpoint: &Checkpoint, calibration: &Path, candidates: &Candidates) -> Result<Chosen, DeviceError> {
-    let (graph, parameters) = (&checkpoint.graph, &checkpoint.parameters);
-    let images = calibration_images(checkpoint, calibration)?;
-    let presentation = &checkpoint.description.presentation;
-    let calibration = Calibration::of_images(graph, parameters, presentation, &images)?;
-    let preprocessing = &checkpoint.description.preprocessing;
-    let pixels = PixelScale { mean: &preprocessing.mean, standard_deviation: &preprocessing.standard_deviation };
-    let blank = Tensor::full(graph.frame, presentation.blank);
-    let every = images.len().div_ceil(CHOSEN_BY);
-    let sequences: Vec<Vec<&Tensor>> =
-        images.iter().step_by(every).map(|image| presented(image, &blank, presentation)).collect();
-    Ok(quantize_by_error(graph, parameters, &calibration, &sequences, pixels, candidates)?)
+/// A quantised network and, where it was calibrated, what was tried.
+#[derive(Clone, Debug)]
+pub struct QuantizedCheckpoint {
+    /// The network.
+    pub quantized: Quantized,
+    /// None for types that the weights were trained with.
+    pub chosen: Option<Chosen>,
+}
+
+/// Quantises a folded checkpoint. Raw training frames, `[N, height, width, channels]`, are read where they are needed.
+pub fn quantized(
+    checkpoint: &Checkpoint,
+    calibration: &Path,
+    how: &Quantization,
+) -> Result<QuantizedCheckpoint, DeviceError> {
+    let calibrated = |candidates: &Candidates| {
+        let frames = calibration_frames(checkpoint, calibration)?;
+        let chosen = quantization::calibrated(checkpoint, &frames, candidates)?;
+        Ok(QuantizedCheckpoint { quantized: chosen.quantized.clone(), chosen: Some(chosen) })
+    };
+    match how {
+        Quantization::Given => match quantization::as_trained(checkpoint) {
+            Some(quantized) => Ok(QuantizedCheckpoint { quantized: quantized?, chosen: None }),
+            None => calibrated(&Candidates::default()),
+        },
+        Quantization::Calibrated(candidates) => calibrated(candidates),
+    }
 }
 
 /// What quantisation costs at every node, on the calibration frames.
@@ -58,25 +74,20 @@ pub fn quantization_report(
     quantized: &Quantized,
     calibration: &Path,
 ) -> Result<QuantizationReport, DeviceError> {
-    let images = calibration_images(checkpoint, calibration)?;
+    let images = quantization::normalized(checkpoint, &calibration_frames(checkpoint, calibration)?);
     let presentation = &checkpoint.description.presentation;
     let blank = Tensor::full(checkpoint.graph.frame, presentation.blank);
     let sequences: Vec<Vec<&Tensor>> = images.iter().map(|image| presented(image, &blank, presentation)).collect();
     Ok(QuantizationReport::new(&checkpoint.graph, &checkpoint.parameters, &quantized.graph, &sequences))
 }
 
-/// Calibration frames as the network sees them.
-fn calibration_images(checkpoint: &Checkpoint, calibration: &Path) -> Result<Vec<Tensor>, DeviceError> {
+fn calibration_frames(checkpoint: &Checkpoint, calibration: &Path) -> Result<Vec<Vec<u8>>, DeviceError> {
     let preprocessing = &checkpoint.description.preprocessing;
     if !calibration.is_file() {
         let (height, width, channels) = (preprocessing.height, preprocessing.width, preprocessing.channels);
         return Err(DeviceError::NoCalibration { path: calibration.into(), height, width, channels });
     }
-    let normalized = |pixels: &Vec<u8>| {
-        let values = preprocessing.normalize(pixels).into_iter().map(f64::from).collect();
-        Tensor::new(checkpoint.graph.frame, values)
-    };
-    Ok(read_calibration(calibration, preprocessing)?.iter().map(normalized).collect())
+    Ok(read_calibration(calibration, preprocessing)?)
 }
 
 /// Writes the program of a checkpoint. The calibration frames are read for int8 only.
@@ -92,8 +103,8 @@ pub fn program(
             Ok(AlignedBytes::copy_of(&bytes))
         }
         Numerics::Integer => {
-            let chosen = quantized(checkpoint, calibration, &Candidates::default())?;
-            integer_program(checkpoint, &chosen.quantized, options)
+            let made = quantized(checkpoint, calibration, &Quantization::Given)?;
+            integer_program(checkpoint, &made.quantized, options)
         }
     }
 }

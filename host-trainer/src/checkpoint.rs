@@ -8,8 +8,9 @@ use crate::error::{Result, TrainerError};
 use crate::metrics::{EpochMetrics, RunState, STATE_FORMAT, read_json_lines, to_json_lines};
 use crate::run_folder::METRICS;
 use crate::settings::TrainingFile;
+use convrnn_graph::quantize::ValueTypes;
 use convrnn_graph::{Parameters, StepGraph};
-use convrnn_models::checkpoint::{names, read_parameters, write_calibration, write_parameters};
+use convrnn_models::checkpoint::{names, read_parameters, write_calibration, write_parameters, write_types};
 use convrnn_models::{Architecture, Checkpoint};
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,8 @@ pub struct TrainingCheckpoint {
     pub metrics: Vec<EpochMetrics>,
     /// Raw training frames for quantisation, one after the other.
     pub calibration: Vec<u8>,
+    /// The integer types that training computes with, where it does.
+    pub types: Option<ValueTypes>,
 }
 
 impl TrainingCheckpoint {
@@ -70,12 +73,15 @@ impl TrainingCheckpoint {
         write_parameters(&partial.join(OPTIMIZER), graph, &self.velocity)?;
         let preprocessing = &self.training.description.preprocessing;
         write_calibration(&partial.join(names::CALIBRATION), preprocessing, self.calibration.clone())?;
+        if let Some(types) = &self.types {
+            write_types(partial, types)?;
+        }
         sync(partial)
     }
 
     /// Reads a checkpoint to go on from.
     pub fn read(directory: &Path) -> Result<(Self, StepGraph)> {
-        let Checkpoint { architecture, graph, parameters, description } = Checkpoint::read(directory)?;
+        let Checkpoint { architecture, graph, parameters, description, types } = Checkpoint::read(directory)?;
         let training = TrainingFile::read(&directory.join(names::TRAINING))?;
         debug_assert_eq!(training.description, description);
         let read = |name| read_parameters(&directory.join(name), &graph);
@@ -98,7 +104,7 @@ impl TrainingCheckpoint {
             &training.description.preprocessing,
         )?;
         let calibration = frames.concat();
-        Ok((Self { architecture, training, parameters, trained, velocity, state, metrics, calibration }, graph))
+        Ok((Self { architecture, training, parameters, trained, velocity, state, metrics, calibration, types }, graph))
     }
 }
 

@@ -48,6 +48,9 @@ pub struct Settings {
     pub precision: Precision,
     /// What the images do while they are on show.
     pub sequence: Sequence,
+    /// Whether training runs the network in the integers of its int8 form, gradients straight through.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quantized: bool,
     /// Seconds between checkpoints within an epoch. Changes no number of the result.
     pub save_every: f64,
     /// Which time steps count.
@@ -78,6 +81,7 @@ impl Default for Settings {
             ema_decay: None,
             precision: Precision::F32,
             sequence: Sequence::Still,
+            quantized: false,
             save_every: 300.0,
             loss: LossSettings::default(),
             schedule: Schedule::Plateau { patience: 3 },

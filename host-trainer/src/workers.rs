@@ -6,6 +6,8 @@
 
 use crate::executor::Executor;
 use convrnn_graph::StepGraph;
+use convrnn_graph::quantize::QuantizedGraph;
+use std::sync::Arc;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// One executor a thread. On CUDA there is one, since the device is parallel by itself.
@@ -20,6 +22,13 @@ impl<'g> Workers<'g> {
         let count = if device == Device::Cpu { threads.max(1) } else { 1 };
         let executors = (0..count).map(|_| Executor::new(graph, kind, device)).collect::<Result<_, _>>()?;
         Ok(Self { executors })
+    }
+
+    /// Gives every worker a quantised form of the graph, or none: see [`Executor::quantize`].
+    pub fn quantize(&mut self, quantized: Option<&Arc<QuantizedGraph>>) {
+        for executor in &mut self.executors {
+            executor.quantize(quantized.map(Arc::clone));
+        }
     }
 
     /// The first worker's executor.

@@ -27,7 +27,9 @@ fn settings() -> Settings {
 
 fn start(folder: &Path, settings: Settings) -> Trainer {
     let architecture = catalogue::find("rgc-28-m4").unwrap();
-    Job { architecture, presentation: Presentation::held(6), settings, folder: Some(folder.into()) }.start().unwrap()
+    Job { architecture, presentation: Presentation::held(6), settings, folder: Some(folder.into()), start: None }
+        .start()
+        .unwrap()
 }
 
 fn checkpoint(run: &Path, name: &str) -> TrainingCheckpoint {

@@ -27,7 +27,9 @@ fn settings(threads: usize) -> Settings {
 fn start(folder: &Path, threads: usize) -> Trainer {
     let architecture = catalogue::find("rgc-28-m4").unwrap();
     let presentation = Presentation::held(6);
-    Job { architecture, presentation, settings: settings(threads), folder: Some(folder.to_path_buf()) }.start().unwrap()
+    Job { architecture, presentation, settings: settings(threads), folder: Some(folder.to_path_buf()), start: None }
+        .start()
+        .unwrap()
 }
 
 fn last(folder: &Path) -> TrainingCheckpoint {
@@ -125,6 +127,7 @@ fn a_run_folder_that_exists_is_refused() {
         architecture,
         settings: settings(1),
         folder: Some(folder.path().into()),
+        start: None,
     };
     let error = job.start().err().unwrap().to_string();
     assert!(error.contains("exists already"), "{error}");
@@ -139,7 +142,9 @@ fn an_exploding_run_names_step_and_layer_and_keeps_the_last_checkpoint() {
     settings.optimizer.clip = 0.0;
     let architecture = catalogue::find("rgc-28-m4").unwrap();
     let mut trainer =
-        Job { presentation: Presentation::held(6), architecture, settings, folder: Some(run.clone()) }.start().unwrap();
+        Job { presentation: Presentation::held(6), architecture, settings, folder: Some(run.clone()), start: None }
+            .start()
+            .unwrap();
     let error = trainer.run(&mut |_| Flow::Continue).unwrap_err().to_string();
     assert!(error.contains("exploded at step ") && error.contains(" of layer"), "{error}");
     assert!(error.contains("lower --learning-rate"), "{error}");

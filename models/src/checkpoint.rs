@@ -6,6 +6,7 @@
 //! | `weights.safetensors` | one F32 tensor a parameter, by path; the moving average where training kept one |
 //! | `training.toml` | class names, preprocessing, presentation, and the trainer's hyper-parameters |
 //! | `calibration.safetensors` | some raw training frames, for quantisation |
+//! | `quantization.json` | scales and zero points that the weights were trained with, where they were |
 //!
 //! The trainer keeps more beside them (optimizer, random state, metrics); this module reads what
 //! inference needs and is the only reader of the files above.
@@ -14,6 +15,7 @@ use crate::architecture::Architecture;
 use crate::error::FileError;
 use crate::preprocessing::Preprocessing;
 use crate::safetensors_file::{NamedTensor, TensorFile};
+use convrnn_graph::quantize::ValueTypes;
 use convrnn_graph::{Parameters, ParametersError, Presentation, StepGraph};
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,8 @@ pub mod names {
     pub const TRAINING: &str = "training.toml";
     /// Raw training frames.
     pub const CALIBRATION: &str = "calibration.safetensors";
+    /// Scales and zero points.
+    pub const QUANTIZATION: &str = "quantization.json";
 }
 
 /// Folder of a run's best checkpoint within the run.
@@ -68,6 +72,8 @@ pub struct Checkpoint {
     pub parameters: Parameters<f32>,
     /// Preprocessing, presentation, class names.
     pub description: Description,
+    /// The integer types that the weights were trained with; none where they were trained in reals alone.
+    pub types: Option<ValueTypes>,
 }
 
 impl Checkpoint {
@@ -86,7 +92,8 @@ impl Checkpoint {
         let content = |message| FileError::Content { path: path.clone(), message };
         let description: Description = crate::toml_file::parse(&text).map_err(content)?;
         description.check(&graph).map_err(content)?;
-        Ok(Self { architecture, graph, parameters, description })
+        let types = read_types(directory)?;
+        Ok(Self { architecture, graph, parameters, description, types })
     }
 
     /// The same network in the form that is exported: normalisations and trained factors folded away, see
@@ -161,6 +168,25 @@ pub fn write_parameters(path: &Path, graph: &StepGraph, parameters: &Parameters<
         .map(|(parameter, values)| NamedTensor::from_f32(&parameter.name, &parameter.shape, values))
         .collect();
     TensorFile { tensors, metadata: Default::default() }.write(path)
+}
+
+/// Writes integer types beside the weights that were trained with them.
+pub fn write_types(directory: &Path, types: &ValueTypes) -> Result<(), FileError> {
+    let text = serde_json::to_string_pretty(types).expect("numbers and text have a JSON form");
+    crate::files::write_whole(&directory.join(names::QUANTIZATION), text.as_bytes())
+}
+
+fn read_types(directory: &Path) -> Result<Option<ValueTypes>, FileError> {
+    let path = directory.join(names::QUANTIZATION);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = crate::files::read_text(&path)?;
+    let content = |message| FileError::Content { path: path.clone(), message };
+    let types: ValueTypes = serde_json::from_str(&text)
+        .map_err(|error| content(format!("does not say what integers stand for: {error}")))?;
+    types.check().map_err(content)?;
+    Ok(Some(types))
 }
 
 /// Raw frames `[N, height, width, channels]` for calibration.

@@ -18,6 +18,7 @@ pub mod lower;
 pub mod matched;
 pub mod padding;
 pub mod preprocessing;
+pub mod quantization;
 pub mod report;
 pub mod safetensors_file;
 pub mod toml_file;

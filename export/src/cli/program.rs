@@ -1,7 +1,9 @@
 //! `convrnn-export program`
 
 use super::{Outcome, bytes, grouped, say};
-use convrnn_export::device::{calibration_path, integer_program, program, quantization_report, quantized};
+use convrnn_export::device::{
+    Quantization, calibration_path, integer_program, program, quantization_report, quantized,
+};
 use convrnn_export::program::{ProgramOptions, ProgramReport, Target};
 use convrnn_graph::quantize::{Candidates, RangeRule};
 use convrnn_models::Checkpoint;
@@ -40,12 +42,13 @@ pub struct Arguments {
     /// answers stay the same to the bit, and so does the worst case.
     #[arg(long, value_enum, default_value = "none")]
     skip: SkipArgument,
-    /// How the ranges of i8 values are found in int8.
-    #[arg(long, value_enum, default_value = "by-error")]
-    ranges: RangesArgument,
-    /// Whether int8 takes the mean error of rounded weights off the biases.
-    #[arg(long, value_enum, default_value = "by-error")]
-    biases: BiasesArgument,
+    /// How the ranges of i8 values are found in int8; those that the weights were fine-tuned with, or else by-error, if
+    /// not given.
+    #[arg(long, value_enum)]
+    ranges: Option<RangesArgument>,
+    /// Whether int8 takes the mean error of rounded weights off the biases; by-error if not given.
+    #[arg(long, value_enum)]
+    biases: Option<BiasesArgument>,
     /// Print what else int8 tried, and how far each of its nodes lies from the float network on the calibration frames.
     #[arg(long)]
     report: bool,
@@ -74,21 +77,24 @@ enum BiasesArgument {
 }
 
 impl Arguments {
-    fn candidates(&self) -> Candidates {
+    fn quantization(&self) -> Quantization {
+        if self.ranges.is_none() && self.biases.is_none() && self.calibration.is_none() {
+            return Quantization::Given;
+        }
         let all = Candidates::default();
-        Candidates {
+        Quantization::Calibrated(Candidates {
             ranges: match self.ranges {
-                RangesArgument::ByError => all.ranges,
-                RangesArgument::MinMax => vec![RangeRule::MinMax],
-                RangesArgument::Percentile => vec![RangeRule::Percentile],
-                RangesArgument::LeastError => vec![RangeRule::LeastError],
+                None | Some(RangesArgument::ByError) => all.ranges,
+                Some(RangesArgument::MinMax) => vec![RangeRule::MinMax],
+                Some(RangesArgument::Percentile) => vec![RangeRule::Percentile],
+                Some(RangesArgument::LeastError) => vec![RangeRule::LeastError],
             },
             correct_bias: match self.biases {
-                BiasesArgument::ByError => all.correct_bias,
-                BiasesArgument::Corrected => vec![true],
-                BiasesArgument::Plain => vec![false],
+                None | Some(BiasesArgument::ByError) => all.correct_bias,
+                Some(BiasesArgument::Corrected) => vec![true],
+                Some(BiasesArgument::Plain) => vec![false],
             },
-        }
+        })
     }
 }
 
@@ -160,11 +166,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
         },
     };
     let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&locate(&arguments.checkpoint)));
-    let (written, chosen) = match numerics {
+    let (written, made) = match numerics {
         Numerics::Real => (program(&checkpoint, numerics, &options, &calibration)?, None),
         Numerics::Integer => {
-            let chosen = quantized(&checkpoint, &calibration, &arguments.candidates())?;
-            (integer_program(&checkpoint, &chosen.quantized, &options)?, Some(chosen))
+            let made = quantized(&checkpoint, &calibration, &arguments.quantization())?;
+            (integer_program(&checkpoint, &made.quantized, &options)?, Some(made))
         }
     };
     write_whole(&arguments.output, &written)?;
@@ -173,9 +179,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
     say(format!("  flash  {}", bytes(report.flash as u64)))?;
     say(format!("  RAM    {} (states {})", bytes(report.arena as u64), bytes(report.states as u64)))?;
     say(format!("  MACs   {} a step", grouped(report.multiply_accumulates)))?;
-    if let Some(chosen) = chosen.filter(|_| arguments.report) {
-        say(&chosen)?;
-        say(quantization_report(&checkpoint, &chosen.quantized, &calibration)?)?;
+    if let Some(made) = made.filter(|_| arguments.report) {
+        if let Some(chosen) = &made.chosen {
+            say(chosen)?;
+        }
+        say(quantization_report(&checkpoint, &made.quantized, &calibration)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ mod compare;
 mod completions;
 mod eval;
 mod features;
+mod fine_tune;
 mod info;
 mod list;
 mod matched;
@@ -29,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Train a network, or go on with a run.
     Train(Box<train_options::Train>),
+    /// Learn on in int8, so that the device program answers as well as the network did in reals.
+    FineTune(Box<fine_tune::FineTune>),
     /// Measure a checkpoint's accuracy by time step.
     Eval(eval::Eval),
     /// Write values of chosen layers by time bin, image by image, for NumPy and xarray.
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Train(command) => command.run(),
+        Command::FineTune(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Features(command) => command.run(),
         Command::Compare(command) => command.run(),

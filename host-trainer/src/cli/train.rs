@@ -13,58 +13,63 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Train {
     pub fn run(self) -> Result<ExitCode> {
-        let stop = Arc::new(AtomicBool::new(false));
-        stop_on_ctrl_c(&stop)?;
-        let mut trainer = match &self.resume {
-            Some(folder) => Trainer::resume(folder)?,
-            None => self.job()?.start()?,
-        };
-        let report = Report::new(trainer.architecture())?;
-        for warning in report.warnings(&trainer.training().description.presentation) {
-            eprintln!("warning: {warning}");
+        train(|| match &self.resume {
+            Some(folder) => Trainer::resume(folder),
+            None => self.job()?.start(),
+        })
+    }
+}
+
+/// Trains to the end with progress on the terminal, or until Ctrl-C.
+pub(super) fn train(begin: impl FnOnce() -> Result<Trainer>) -> Result<ExitCode> {
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_ctrl_c(&stop)?;
+    let mut trainer = begin()?;
+    let report = Report::new(trainer.architecture())?;
+    for warning in report.warnings(&trainer.training().description.presentation) {
+        eprintln!("warning: {warning}");
+    }
+    let TrainingFile { description, settings } = trainer.training();
+    for term in settings.loss.terms(description.presentation.steps) {
+        if report.first_image_step.is_none_or(|first| term.step < first) {
+            eprintln!("warning: the loss counts step {}, before the image can reach the logits", term.step);
         }
-        let TrainingFile { description, settings } = trainer.training();
-        for term in settings.loss.terms(description.presentation.steps) {
-            if report.first_image_step.is_none_or(|first| term.step < first) {
-                eprintln!("warning: the loss counts step {}, before the image can reach the logits", term.step);
-            }
+    }
+    let epochs = settings.epochs;
+    let folder = trainer.folder().display().to_string();
+    eprintln!("run folder: {folder}");
+    let progress = Progress::new(epochs);
+    let mut failed = None;
+    let outcome = trainer.run(&mut |event| {
+        if let Some(line) = progress.show(event) {
+            progress.suspend(|| failed = failed.take().or(print(&(line + "\n")).err()));
         }
-        let epochs = settings.epochs;
-        let folder = trainer.folder().display().to_string();
-        eprintln!("run folder: {folder}");
-        let progress = Progress::new(epochs);
-        let mut failed = None;
-        let outcome = trainer.run(&mut |event| {
-            if let Some(line) = progress.show(event) {
-                progress.suspend(|| failed = failed.take().or(print(&(line + "\n")).err()));
-            }
-            if stop.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
-        });
-        progress.finish();
-        let outcome = outcome?;
-        if let Some(error) = failed {
-            return Err(error);
+        if stop.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
+    });
+    progress.finish();
+    let outcome = outcome?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    match outcome {
+        Outcome::Interrupted { epoch, batch } => {
+            eprintln!(
+                "interrupted after {epoch} of {epochs} epochs and {batch} batches; saved in {folder}/last; \
+                 go on with: convrnn-train train --resume {folder}"
+            );
+            Ok(ExitCode::from(130))
         }
-        match outcome {
-            Outcome::Interrupted { epoch, batch } => {
-                eprintln!(
-                    "interrupted after {epoch} of {epochs} epochs and {batch} batches; saved in {folder}/last; \
-                     go on with: convrnn-train train --resume {folder}"
-                );
-                Ok(ExitCode::from(130))
-            }
-            Outcome::Finished => {
-                crate::plots::training(&trainer)?;
-                let best = trainer.state().best_accuracy.unwrap_or(0.0);
-                let last = trainer.metrics().last().map_or(0.0, |metrics| metrics.test_accuracy);
-                print(&format!(
-                    "done: {folder}, test accuracy at the last step {:.2} % (best epoch {:.2} %), {:.0} s\n",
-                    100.0 * last,
-                    100.0 * best,
-                    trainer.state().seconds
-                ))?;
-                Ok(ExitCode::SUCCESS)
-            }
+        Outcome::Finished => {
+            crate::plots::training(&trainer)?;
+            let best = trainer.state().best_accuracy.unwrap_or(0.0);
+            let last = trainer.metrics().last().map_or(0.0, |metrics| metrics.test_accuracy);
+            print(&format!(
+                "done: {folder}, test accuracy at the last step {:.2} % (best epoch {:.2} %), {:.0} s\n",
+                100.0 * last,
+                100.0 * best,
+                trainer.state().seconds
+            ))?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

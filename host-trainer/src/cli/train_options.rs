@@ -251,7 +251,7 @@ impl Train {
             ..Settings::default()
         };
         settings.threads = self.threads.unwrap_or(settings.threads);
-        Ok(Job { architecture, presentation, settings, folder: self.run.clone() })
+        Ok(Job { architecture, presentation, settings, folder: self.run.clone(), start: None })
     }
 
     fn augmentation(&self, architecture: &Architecture) -> Result<AugmentationSettings> {

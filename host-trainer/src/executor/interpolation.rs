@@ -1,10 +1,11 @@
-//! Spatial resize as a product with the weights of [`ResizeMode::sample`].
+//! Spatial resize as a product with the weights of [`convrnn_graph::ResizeMode::sample`].
 //!
 //! A map resized is `rows * map * columns`. Small maps take both products as one, with the Kronecker product of the two
 //! matrices: one large product over all maps of the batch costs less than many small ones. Larger maps take one after the
 //! other, each also over all maps at once.
 
-use convrnn_graph::{Resize, ResizeMode, Shape};
+use convrnn_graph::quantize::resize_sample;
+use convrnn_graph::{Resize, Shape};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Elements of the largest Kronecker product that is used; beyond it two products cost less.
@@ -27,8 +28,37 @@ enum Weights {
 impl Interpolation {
     /// Weights for maps of `input`'s height and width.
     pub fn new(resize: &Resize, input: Shape, kind: Kind, device: Device) -> Result<Self, TchError> {
-        let rows = matrix(resize.mode, input.height, resize.height)?;
-        let columns = matrix(resize.mode, input.width, resize.width)?;
+        Self::of(resize, input, (kind, device), |target, from, to| resize.mode.sample(target, from, to))
+    }
+
+    /// The weights of the quantised resize along each axis, whole numbers of 128ths, in f64.
+    pub fn in_integers(resize: &Resize, input: Shape, device: Device) -> Result<Self, TchError> {
+        Self::of(resize, input, (Kind::Double, device), |target, from, to| {
+            let (first, second, weight) = resize_sample(resize.mode, target, from, to);
+            (first, second, f64::from(weight) / 128.0)
+        })?
+        .times(128.0)
+    }
+
+    /// Both axes' weights times a factor.
+    fn times(self, factor: f64) -> Result<Self, TchError> {
+        let weights = match self.weights {
+            Weights::Whole(whole) => Weights::Whole(whole.f_mul_scalar(factor * factor)?),
+            Weights::RowsAndColumns(rows, columns) => {
+                Weights::RowsAndColumns(rows.f_mul_scalar(factor)?, columns.f_mul_scalar(factor)?)
+            }
+        };
+        Ok(Self { weights, ..self })
+    }
+
+    fn of(
+        resize: &Resize,
+        input: Shape,
+        (kind, device): (Kind, Device),
+        sample: impl Fn(usize, usize, usize) -> (usize, usize, f64),
+    ) -> Result<Self, TchError> {
+        let rows = matrix(&sample, input.height, resize.height)?;
+        let columns = matrix(&sample, input.width, resize.width)?;
         let place = |tensor: Tensor| tensor.f_to_kind(kind)?.f_to_device(device)?.f_contiguous();
         let weights = if input.height * input.width * resize.height * resize.width <= LARGEST_WHOLE {
             Weights::Whole(place(rows.f_kron(&columns)?)?)
@@ -62,10 +92,14 @@ impl Interpolation {
 }
 
 /// `[input, output]`: column t holds the weights of the source positions for output position t.
-fn matrix(mode: ResizeMode, input: usize, output: usize) -> Result<Tensor, TchError> {
+fn matrix(
+    sample: &impl Fn(usize, usize, usize) -> (usize, usize, f64),
+    input: usize,
+    output: usize,
+) -> Result<Tensor, TchError> {
     let mut weights = vec![0.0; input * output];
     for target in 0..output {
-        let (first, second, weight) = mode.sample(target, input, output);
+        let (first, second, weight) = sample(target, input, output);
         weights[first * output + target] += 1.0 - weight;
         weights[second * output + target] += weight;
     }
@@ -75,6 +109,7 @@ fn matrix(mode: ResizeMode, input: usize, output: usize) -> Result<Tensor, TchEr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use convrnn_graph::ResizeMode;
 
     /// Every element against the definition, on either side of the size at which the products part.
     #[test]

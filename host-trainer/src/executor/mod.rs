@@ -10,15 +10,18 @@ mod frames;
 mod interpolation;
 mod normalization;
 mod operations;
+pub mod quantized;
 #[cfg(test)]
 mod tests;
 
+use convrnn_graph::quantize::QuantizedGraph;
 use convrnn_graph::{Operation, Presentation, Read, StateKind, StepGraph, UnrollPlan, Wanted};
 pub use frames::{Frames, Shown};
 use interpolation::Interpolation;
 use normalization::Measured;
 pub use normalization::Statistics;
 pub use operations::Precision;
+use std::sync::Arc;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// A graph made ready for one element kind and device.
@@ -27,6 +30,7 @@ pub struct Executor<'g> {
     kind: Kind,
     device: Device,
     interpolations: Vec<Option<Interpolation>>,
+    quantized: Option<Arc<QuantizedGraph>>,
 }
 
 /// How an unrolled run is done.
@@ -155,7 +159,13 @@ impl<'g> Executor<'g> {
                 | Operation::GlobalAverage => Ok(None),
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { graph, kind, device, interpolations })
+        Ok(Self { graph, kind, device, interpolations, quantized: None })
+    }
+
+    /// Runs that want logits compute from now on in the integers of this form of the graph, with gradients straight
+    /// through, or in reals again. Runs that want everything always compute in reals.
+    pub fn quantize(&mut self, quantized: Option<Arc<QuantizedGraph>>) {
+        self.quantized = quantized;
     }
 
     /// The graph.
@@ -187,8 +197,11 @@ impl<'g> Executor<'g> {
 
     /// Shows a sequence of frames, from zero states.
     pub fn run_frames(&self, parameters: &[Tensor], frames: &Frames, options: RunOptions) -> Result<Run, TchError> {
-        let plan = UnrollPlan::over(self.graph, &frames.inputs(), options.wanted);
         let everything = options.wanted == Wanted::Everything;
+        if let Some(quantized) = self.quantized.as_ref().filter(|_| !everything) {
+            return quantized::run(self.graph, quantized, parameters, frames, options, self.device);
+        }
+        let plan = UnrollPlan::over(self.graph, &frames.inputs(), options.wanted);
         let mut versions = 0;
         let mut number = |tensor: Tensor| {
             versions += 1;

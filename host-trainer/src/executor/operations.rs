@@ -102,12 +102,14 @@ fn convolve_one(
     precision: Precision,
 ) -> Result<Tensor, TchError> {
     match precision {
-        Precision::F32 => convolve_plainly(spec, operand, weight, bias),
+        Precision::F32 => convolve_plainly(spec.stride, spec.padding, spec.groups, operand, weight, bias),
         Precision::Bf16 => {
             // The weight is rounded at every use: each step's gradient then leaves bfloat16 before it is
             // added to those of the other steps.
             let round = |tensor: &Tensor| tensor.f_to_kind(Kind::BFloat16);
-            let output = convolve_plainly(spec, &round(operand)?, &round(weight)?, None)?.f_to_kind(operand.kind())?;
+            let (operand_rounded, weight) = (round(operand)?, round(weight)?);
+            let output = convolve_plainly(spec.stride, spec.padding, spec.groups, &operand_rounded, &weight, None)?;
+            let output = output.f_to_kind(operand.kind())?;
             match bias {
                 Some(bias) => output.f_add(&bias.f_view([1, -1, 1, 1])?),
                 None => Ok(output),
@@ -116,21 +118,23 @@ fn convolve_one(
     }
 }
 
-fn convolve_plainly(
-    spec: &Convolution,
+pub(super) fn convolve_plainly(
+    stride: [usize; 2],
+    padding: Padding,
+    groups: usize,
     operand: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
 ) -> Result<Tensor, TchError> {
-    let stride = spec.stride.map(|stride| stride as i64);
-    let groups = spec.groups as i64;
-    match symmetric(spec.padding) {
+    let stride = stride.map(|stride| stride as i64);
+    let groups = groups as i64;
+    match symmetric(padding) {
         Some(padding) => operand.f_conv2d(weight, bias, stride, padding, [1, 1], groups),
-        None => operand.f_constant_pad_nd(sides(spec.padding))?.f_conv2d(weight, bias, stride, [0, 0], [1, 1], groups),
+        None => operand.f_constant_pad_nd(sides(padding))?.f_conv2d(weight, bias, stride, [0, 0], [1, 1], groups),
     }
 }
 
-fn max_pool(pool: &Pool, operand: &Tensor) -> Result<Tensor, TchError> {
+pub(super) fn max_pool(pool: &Pool, operand: &Tensor) -> Result<Tensor, TchError> {
     let (kernel, stride) = (pool.kernel.map(|size| size as i64), pool.stride.map(|size| size as i64));
     match symmetric(pool.padding) {
         // libtorch refuses padding of more than half the window.

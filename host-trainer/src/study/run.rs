@@ -95,6 +95,7 @@ pub fn run(
             presentation: member.presentation,
             settings: settings.clone(),
             folder: Some(folder.to_path_buf()),
+            start: None,
         }
         .start()?
     };

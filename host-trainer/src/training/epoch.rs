@@ -97,6 +97,7 @@ impl Trainer {
         let scenes = Scenes::new(batch, preprocessing, workers.executor(), sequence, names)?;
         let (trimming, precision, loss) = (settings.trimming, settings.precision, &settings.loss);
         let objective = Objective { presentation, sequence, loss, trimming, precision };
+        workers.quantize(self.integers(&self.parameters)?.as_ref());
         let result = gradients(workers, &self.parameters, &scenes, &objective)?;
         let reason = if !result.loss.is_finite() || result.loss > LARGEST_LOSS * settings.loss.total_weight() {
             Some(format!("the loss is {}", result.loss))
@@ -132,6 +133,7 @@ impl Trainer {
         let description = &self.training.description;
         let (preprocessing, presentation) = (&description.preprocessing, &description.presentation);
         let sequence = &self.training.settings.sequence;
+        workers.quantize(self.integers(self.parameters())?.as_ref());
         let evaluation = evaluate_sequence(
             workers,
             self.parameters(),

@@ -1,14 +1,15 @@
 //! A new run: network, data, hyper-parameters, folder.
 
-use super::{Trainer, load};
+use super::{Start, Trainer, load};
 use crate::checkpoint::TrainingCheckpoint;
-use crate::data::{Dataset, Subset, channel_statistics};
+use crate::data::{Dataset, SharedDataset, Subset, channel_statistics};
 use crate::error::{Result, TrainerError};
-use crate::evaluation::check_fit;
+use crate::evaluation::{check_classes, check_fit};
 use crate::metrics::{RunState, STATE_FORMAT};
 use crate::parameters::initialize;
 use crate::run_folder;
 use crate::settings::{Settings, TrainingFile};
+use convrnn_graph::quantize::ValueTypes;
 use convrnn_graph::{Parameters, Presentation, StepGraph};
 use convrnn_models::checkpoint::Description;
 use convrnn_models::{Architecture, Preprocessing};
@@ -29,6 +30,8 @@ pub struct Job {
     pub settings: Settings,
     /// The run's folder, which must not exist; `runs/<name>-<number>` if not given.
     pub folder: Option<PathBuf>,
+    /// The trained network to begin with, in integers; none for random weights and training in reals.
+    pub start: Option<Start>,
 }
 
 /// Verifies what can be without the data: ranges, and that steps and movement fit the network.
@@ -41,7 +44,7 @@ pub fn check(graph: &StepGraph, presentation: &Presentation, settings: &Settings
 impl Job {
     /// Loads the data, verifies that everything fits, and creates the run's folder.
     pub fn start(self) -> Result<Trainer> {
-        let Job { architecture, presentation, settings, folder } = self;
+        let Job { architecture, presentation, settings, folder, start } = self;
         let graph = architecture.lower()?;
         check(&graph, &presentation, &settings)?;
         let (train, test) = load(&settings)?;
@@ -56,24 +59,26 @@ impl Job {
                 hint: "give a smaller --batch".into(),
             });
         }
-        let statistics = channel_statistics(&*train)?;
-        settings.augmentation.resolve(&*train, &statistics.mean)?;
-        let shape = graph.frame;
-        let preprocessing = Preprocessing {
-            channels: shape.channels,
-            height: shape.height,
-            width: shape.width,
-            mean: statistics.mean,
-            standard_deviation: statistics.standard_deviation,
+        let start = match start {
+            Some(start) => {
+                check_classes(&graph, &start.description, &train)?;
+                start.types.check().map_err(|found| TrainerError::Invalid {
+                    what: "integer types",
+                    expected: "scales above 0".into(),
+                    found,
+                    hint: "calibrate again".into(),
+                })?;
+                settings.augmentation.resolve(&*train, &start.description.preprocessing.mean)?;
+                Beginning {
+                    parameters: start.parameters,
+                    description: Description { presentation, ..start.description },
+                    calibration: start.calibration,
+                    types: Some(start.types),
+                }
+            }
+            None => Beginning::random(&graph, &train, presentation, &settings)?,
         };
-        let description = Description { class_names: train.class_names().to_vec(), preprocessing, presentation };
-        let count = CALIBRATION_FRAMES.min(train.len());
-        let chosen = Subset::sample(Arc::clone(&train), count, settings.seed)?;
-        let mut calibration = Vec::with_capacity(count * shape.elements());
-        for index in 0..count {
-            calibration.extend(chosen.image(index)?.pixels);
-        }
-        let parameters = initialize(&graph, settings.seed);
+        let Beginning { parameters, description, calibration, types } = start;
         let velocity = Parameters { values: parameters.values.iter().map(|values| vec![0.0; values.len()]).collect() };
         let state = RunState { format: STATE_FORMAT, seed: settings.seed, ..Default::default() };
         let folder = match folder {
@@ -94,9 +99,47 @@ impl Job {
             state,
             metrics: Vec::new(),
             calibration,
+            types,
         };
         let mut trainer = Trainer::assemble(folder, lock, graph, checkpoint, train, test)?;
         trainer.save(run_folder::LAST)?;
         Ok(trainer)
+    }
+}
+
+/// What a run begins with.
+struct Beginning {
+    parameters: Parameters<f32>,
+    description: Description,
+    calibration: Vec<u8>,
+    types: Option<ValueTypes>,
+}
+
+impl Beginning {
+    /// Random weights, preprocessing as measured.
+    fn random(
+        graph: &StepGraph,
+        train: &SharedDataset,
+        presentation: Presentation,
+        settings: &Settings,
+    ) -> Result<Self> {
+        let statistics = channel_statistics(&**train)?;
+        settings.augmentation.resolve(&**train, &statistics.mean)?;
+        let shape = graph.frame;
+        let preprocessing = Preprocessing {
+            channels: shape.channels,
+            height: shape.height,
+            width: shape.width,
+            mean: statistics.mean,
+            standard_deviation: statistics.standard_deviation,
+        };
+        let description = Description { class_names: train.class_names().to_vec(), preprocessing, presentation };
+        let count = CALIBRATION_FRAMES.min(train.len());
+        let chosen = Subset::sample(Arc::clone(train), count, settings.seed)?;
+        let mut calibration = Vec::with_capacity(count * shape.elements());
+        for index in 0..count {
+            calibration.extend(chosen.image(index)?.pixels);
+        }
+        Ok(Self { parameters: initialize(graph, settings.seed), description, calibration, types: None })
     }
 }

@@ -4,8 +4,10 @@ mod accumulation;
 mod average;
 mod epoch;
 mod explosion;
+mod integers;
 mod job;
 
+pub use integers::{Start, types_of};
 pub use job::{Job, check};
 
 use crate::checkpoint::{TrainingCheckpoint, is_there, recover};
@@ -19,6 +21,7 @@ use crate::run_folder::{BEST, LAST, Lock, METRICS, PLOTS, SUMMARY, TENSORBOARD, 
 use crate::settings::{Settings, TrainingFile, parse_device};
 use average::Average;
 use convrnn_graph::StepGraph;
+use convrnn_graph::quantize::ValueTypes;
 use convrnn_models::Architecture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,6 +80,8 @@ pub struct Trainer {
     test: SharedDataset,
     augmentation: Augmentation,
     calibration: Vec<u8>,
+    /// The integer types that training computes with, where it does.
+    types: Option<ValueTypes>,
     parameters: Vec<Tensor>,
     average: Option<Average>,
     optimizer: Optimizer,
@@ -114,8 +119,21 @@ impl Trainer {
         train: SharedDataset,
         test: SharedDataset,
     ) -> Result<Self> {
-        let TrainingCheckpoint { architecture, training, parameters, trained, velocity, state, metrics, calibration } =
-            checkpoint;
+        let TrainingCheckpoint {
+            architecture,
+            training,
+            parameters,
+            trained,
+            velocity,
+            state,
+            metrics,
+            calibration,
+            types,
+        } = checkpoint;
+        if training.settings.quantized != types.is_some() {
+            let missing = convrnn_models::checkpoint::names::QUANTIZATION;
+            return Err(convrnn_models::FileError::NotACheckpoint { path: folder.join(LAST), missing }.into());
+        }
         training.settings.check()?;
         training.settings.loss.check(&training.description.presentation)?;
         let (height, width) = (graph.frame.height, graph.frame.width);
@@ -138,6 +156,7 @@ impl Trainer {
             test,
             augmentation,
             calibration,
+            types,
             parameters,
             average,
             optimizer,
@@ -220,6 +239,7 @@ impl Trainer {
             state: self.state.clone(),
             metrics: self.metrics.clone(),
             calibration: self.calibration.clone(),
+            types: self.types.clone(),
         };
         // Weights that are not finite must never replace good ones.
         for parameters in checkpoint.trained.iter().chain([&checkpoint.parameters]) {

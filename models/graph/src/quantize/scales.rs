@@ -45,6 +45,22 @@ pub struct ValueTypes {
     pub values: Vec<ValueType>,
 }
 
+impl ValueTypes {
+    /// What is no type, if anything.
+    pub fn check(&self) -> Result<(), String> {
+        let sound = |name: &str, scale: f64, zero_point: i32, element: Element| {
+            let (low, high) = element.range();
+            let is_zero = element == Element::I8 || zero_point == 0;
+            match scale.is_finite() && scale > 0.0 && (low..=high).contains(&zero_point) && is_zero {
+                true => Ok(()),
+                false => Err(format!("{name}: scale {scale} and zero point {zero_point} are no {element:?} type")),
+            }
+        };
+        sound("frame", self.frame_scale, self.frame_zero_point, Element::I8)?;
+        self.values.iter().try_for_each(|value| sound(&value.name, value.scale, value.zero_point, value.element))
+    }
+}
+
 /// How ranges are found from a calibration.
 #[derive(Clone, Copy)]
 pub(super) struct Ranges<'a> {

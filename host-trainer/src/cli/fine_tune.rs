@@ -1,0 +1,123 @@
+//! `convrnn-train fine-tune`.
+
+use super::train::train;
+use crate::error::Result;
+use crate::run_folder::checkpoint_of;
+use crate::schedule::Schedule;
+use crate::settings::{Settings, TrainingFile};
+use crate::training::{Job, Trainer, types_of};
+use clap::Args;
+use convrnn_models::checkpoint::names;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What only a new run takes.
+const OPTIONS_OF_A_NEW_RUN: [&str; 14] = [
+    "checkpoint",
+    "data",
+    "run",
+    "epochs",
+    "batch",
+    "learning_rate",
+    "warm_up",
+    "clip",
+    "weight_decay",
+    "limit",
+    "hold_out",
+    "seed",
+    "threads",
+    "device",
+];
+
+/// Learn on in int8: the network runs in the integers of its device program, and gradients pass straight through the
+/// rounding. What is not an option here (loss, augmentation, sequence, steps) is as the network was trained.
+#[derive(Debug, Args)]
+pub struct FineTune {
+    /// Checkpoint directory of a trained network, or run folder (its best checkpoint, or else its last).
+    #[arg(required_unless_present = "resume")]
+    checkpoint: Option<PathBuf>,
+    /// Go on with the last checkpoint of this run folder, with the options that it was started with: no others can be given.
+    #[arg(long, value_name = "RUN", conflicts_with_all = OPTIONS_OF_A_NEW_RUN)]
+    resume: Option<PathBuf>,
+    /// Data set; that of the training run if not given. See `convrnn-train train --help`.
+    #[arg(long, value_name = "SOURCE")]
+    data: Option<String>,
+    /// Folder of the new run, which must not exist yet; runs/<architecture>-<number> if not given.
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Passes over the training images.
+    #[arg(long, default_value_t = 2)]
+    epochs: usize,
+    /// Images a batch.
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Base learning rate, which falls to 0 along half a cosine.
+    #[arg(long, default_value_t = 0.002)]
+    learning_rate: f64,
+    /// Epochs over which the rate rises linearly from 0.
+    #[arg(long, default_value_t = 0.1)]
+    warm_up: f64,
+    /// Gradients are clipped to ± this value, element by element; 0 for none; as in training if not given.
+    #[arg(long)]
+    clip: Option<f64>,
+    /// L2 coefficient of every trained tensor.
+    #[arg(long, default_value_t = 0.0)]
+    weight_decay: f64,
+    /// Use only this many training images, drawn evenly at random.
+    #[arg(long, value_name = "IMAGES")]
+    limit: Option<usize>,
+    /// Hold out this many training images to measure on, instead of the test split.
+    #[arg(long, value_name = "IMAGES", default_value_t = 0)]
+    hold_out: usize,
+    /// Seconds between checkpoints within an epoch; 0 for one at every training step. The result is the same.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    save_every: f64,
+    /// Names the random streams of order and augmentation.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads that share each batch; all cores if not given. Another number of threads adds gradients
+    /// in another order.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// `cpu` or `cuda:N`.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+impl FineTune {
+    pub fn run(self) -> Result<ExitCode> {
+        train(|| match &self.resume {
+            Some(folder) => Trainer::resume(folder),
+            None => self.job()?.start(),
+        })
+    }
+
+    fn job(&self) -> Result<Job> {
+        let directory = checkpoint_of(self.checkpoint.as_deref().unwrap_or(std::path::Path::new("")));
+        let (checkpoint, start) = types_of(&directory)?;
+        let trained = TrainingFile::read(&directory.join(names::TRAINING))?.settings;
+        let mut settings = Settings {
+            data: self.data.clone().unwrap_or_else(|| trained.data.clone()),
+            limit: self.limit,
+            hold_out: self.hold_out,
+            epochs: self.epochs,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            warm_up: self.warm_up,
+            seed: self.seed,
+            device: self.device.clone(),
+            save_every: self.save_every,
+            quantized: true,
+            ema_decay: None,
+            accumulate: 1,
+            precision: Default::default(),
+            schedule: Schedule::Cosine,
+            ..trained
+        };
+        settings.threads = self.threads.unwrap_or_else(|| Settings::default().threads);
+        settings.optimizer.weight_decay = crate::optimizer::WeightDecay::uniform(self.weight_decay);
+        settings.optimizer.clip = self.clip.unwrap_or(settings.optimizer.clip);
+        let (architecture, presentation) = (checkpoint.architecture, checkpoint.description.presentation);
+        Ok(Job { architecture, presentation, settings, folder: self.run.clone(), start: Some(start) })
+    }
+}
