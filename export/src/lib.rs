@@ -1,6 +1,7 @@
 //! ONNX and device programs from a checkpoint, checked on every engine.
 
 pub mod device;
+pub mod drift;
 pub mod engines;
 pub mod onnx;
 pub mod program;

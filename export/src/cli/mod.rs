@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod completions;
+mod drift;
 mod inspect;
 mod onnx;
 mod program;
@@ -29,6 +30,7 @@ enum Command {
     Program(program::Arguments),
     Validate(validate::Arguments),
     Inspect(inspect::Arguments),
+    Drift(drift::Arguments),
     Stream(stream::Arguments),
     Completions(completions::Arguments),
 }
@@ -40,6 +42,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Program(arguments) => program::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Drift(arguments) => drift::run(&arguments),
         Command::Stream(arguments) => stream::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
