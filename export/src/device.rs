@@ -2,9 +2,10 @@
 
 use crate::program::{AlignedBytes, ProgramDescription, ProgramError, ProgramOptions, write_integer, write_real};
 use convrnn_graph::Tensor;
-use convrnn_graph::quantize::{Candidates, Chosen, QuantizationReport, QuantizeError, Quantized, presented};
+use convrnn_graph::quantize::{Chosen, QuantizationReport, QuantizeError, Quantized, presented};
 use convrnn_models::checkpoint::{names, read_calibration};
-use convrnn_models::{Checkpoint, FileError, quantization};
+use convrnn_models::quantization::{self, CalibrationOptions};
+use convrnn_models::{Checkpoint, FileError};
 use convrnn_runtime::Numerics;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +37,7 @@ pub enum Quantization {
     /// With the types that the weights were trained with, where they were; otherwise calibrated.
     Given,
     /// From calibration frames, over all steps of the checkpoint's presentation.
-    Calibrated(Candidates),
+    Calibrated(CalibrationOptions),
 }
 
 /// A quantised network and, where it was calibrated, what was tried.
@@ -54,17 +55,17 @@ pub fn quantized(
     calibration: &Path,
     how: &Quantization,
 ) -> Result<QuantizedCheckpoint, DeviceError> {
-    let calibrated = |candidates: &Candidates| {
+    let calibrated = |options: &CalibrationOptions| {
         let frames = calibration_frames(checkpoint, calibration)?;
-        let chosen = quantization::calibrated(checkpoint, &frames, candidates)?;
+        let chosen = quantization::calibrated(checkpoint, &frames, options)?;
         Ok(QuantizedCheckpoint { quantized: chosen.quantized.clone(), chosen: Some(chosen) })
     };
     match how {
         Quantization::Given => match quantization::as_trained(checkpoint) {
             Some(quantized) => Ok(QuantizedCheckpoint { quantized: quantized?, chosen: None }),
-            None => calibrated(&Candidates::default()),
+            None => calibrated(&CalibrationOptions::default()),
         },
-        Quantization::Calibrated(candidates) => calibrated(candidates),
+        Quantization::Calibrated(options) => calibrated(options),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Window {
     pub from: u64,
     /// Steps.
     pub steps: u64,
+    /// Root mean square of f32's logits: one that grows without end is of a network that is not stable over time.
+    pub signal: f64,
     /// Root mean square of the differences of the logits over that of f32's logits.
     pub error: f64,
     /// Largest difference of a logit.
@@ -204,7 +206,9 @@ fn compare(
         }
         let steps = expected.len() as u64;
         let error = (noise / signal.max(f64::MIN_POSITIVE)).sqrt();
-        let window = Window { from, steps, error, largest, agreeing };
+        let logits: usize = expected.iter().map(Vec::len).sum();
+        let signal = (signal / logits.max(1) as f64).sqrt();
+        let window = Window { from, steps, signal, error, largest, agreeing };
         from += steps;
         observer(&window);
         windows.push(window);
@@ -244,7 +248,7 @@ mod tests {
         drop((real, integer));
         let windows = compare(&heard_real, &heard_integer, &mut |_| {});
         let expected =
-            Window { from: 1, steps: 2, error: ((0.25 + 4.0) / 2.0f64).sqrt(), largest: 2.0, agreeing: 1 };
+            Window { from: 1, steps: 2, signal, error: ((0.25 + 4.0) / 2.0f64).sqrt(), largest: 2.0, agreeing: 1 };
         assert_eq!(windows, [expected]);
         assert_eq!(Drift { windows }.agreement(), 50.0);
     }

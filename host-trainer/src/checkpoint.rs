@@ -81,7 +81,7 @@ impl TrainingCheckpoint {
 
     /// Reads a checkpoint to go on from.
     pub fn read(directory: &Path) -> Result<(Self, StepGraph)> {
-        let Checkpoint { architecture, graph, parameters, description, types } = Checkpoint::read(directory)?;
+        let Checkpoint { architecture, graph, parameters, description, types, .. } = Checkpoint::read(directory)?;
         let training = TrainingFile::read(&directory.join(names::TRAINING))?;
         debug_assert_eq!(training.description, description);
         let read = |name| read_parameters(&directory.join(name), &graph);

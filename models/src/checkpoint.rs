@@ -74,6 +74,19 @@ pub struct Checkpoint {
     pub description: Description,
     /// The integer types that the weights were trained with; none where they were trained in reals alone.
     pub types: Option<ValueTypes>,
+    /// Images of the streams that it was trained on, states carried over; 0 where it was shown each image by itself.
+    pub stream: usize,
+}
+
+/// What else this crate reads of `training.toml`.
+#[derive(Deserialize)]
+struct Trained {
+    settings: Option<TrainedSettings>,
+}
+
+#[derive(Deserialize)]
+struct TrainedSettings {
+    sequence: Option<String>,
 }
 
 impl Checkpoint {
@@ -93,7 +106,10 @@ impl Checkpoint {
         let description: Description = crate::toml_file::parse(&text).map_err(content)?;
         description.check(&graph).map_err(content)?;
         let types = read_types(directory)?;
-        Ok(Self { architecture, graph, parameters, description, types })
+        let trained: Trained = crate::toml_file::parse(&text).map_err(content)?;
+        let sequence = trained.settings.and_then(|settings| settings.sequence).unwrap_or_default();
+        let stream = sequence.strip_prefix("stream=").and_then(|images| images.parse().ok()).unwrap_or(0);
+        Ok(Self { architecture, graph, parameters, description, types, stream })
     }
 
     /// The same network in the form that is exported: normalisations and trained factors folded away, see

@@ -10,6 +10,17 @@ use convrnn_graph::quantize::{
 /// Calibration images, spread over all of them, whose logits choices of the quantisation are measured by.
 const CHOSEN_BY: usize = 64;
 
+/// How a network is calibrated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CalibrationOptions {
+    /// What there is to choose from.
+    pub candidates: Candidates,
+    /// Images of the streams that are shown beside each image by itself, states carried over from one image to the next; 0
+    /// for none. As the network was trained if not given: the states of one that was not trained on streams may grow
+    /// without end there.
+    pub stream: Option<usize>,
+}
+
 /// What raw pixels of a checkpoint's frames mean.
 pub fn pixel_scale(checkpoint: &Checkpoint) -> PixelScale<'_> {
     let preprocessing = &checkpoint.description.preprocessing;
@@ -25,22 +36,29 @@ pub fn normalized(checkpoint: &Checkpoint, frames: &[Vec<u8>]) -> Vec<Tensor> {
     frames.iter().map(normalize).collect()
 }
 
-/// Quantises a folded checkpoint with raw training frames, over all steps of its presentation, in the way that leaves its
-/// logits nearest to those of the float network.
+/// Quantises a folded checkpoint with raw training frames, over all steps of their presentation and of streams, in the way
+/// that leaves its logits nearest to those of the float network.
 pub fn calibrated(
     checkpoint: &Checkpoint,
     frames: &[Vec<u8>],
-    candidates: &Candidates,
+    options: &CalibrationOptions,
 ) -> Result<Chosen, QuantizeError> {
     let (graph, parameters) = (&checkpoint.graph, &checkpoint.parameters);
     let images = normalized(checkpoint, frames);
     let presentation = &checkpoint.description.presentation;
-    let calibration = Calibration::of_images(graph, parameters, presentation, &images)?;
     let blank = Tensor::full(graph.frame, presentation.blank);
+    let mut alone: Vec<Vec<&Tensor>> = images.iter().map(|image| presented(image, &blank, presentation)).collect();
+    let streams: Vec<Vec<&Tensor>> = match options.stream.unwrap_or(checkpoint.stream) {
+        0 => Vec::new(),
+        count => alone.chunks(count).map(<[Vec<&Tensor>]>::concat).collect(),
+    };
+    let all: Vec<Vec<&Tensor>> = alone.iter().chain(&streams).cloned().collect();
+    let calibration = Calibration::of_sequences(graph, parameters, &all)?;
+    // As many steps of streams as of images by themselves.
     let every = images.len().div_ceil(CHOSEN_BY).max(1);
-    let sequences: Vec<Vec<&Tensor>> =
-        images.iter().step_by(every).map(|image| presented(image, &blank, presentation)).collect();
-    quantize_by_error(graph, parameters, &calibration, &sequences, pixel_scale(checkpoint), candidates)
+    alone = alone.into_iter().step_by(every).collect();
+    alone.extend(streams.into_iter().step_by(every));
+    quantize_by_error(graph, parameters, &calibration, &alone, pixel_scale(checkpoint), &options.candidates)
 }
 
 /// Quantises a checkpoint with the types that it was trained with, where it was.

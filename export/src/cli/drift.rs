@@ -84,13 +84,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
             Stream::Changing { hold, .. } => format!("{} frames, a new one every {hold} steps", frames.len()),
         };
         say(format!("{}, {} steps, {what}", checkpoint.graph.name, grouped(drift.steps())))?;
-        say(format!("{:>9} {:>9}  {:>8} {:>10} {:>11}", "from step", "to step", "error", "largest", "same class"))?;
+        let head = ["from step", "to step", "logits", "error", "largest", "same class"];
+        say(format!("{:>9} {:>9} {:>10}  {:>8} {:>10} {:>11}", head[0], head[1], head[2], head[3], head[4], head[5]))?;
         for window in drift.windows.iter().filter(|window| is_shown(window, drift.steps())) {
             say(row(window))?;
         }
         let errors = drift.windows.iter().map(|window| window.error);
         let (low, high) = errors.fold((f64::INFINITY, 0.0f64), |(low, high), x| (low.min(x), high.max(x)));
-        say("error: root mean square of the differences of the logits, by that of f32's logits")?;
+        say("logits: root mean square of f32's; error: that of the differences, by that of f32's logits")?;
         say(format!(
             "same class at {agreement:.3} % of all steps; error of the last window {:.3} times that of the first; of all \
              windows {:.3} % to {:.3} %",
@@ -111,9 +112,10 @@ fn is_shown(window: &Window, steps: u64) -> bool {
 
 fn row(window: &Window) -> String {
     format!(
-        "{:>9} {:>9}  {:>6.3} % {:>10.3} {:>9.2} %",
+        "{:>9} {:>9} {:>10.3e}  {:>6.3} % {:>10.3} {:>9.2} %",
         window.from,
         window.from + window.steps - 1,
+        window.signal,
         100.0 * window.error,
         window.largest,
         100.0 * window.agreeing as f64 / window.steps as f64

@@ -9,6 +9,7 @@ use convrnn_graph::quantize::{Candidates, RangeRule};
 use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::locate;
 use convrnn_models::files::write_whole;
+use convrnn_models::quantization::CalibrationOptions;
 use convrnn_runtime::{Numerics, Plan, Program, Skipping};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +50,10 @@ pub struct Arguments {
     /// Whether int8 takes the mean error of rounded weights off the biases; by-error if not given.
     #[arg(long, value_enum)]
     biases: Option<BiasesArgument>,
+    /// Images of the streams that int8 is calibrated with beside images by themselves: states are carried over from one
+    /// image to the next, as with a camera; 0 for none; as the network was trained if not given.
+    #[arg(long, value_name = "IMAGES")]
+    stream: Option<usize>,
     /// Print what else int8 tried, and how far each of its nodes lies from the float network on the calibration frames.
     #[arg(long)]
     report: bool,
@@ -78,11 +83,12 @@ enum BiasesArgument {
 
 impl Arguments {
     fn quantization(&self) -> Quantization {
-        if self.ranges.is_none() && self.biases.is_none() && self.calibration.is_none() {
+        let is_plain = self.ranges.is_none() && self.biases.is_none() && self.stream.is_none();
+        if is_plain && self.calibration.is_none() {
             return Quantization::Given;
         }
         let all = Candidates::default();
-        Quantization::Calibrated(Candidates {
+        let candidates = Candidates {
             ranges: match self.ranges {
                 None | Some(RangesArgument::ByError) => all.ranges,
                 Some(RangesArgument::MinMax) => vec![RangeRule::MinMax],
@@ -94,7 +100,8 @@ impl Arguments {
                 Some(BiasesArgument::Corrected) => vec![true],
                 Some(BiasesArgument::Plain) => vec![false],
             },
-        })
+        };
+        Quantization::Calibrated(CalibrationOptions { candidates, stream: self.stream })
     }
 }
 

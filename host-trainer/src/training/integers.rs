@@ -5,8 +5,9 @@ use crate::error::{Result, TrainerError};
 use crate::parameters::from_tensors;
 use convrnn_graph::Parameters;
 use convrnn_graph::quantize::{Candidates, PixelScale, QuantizedGraph, ValueTypes, quantize_with_types};
+use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::{Description, names, read_calibration};
-use convrnn_models::{Checkpoint, quantization};
+use convrnn_models::quantization::{self, CalibrationOptions};
 use std::path::Path;
 use std::sync::Arc;
 use tch::Tensor;
@@ -45,7 +46,8 @@ pub fn types_of(directory: &Path) -> Result<(Checkpoint, Start)> {
     let frames = read_calibration(&directory.join(names::CALIBRATION), &checkpoint.description.preprocessing)?;
     // Learning takes care of biases.
     let candidates = Candidates { correct_bias: vec![false], ..Candidates::default() };
-    let chosen = quantization::calibrated(&checkpoint, &frames, &candidates)
+    let options = CalibrationOptions { candidates, ..CalibrationOptions::default() };
+    let chosen = quantization::calibrated(&checkpoint, &frames, &options)
         .map_err(|error| fail(error.to_string(), "see `convrnn-export program --report`"))?;
     let start = Start {
         parameters: checkpoint.parameters.clone(),
