@@ -247,6 +247,7 @@ mod tests {
         integer.send(vec![vec![1.0, 0.5], vec![2.0, 1.0]]).unwrap();
         drop((real, integer));
         let windows = compare(&heard_real, &heard_integer, &mut |_| {});
+        let signal = 0.5f64.sqrt();
         let expected =
             Window { from: 1, steps: 2, signal, error: ((0.25 + 4.0) / 2.0f64).sqrt(), largest: 2.0, agreeing: 1 };
         assert_eq!(windows, [expected]);

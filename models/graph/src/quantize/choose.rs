@@ -101,8 +101,11 @@ fn name(range: RangeRule, correct_bias: bool) -> String {
     format!("{}, biases {}", range.name(), if correct_bias { "corrected" } else { "as they are" })
 }
 
+/// Quantises and says how far the answers are off.
+type Attempt<'a> = dyn Fn(&QuantizeOptions) -> Result<(Quantized, f64), QuantizeError> + 'a;
+
 struct Search<'a> {
-    attempt: &'a dyn Fn(&QuantizeOptions) -> Result<(Quantized, f64), QuantizeError>,
+    attempt: &'a Attempt<'a>,
     chosen: Chosen,
     least: f64,
 }
