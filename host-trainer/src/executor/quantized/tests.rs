@@ -20,21 +20,21 @@ struct Network {
 }
 
 impl Network {
-    fn new(graph: StepGraph, parameters: Parameters<f32>, seed: u64, fuse_gates: bool) -> Self {
+    fn new(graph: StepGraph, parameters: Parameters<f32>, seed: u64, passes: bool) -> Self {
         let frames: Vec<Vec<RealTensor>> =
             (0..2).map(|run| random_frames(graph.frame, STEPS, seed * 2 + run)).collect();
         let sequences: Vec<Vec<&RealTensor>> = frames.iter().map(|frames| frames.iter().collect()).collect();
         let calibration = Calibration::of_sequences(&graph, &parameters, &sequences).unwrap();
         let (mean, deviation) = (vec![0.5; graph.frame.channels], vec![0.25; graph.frame.channels]);
         let pixels = PixelScale { mean: &mean, standard_deviation: &deviation };
-        let options = QuantizeOptions { fuse_gates, ..QuantizeOptions::default() };
+        let options = QuantizeOptions { passes, ..QuantizeOptions::default() };
         let quantized = quantize(&graph, &parameters, &calibration, pixels, &options).unwrap();
         Self { graph, parameters, quantized: Arc::new(quantized.graph), frames }
     }
 
-    fn random(seed: u64, fuse_gates: bool) -> Self {
+    fn random(seed: u64, passes: bool) -> Self {
         let RandomNetwork { graph, parameters } = random_network(seed);
-        Self::new(graph, parameters, seed, fuse_gates)
+        Self::new(graph, parameters, seed, passes)
     }
 
     fn catalogue(name: &str, seed: u64) -> Self {
@@ -104,8 +104,8 @@ impl Network {
 #[test]
 fn random_networks_give_the_bits_of_the_integer_interpreter() {
     for seed in 0..80 {
-        for fuse_gates in [false, true] {
-            Network::random(seed, fuse_gates).check(&format!("seed {seed}, gates fused: {fuse_gates}"));
+        for passes in [false, true] {
+            Network::random(seed, passes).check(&format!("seed {seed}, gates fused: {passes}"));
         }
     }
 }
