@@ -7,6 +7,11 @@ mod x86;
 pub use crate::kernels::x86::level::Level;
 #[cfg(target_arch = "x86_64")]
 pub use x86::X86;
+#[cfg(all(feature = "cortex-m55", target_arch = "arm"))]
+mod helium;
+
+#[cfg(all(feature = "cortex-m55", target_arch = "arm"))]
+pub use helium::Helium;
 
 use crate::kernels;
 use crate::task::Task;

@@ -38,6 +38,8 @@ pub mod task;
 pub mod view;
 
 pub use arena::Arena;
+#[cfg(all(feature = "cortex-m55", target_arch = "arm"))]
+pub use backend::Helium;
 pub use backend::{Backend, Portable, Progress};
 pub use convrnn_format as format;
 pub use convrnn_format::{LoadError, LoadErrorKind, Numerics, Plan, Program, Skipping, arena_length, assert_fits};

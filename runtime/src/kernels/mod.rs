@@ -9,6 +9,8 @@ pub mod convolution;
 pub(crate) mod dsp;
 pub mod elementwise;
 pub mod gated_sum;
+#[cfg(all(feature = "cortex-m55", target_arch = "arm"))]
+pub mod helium;
 pub mod integer;
 pub mod lookup;
 pub mod pool;

@@ -5,7 +5,7 @@
 extern crate alloc;
 
 use alloc::vec::Vec;
-use convrnn_firmware_mps2_an386::{end, serial, tick};
+use firmware::{end, serial, tick};
 use cortex_m_rt::entry;
 
 #[entry]

@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use convrnn_firmware_mps2_an386::{end, serial, stack, tick};
+use firmware::{end, serial, stack, tick};
 use cortex_m_rt::entry;
 
 const END_OF_TRANSMISSION: u8 = 4;

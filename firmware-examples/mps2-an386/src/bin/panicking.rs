@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use convrnn_firmware_mps2_an386::{end, serial, tick};
+use firmware::{end, serial, tick};
 use cortex_m_rt::entry;
 
 #[entry]

@@ -5,9 +5,14 @@
 #![no_std]
 #![no_main]
 
-use convrnn_firmware_mps2_an386::{end, memory, registers::mark};
-use convrnn_runtime::{Arena, Backend, Frame, Portable, Session, Task, arena_length, assert_fits, include_program};
+use convrnn_runtime::{Arena, Backend, Frame, Session, Task, arena_length, assert_fits, include_program};
 use cortex_m_rt::entry;
+use firmware::{
+    end,
+    machine::{KERNELS, Kernels},
+    memory,
+    registers::mark,
+};
 
 static PROGRAM: &[u8] = include_program!(env!(
     "CONVRNN_PROGRAM",
@@ -27,8 +32,8 @@ const STEPS: u32 = 3;
 /// The largest frame, in pixels.
 const FRAME_BYTES: usize = 32 * 1024;
 
-/// The runtime's backend with a mark before and after each operation.
-struct Marked(Portable);
+/// The machine's backend with a mark before and after each operation.
+struct Marked(Kernels);
 
 impl Backend for Marked {
     fn run(&mut self, task: &mut Task<'_>) {
@@ -43,7 +48,7 @@ fn main() -> ! {
     static mut ARENA: Arena<ARENA_BYTES> = Arena::for_program(PROGRAM);
     static mut FRAME: [u8; FRAME_BYTES] = [0; FRAME_BYTES];
 
-    let Ok(mut session) = Session::with_backend(PROGRAM, ARENA.as_mut_slice(), Marked(Portable)) else { end(false) };
+    let Ok(mut session) = Session::with_backend(PROGRAM, ARENA.as_mut_slice(), Marked(KERNELS)) else { end(false) };
     let program = session.program();
     let frame = program.buffer(program.prelude().frame_buffer);
     let length = frame.map_or(0, |frame| frame.elements());

@@ -4,18 +4,19 @@
 #![no_std]
 #![no_main]
 
-use convrnn_firmware_mps2_an386::{
-    device::{Device, STAGED_BYTES},
-    line::Line,
-    memory,
-    outbox::Outbox,
-    serial, tick,
-};
 use convrnn_runtime::{
     Arena, Session, arena_length, assert_fits, include_program,
     protocol::{MESSAGE_OVERHEAD, framed_length},
 };
 use cortex_m_rt::entry;
+use firmware::{
+    device::{Device, STAGED_BYTES},
+    line::Line,
+    machine::KERNELS,
+    memory,
+    outbox::Outbox,
+    serial, tick,
+};
 
 static PROGRAM: &[u8] = include_program!(env!(
     "CONVRNN_PROGRAM",
@@ -45,7 +46,7 @@ fn main() -> ! {
         tick::start(&mut core.SYST);
     }
     let mut line = Line::new(RECEIVED, OUTBOX);
-    let session = Session::new(PROGRAM, ARENA.as_mut_slice());
+    let session = Session::with_backend(PROGRAM, ARENA.as_mut_slice(), KERNELS);
     let mut device = session.map(|session| Device::new(session, STAGED));
     loop {
         // A step that was late has used up its next tick: every step begins at the start of a tick.

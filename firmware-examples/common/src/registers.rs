@@ -3,8 +3,9 @@
 
 use core::ptr;
 
-/// UART0, a CMSDK APB UART: data, state and control words at a fixed address (ARM DDI 0479, section 4.3).
-const UART0: usize = 0x4000_4000;
+use crate::machine::{UART_RECEIVE, UART0};
+
+/// Offsets of UART0's state and control words; its data is at its start (ARM DDI 0479, section 4.3).
 const STATE: usize = 0x04;
 const CONTROL: usize = 0x08;
 const INTERRUPT_CLEAR: usize = 0x0c;
@@ -77,14 +78,11 @@ pub fn mark() {
     unsafe { core::arch::asm!(".inst.n 0xbfe0", options(nostack, preserves_flags)) }
 }
 
-/// Number of UART0's receive interrupt on this machine.
-const UART_RECEIVE: u8 = 0;
-
 /// UART0's receive interrupt.
 #[derive(Clone, Copy)]
 pub struct UartReceive;
 
-// SAFETY: this is the number of UART0's receive interrupt on the mps2-an386, within the 32 lines that the machine has.
+// SAFETY: this is the number of UART0's receive interrupt on the machine, within the lines that it has.
 unsafe impl cortex_m::interrupt::InterruptNumber for UartReceive {
     fn number(self) -> u16 {
         u16::from(UART_RECEIVE)

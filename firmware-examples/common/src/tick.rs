@@ -5,8 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
 
-/// Clock of the core and of SysTick in Hz.
-pub const CORE_HZ: u32 = 25_000_000;
+use crate::machine::CORE_HZ;
 
 /// Duration of one time step in milliseconds.
 pub const STEP_MILLISECONDS: u32 = 10;

@@ -10,7 +10,11 @@ use convrnn_runtime::{
     protocol::{Answer, ErrorKind, ProgramInfo, Report, Request, Scores, StepResult},
 };
 
-use crate::{outbox::Outbox, tick};
+use crate::{
+    machine::{CORE_HZ, Kernels},
+    outbox::Outbox,
+    tick,
+};
 
 /// Largest frame that can be sent in pieces.
 pub const STAGED_BYTES: usize = 4096;
@@ -52,7 +56,7 @@ pub enum Reply {
 
 /// A network at work.
 pub struct Device<'program, 'memory> {
-    session: Session<'program, 'memory>,
+    session: Session<'program, 'memory, Kernels>,
     staged: &'memory mut [u8; STAGED_BYTES],
     presentation: Option<Presentation>,
     steps: u32,
@@ -62,7 +66,7 @@ pub struct Device<'program, 'memory> {
 
 impl<'program, 'memory> Device<'program, 'memory> {
     /// A device at rest.
-    pub fn new(session: Session<'program, 'memory>, staged: &'memory mut [u8; STAGED_BYTES]) -> Self {
+    pub fn new(session: Session<'program, 'memory, Kernels>, staged: &'memory mut [u8; STAGED_BYTES]) -> Self {
         Self { session, staged, presentation: None, steps: 0, missed: 0, longest_step: 0 }
     }
 
@@ -78,7 +82,7 @@ impl<'program, 'memory> Device<'program, 'memory> {
             steps: self.steps,
             missed: self.missed,
             longest_step: self.longest_step,
-            units_per_second: tick::CORE_HZ,
+            units_per_second: CORE_HZ,
             ..Report::default()
         }
     }
@@ -162,7 +166,7 @@ impl<'program, 'memory> Device<'program, 'memory> {
 }
 
 /// Bytes of a frame of raw pixels.
-fn frame_length(session: &Session<'_, '_>) -> usize {
+fn frame_length(session: &Session<'_, '_, Kernels>) -> usize {
     let program = session.program();
     let frame = program.buffer(program.prelude().frame_buffer);
     frame.map_or(0, |frame| frame.elements())

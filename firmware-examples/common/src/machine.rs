@@ -1,0 +1,39 @@
+//! What differs between the machines, but for their memory, which their own crates name.
+
+#[cfg(feature = "mps2-an386")]
+mod numbers {
+    /// Computes the operations.
+    pub type Kernels = convrnn_runtime::Portable;
+
+    /// The kernels; the Cortex-M4's are the portable ones with its instructions in the inner loops.
+    pub const KERNELS: Kernels = convrnn_runtime::Portable;
+
+    /// Clock of the core, of SysTick and of the UARTs in Hz.
+    pub const CORE_HZ: u32 = 25_000_000;
+
+    /// UART0, a CMSDK APB UART.
+    pub(crate) const UART0: usize = 0x4000_4000;
+
+    /// Number of UART0's receive interrupt, within the 32 lines that the machine has.
+    pub(crate) const UART_RECEIVE: u8 = 0;
+}
+
+#[cfg(feature = "mps3-an547")]
+mod numbers {
+    /// Computes the operations.
+    pub type Kernels = convrnn_runtime::Helium;
+
+    /// The kernels.
+    pub const KERNELS: Kernels = convrnn_runtime::Helium;
+
+    /// Clock of the core, of SysTick and of the UARTs in Hz.
+    pub const CORE_HZ: u32 = 32_000_000;
+
+    /// UART0, a CMSDK APB UART.
+    pub(crate) const UART0: usize = 0x4930_3000;
+
+    /// Number of UART0's receive interrupt, within the 96 lines that the machine has.
+    pub(crate) const UART_RECEIVE: u8 = 34;
+}
+
+pub use numbers::*;

@@ -1,0 +1,11 @@
+//! Cortex-M55: kernels with the instructions of Arm's M-profile vector extension, by name.
+
+use super::Backend;
+
+/// The Helium backend. It needs a processor with the integer half of the M-profile vector extension, and the
+/// coprocessors 10 and 11 switched on, as start-up code for hard floating point does. The bits are those of
+/// [`super::Portable`]; what a kernel is not made for, the portable one computes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Helium;
+
+impl Backend for Helium {}
