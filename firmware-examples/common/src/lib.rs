@@ -25,3 +25,20 @@ pub fn end(success: bool) -> ! {
         cortex_m::asm::wfi();
     }
 }
+
+/// Says something with two numbers over semihosting, without the formatting of `core`, which can panic.
+pub fn say(text: &str, first: u32, second: u32) {
+    let Ok(mut host) = cortex_m_semihosting::hio::hstdout() else { return };
+    // Nobody is there to be told of an error.
+    let _ = host.write_all(text.as_bytes());
+    for number in [first, second] {
+        let digits: [u8; 10] = core::array::from_fn(|index| {
+            let power = 10_u32.wrapping_pow(9_u32.wrapping_sub(index as u32)).max(1);
+            b'0'.wrapping_add(((number / power) % 10) as u8)
+        });
+        let zeros = digits.iter().take(9).take_while(|&&digit| digit == b'0').count();
+        let _ = host.write_all(b" ");
+        let _ = host.write_all(digits.get(zeros..).unwrap_or(&[]));
+    }
+    let _ = host.write_all(b"\n");
+}

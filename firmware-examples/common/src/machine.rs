@@ -33,7 +33,7 @@ mod numbers {
     pub(crate) const UART0: usize = 0x4930_3000;
 
     /// Number of UART0's receive interrupt, within the 96 lines that the machine has.
-    pub(crate) const UART_RECEIVE: u8 = 34;
+    pub(crate) const UART_RECEIVE: u8 = 33;
 }
 
 pub use numbers::*;

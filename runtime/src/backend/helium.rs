@@ -1,6 +1,8 @@
 //! Cortex-M55: kernels with the instructions of Arm's M-profile vector extension, by name.
 
 use super::Backend;
+use crate::kernels::{self, helium};
+use crate::task::Task;
 
 /// The Helium backend. It needs a processor with the integer half of the M-profile vector extension, and the
 /// coprocessors 10 and 11 switched on, as start-up code for hard floating point does. The bits are those of
@@ -8,4 +10,10 @@ use super::Backend;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Helium;
 
-impl Backend for Helium {}
+impl Backend for Helium {
+    fn convolution(&mut self, task: &mut Task<'_>) {
+        if !helium::convolution::run(task) {
+            kernels::convolution::run(task);
+        }
+    }
+}
