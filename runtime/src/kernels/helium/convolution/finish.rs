@@ -1,9 +1,9 @@
 //! From sums to the elements of the output, all windows of an output channel at once.
 #![allow(unsafe_code)]
 
-use crate::kernels::helium::helium_asm;
 use super::product::Sums;
 use super::{BLOCK, LANES};
+use crate::kernels::helium::helium_asm;
 use core::mem::offset_of;
 
 /// How the sums of one output channel become elements.

@@ -1,13 +1,25 @@
 //! Dot products of windows with rows of weights: four windows by two output channels.
 #![allow(unsafe_code)]
 
-use crate::kernels::helium::helium_asm;
 use super::window::Windows;
-use super::{BLOCK, CHUNK, LANES};
-use core::mem::offset_of;
+use super::{BLOCK, CHUNK, CHUNKS, LANES};
+use crate::kernels::helium::helium_asm;
+use core::mem::{MaybeUninit, offset_of};
 
-/// Sums of a block of output channels, each for all windows.
-pub(super) type Sums = [[i32; LANES]; BLOCK];
+/// Sums of a block of output channels, each for all windows; one more, since outputs are summed in pairs. Not cleared: what
+/// is read has been written.
+pub(super) struct Sums(MaybeUninit<[[i32; LANES]; BLOCK + 1]>);
+
+impl Sums {
+    pub fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+
+    /// The sums of the first output.
+    pub fn as_ptr(&self) -> *const [i32; LANES] {
+        self.0.as_ptr().cast()
+    }
+}
 
 /// What the inner loop is given.
 #[repr(C)]
@@ -47,7 +59,7 @@ pub(super) fn add_products(
     let fits = count <= BLOCK
         && length > 0
         && length.checked_mul(count).is_some_and(|all| all <= weights.len())
-        && first.checked_add(length.div_ceil(CHUNK)).is_some_and(|end| end <= windows.len());
+        && first.checked_add(length.div_ceil(CHUNK)).is_some_and(|end| end <= CHUNKS);
     if !fits {
         return;
     }
@@ -55,7 +67,7 @@ pub(super) fn add_products(
     let tail = if whole == 0 { 0 } else { length % CHUNK };
     let advance = if whole == 0 { length.wrapping_sub(CHUNK) } else { tail };
     let pairs = count & !1;
-    let start = sums.as_mut_ptr();
+    let start: *mut [i32; LANES] = sums.0.as_mut_ptr().cast();
     let mut product = Product {
         windows: windows.as_ptr().wrapping_add(first).cast(),
         weights: weights.as_ptr(),
@@ -73,17 +85,13 @@ pub(super) fn add_products(
         unsafe { add_pairs(&product) }
     }
     if count > pairs {
-        // The last output is paired with itself; the second sum goes to a place of its own.
-        let mut last = [*sums.get(pairs).unwrap_or(&[0; LANES]), [0; LANES]];
+        // The last output is paired with itself.
         product.weights = weights.as_ptr().wrapping_add(length.wrapping_mul(pairs));
         product.row = 0;
-        product.sums = last.as_mut_ptr();
+        product.sums = product.end;
         product.end = product.sums.wrapping_add(2);
         // SAFETY: see `add_pairs`; with no distance between the rows, both are the last one.
         unsafe { add_pairs(&product) }
-        if let Some(sum) = sums.get_mut(pairs) {
-            *sum = last[0];
-        }
     }
 }
 
@@ -92,19 +100,30 @@ pub(super) fn add_products(
 macro_rules! chunk {
     ($first:literal, $second:literal, $sum:literal) => {
         concat!(
-            $first, "\n", $second, "\n",
+            $first,
+            "\n",
+            $second,
+            "\n",
             "vldrb.u8 q2, [r1], #64\n",
-            $sum, " r0, q0, q2\n",
-            $sum, " r8, q1, q2\n",
+            $sum,
+            " r0, q0, q2\n",
+            $sum,
+            " r8, q1, q2\n",
             "vldrb.u8 q3, [r1, #-48]\n",
-            $sum, " r2, q0, q3\n",
-            $sum, " r10, q1, q3\n",
+            $sum,
+            " r2, q0, q3\n",
+            $sum,
+            " r10, q1, q3\n",
             "vldrb.u8 q2, [r1, #-32]\n",
-            $sum, " r4, q0, q2\n",
-            $sum, " r12, q1, q2\n",
+            $sum,
+            " r4, q0, q2\n",
+            $sum,
+            " r12, q1, q2\n",
             "vldrb.u8 q3, [r1, #-16]\n",
-            $sum, " r6, q0, q3\n",
-            $sum, " lr, q1, q3\n",
+            $sum,
+            " r6, q0, q3\n",
+            $sum,
+            " lr, q1, q3\n",
         )
     };
     () => {

@@ -1,94 +1,154 @@
 //! Windows side by side, with the zero point where the padding is.
 #![allow(unsafe_code)]
 
-use crate::kernels::helium::helium_asm;
 use super::{CHUNK, CHUNKS, LANES};
-use core::mem::offset_of;
+use crate::kernels::helium::helium_asm;
+use crate::kernels::window::Axis;
+use core::mem::{MaybeUninit, offset_of};
 
 /// One chunk of each window.
 pub(super) type Chunk = [[u8; CHUNK]; LANES];
 
-/// [`LANES`] windows, chunk by chunk.
-pub(super) type Windows = [Chunk; CHUNKS];
+/// [`LANES`] windows, chunk by chunk. Not cleared: a product is only read where windows were copied to, or is one with a
+/// weight of zero.
+pub(super) struct Windows(MaybeUninit<[Chunk; CHUNKS]>);
 
-/// One row of a window's rows, and the rows themselves, in bytes.
-#[derive(Clone, Copy)]
-pub(super) struct Rows {
-    /// Padding above.
-    pub top: usize,
-    /// Rows inside the map.
-    pub count: usize,
-    /// Padding below.
-    pub bottom: usize,
-    /// Of a row: padding before the map, values, padding after it.
-    pub left: usize,
-    pub length: usize,
-    pub right: usize,
-    /// From the start of one row to that of the next, in the values.
-    pub step: usize,
-}
-
-impl Rows {
-    /// Bytes of the window.
-    fn window(&self) -> Option<usize> {
-        let row = self.left.checked_add(self.length)?.checked_add(self.right)?;
-        row.checked_mul(self.count)?.checked_add(self.top)?.checked_add(self.bottom)
+impl Windows {
+    pub fn new() -> Self {
+        Self(MaybeUninit::uninit())
     }
 
-    /// Bytes of the values that the rows reach.
-    fn reach(&self) -> Option<usize> {
-        match self.count.checked_sub(1) {
-            Some(steps) => self.step.checked_mul(steps)?.checked_add(self.length),
-            None => Some(0),
+    /// The first chunk.
+    pub fn as_ptr(&self) -> *const Chunk {
+        self.0.as_ptr().cast()
+    }
+}
+
+/// Where the windows of one operand come from.
+#[derive(Clone, core::marker::Copy)]
+pub(super) struct Source {
+    rows: Axis,
+    columns: Axis,
+    /// Bytes of a position, of a row of the map, of a row of the window.
+    pixel: usize,
+    step: usize,
+    line: usize,
+    /// First chunk in the windows.
+    chunk: usize,
+    /// Chunks of a window.
+    count: usize,
+    /// Whether the parts of a window are whole chunks, whatever the padding is.
+    is_whole: bool,
+    values: *const i8,
+    /// What copying a window needs, the rows as those of the output row at work.
+    copy: Copy,
+    /// Values of the first row inside the map.
+    row: *const i8,
+}
+
+impl Source {
+    /// No values at all.
+    pub const NONE: Self = Self {
+        rows: Axis { size: 0, kernel: 0, stride: 0, before: 0 },
+        columns: Axis { size: 0, kernel: 0, stride: 0, before: 0 },
+        pixel: 0,
+        step: 0,
+        line: 0,
+        chunk: 0,
+        count: 0,
+        is_whole: true,
+        values: core::ptr::null(),
+        copy: Copy::NONE,
+        row: core::ptr::null(),
+    };
+
+    /// None where the values are not a whole map, or where the windows have no room from `chunk` on.
+    pub fn new(values: &[i8], channels: usize, zero: i8, rows: Axis, columns: Axis, chunk: usize) -> Option<Self> {
+        let (step, line) = (columns.size.checked_mul(channels)?, columns.kernel.checked_mul(channels)?);
+        let count = rows.kernel.checked_mul(line)?.div_ceil(CHUNK);
+        if rows.size.checked_mul(step)? > values.len() || chunk.checked_add(count)? > CHUNKS {
+            return None;
+        }
+        let is_whole = channels % CHUNK == 0;
+        let (target_step, scale) = if is_whole { (size_of::<Chunk>(), LANES.trailing_zeros()) } else { (CHUNK, 0) };
+        let fill = u32::from(zero as u8);
+        let copy = Copy { step: target_step, scale, value_step: step, fill, ..Copy::NONE };
+        let values = values.as_ptr();
+        Some(Self { rows, columns, pixel: channels, step, line, chunk, count, is_whole, values, copy, row: values })
+    }
+
+    /// The chunk after the windows of this operand.
+    pub fn end(&self) -> usize {
+        self.chunk.wrapping_add(self.count)
+    }
+
+    /// Whether a window is one position, and the next window the next position, in whole chunks.
+    pub fn is_point(&self) -> bool {
+        let one = |axis: &Axis| (axis.kernel, axis.stride, axis.before) == (1, 1, 0);
+        self.is_whole && one(&self.rows) && one(&self.columns)
+    }
+
+    /// Where [`Self::is_point`]: copies the windows from a position on, the one `last` after it for all that follow.
+    pub fn gather_points(&self, windows: &mut Windows, position: usize, last: usize) {
+        let end = self.rows.size.wrapping_mul(self.columns.size);
+        if !self.is_point() || self.count == 0 || position.saturating_add(last) >= end {
+            return;
+        }
+        let target = windows.0.as_mut_ptr().cast::<Chunk>().wrapping_add(self.chunk).cast::<[u8; CHUNK]>();
+        for lane in 0..LANES {
+            let values = self.values.wrapping_add(position.wrapping_add(lane.min(last)).wrapping_mul(self.pixel));
+            // SAFETY: see `spread`; the position is one of the map, whose values are so many whole chunks, and the windows
+            // have room for them from the first chunk on.
+            unsafe { spread(values.cast(), target.wrapping_add(lane).cast(), self.count) }
         }
     }
 
-    /// Whether every part is a number of whole chunks.
-    fn is_whole(&self) -> bool {
-        (self.top | self.bottom | self.left | self.length | self.right) % CHUNK == 0
+    /// Turns to the windows of an output row.
+    pub fn turn_to(&mut self, row: usize) {
+        let down = self.rows.span(row);
+        self.row = self.values.wrapping_add(down.source.wrapping_mul(self.step));
+        self.copy.count = down.length;
+        // A window without rows in the map is all padding.
+        let top = if down.length == 0 { 0 } else { down.start };
+        let bottom = self.rows.kernel.wrapping_sub(top).wrapping_sub(down.length);
+        (self.copy.top, self.copy.bottom) = (top.wrapping_mul(self.line), bottom.wrapping_mul(self.line));
     }
-}
 
-/// Copies a window into its lane, from chunk `first` on. Nothing where something does not fit.
-pub(super) fn gather(windows: &mut Windows, first: usize, lane: usize, values: &[i8], rows: &Rows, zero: i8) {
-    let Some(length) = rows.window() else { return };
-    let count = length.div_ceil(CHUNK);
-    let fits = lane < LANES
-        && first.checked_add(count).is_some_and(|end| end <= CHUNKS)
-        && rows.reach().is_some_and(|reach| reach <= values.len());
-    if !fits {
-        return;
-    }
-    let target = windows.as_mut_ptr().wrapping_add(first).cast::<[u8; CHUNK]>().wrapping_add(lane);
-    let copy = |target: *mut u8, step: usize, scale: u32| Copy {
-        values: values.as_ptr(),
-        target,
-        step,
-        count: rows.count,
-        left: rows.left,
-        length: rows.length,
-        right: rows.right,
-        value_step: rows.step,
-        scale,
-        top: rows.top,
-        bottom: rows.bottom,
-        fill: u32::from(zero as u8),
-    };
-    if rows.is_whole() {
-        // SAFETY: see `copy_rows`; the values and the lane's chunks were found to be there.
-        unsafe { copy_rows(&copy(target.cast(), size_of::<Chunk>(), LANES.trailing_zeros())) }
-        return;
-    }
-    let mut line = [[0_u8; CHUNK]; CHUNKS];
-    // SAFETY: see `copy_rows` and `spread`; the line has as many chunks as a window can have.
-    unsafe {
-        copy_rows(&copy(line.as_mut_ptr().cast(), CHUNK, 0));
-        spread(line.as_ptr().cast(), target.cast(), count);
+    /// Copies the window at a column into a lane.
+    #[inline(always)]
+    pub fn gather(&mut self, windows: &mut Windows, lane: usize, column: usize) {
+        if lane >= LANES {
+            return;
+        }
+        let along = self.columns.span(column);
+        let left = along.start.wrapping_mul(self.pixel);
+        let length = along.length.wrapping_mul(self.pixel);
+        let target = windows.0.as_mut_ptr().cast::<Chunk>().wrapping_add(self.chunk).cast::<[u8; CHUNK]>();
+        let target = target.wrapping_add(lane);
+        let copy = &mut self.copy;
+        copy.values = self.row.wrapping_add(along.source.wrapping_mul(self.pixel));
+        (copy.left, copy.length) = (left, length);
+        copy.right = self.line.wrapping_sub(left).wrapping_sub(length);
+        if self.is_whole {
+            copy.target = target.cast();
+            // SAFETY: see `copy_rows`. The values are those of a whole map, and a span ends where the map does at the latest;
+            // the windows have room for as many chunks as a window has, from the first on.
+            unsafe { copy_rows(copy) }
+            return;
+        }
+        let mut line: MaybeUninit<[[u8; CHUNK]; CHUNKS]> = MaybeUninit::uninit();
+        copy.target = line.as_mut_ptr().cast();
+        // SAFETY: as above; the line has as many chunks as the windows can have, and `spread` copies those of one window.
+        unsafe {
+            copy_rows(copy);
+            spread(line.as_ptr().cast(), target.cast(), self.count);
+        }
     }
 }
 
 /// What the copying loop is given.
 #[repr(C)]
+#[derive(Clone, core::marker::Copy)]
 struct Copy {
     values: *const i8,
     target: *mut u8,
@@ -106,18 +166,39 @@ struct Copy {
     fill: u32,
 }
 
+impl Copy {
+    const NONE: Self = Self {
+        values: core::ptr::null(),
+        target: core::ptr::null_mut(),
+        step: 0,
+        count: 0,
+        left: 0,
+        length: 0,
+        right: 0,
+        value_step: 0,
+        scale: 0,
+        top: 0,
+        bottom: 0,
+        fill: 0,
+    };
+}
+
 /// Writes `$length` bytes of padding at r1, and moves r1 on.
 macro_rules! fill {
     ($length:literal) => {
         concat!(
-            "wlstp.8 lr, ", $length, ", 3f\n",
+            "wlstp.8 lr, ",
+            $length,
+            ", 3f\n",
             "mov r8, r1\n",
             "2:\n",
             "vstrb.8 q0, [r8]\n",
             "add r8, r2\n",
             "letp lr, 2b\n",
             "3:\n",
-            "lsl.w r8, ", $length, ", r9\n",
+            "lsl.w r8, ",
+            $length,
+            ", r9\n",
             "add r1, r8\n",
         )
     };
