@@ -16,4 +16,28 @@ impl Backend for Helium {
             kernels::convolution::run(task);
         }
     }
+
+    fn add(&mut self, task: &mut Task<'_>) {
+        if !helium::elementwise::add(task) {
+            kernels::elementwise::add(task);
+        }
+    }
+
+    fn multiply(&mut self, task: &mut Task<'_>) {
+        if !helium::elementwise::multiply(task) {
+            kernels::elementwise::multiply(task);
+        }
+    }
+
+    fn lookup(&mut self, task: &mut Task<'_>) {
+        if !helium::lookup::run(task) {
+            kernels::lookup::run(task);
+        }
+    }
+
+    fn rescale(&mut self, task: &mut Task<'_>) {
+        if !helium::elementwise::rescale(task) {
+            kernels::rescale::run(task);
+        }
+    }
 }

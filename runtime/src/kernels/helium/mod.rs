@@ -4,8 +4,6 @@
 //! are functions of assembly alone, which are given everything they need in one record and so have all registers to
 //! themselves; the Rust around them checks every length before it calls one.
 
-pub mod convolution;
-
 /// The body of a function of assembly alone. It names the processor, since the assembler looks at such functions before it
 /// is told what the module is compiled for.
 macro_rules! helium_asm {
@@ -13,4 +11,7 @@ macro_rules! helium_asm {
         core::arch::naked_asm!(".cpu cortex-m55", $($argument)*)
     };
 }
-pub(crate) use helium_asm;
+
+pub mod convolution;
+pub mod elementwise;
+pub mod lookup;

@@ -3,7 +3,6 @@
 
 use super::product::Sums;
 use super::{BLOCK, LANES};
-use crate::kernels::helium::helium_asm;
 use core::mem::offset_of;
 
 /// How the sums of one output channel become elements.

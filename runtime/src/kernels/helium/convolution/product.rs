@@ -3,7 +3,6 @@
 
 use super::window::Windows;
 use super::{BLOCK, CHUNK, CHUNKS, LANES};
-use crate::kernels::helium::helium_asm;
 use core::mem::{MaybeUninit, offset_of};
 
 /// Sums of a block of output channels, each for all windows; one more, since outputs are summed in pairs. Not cleared: what

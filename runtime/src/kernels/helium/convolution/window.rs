@@ -2,7 +2,6 @@
 #![allow(unsafe_code)]
 
 use super::{CHUNK, CHUNKS, LANES};
-use crate::kernels::helium::helium_asm;
 use crate::kernels::window::Axis;
 use core::mem::{MaybeUninit, offset_of};
 
