@@ -6,7 +6,7 @@
 #![no_main]
 
 use convrnn_runtime::{
-    Arena, Backend, Frame, Portable, Session, Task, arena_length, assert_fits, include_program,
+    Arena, Backend, Frame, LoadError, Portable, Program, Session, Task, arena_length, assert_fits, include_program,
 };
 use cortex_m_rt::entry;
 use firmware::{
@@ -40,6 +40,10 @@ struct Both<'memory> {
 }
 
 impl Backend for Both<'_> {
+    fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
+        self.kernels.prepare(program)
+    }
+
     fn run(&mut self, task: &mut Task<'_>) {
         let length = task.output.len();
         let (Some(before), Some(after)) = (self.before.get_mut(..length), self.after.get_mut(..length)) else {

@@ -5,7 +5,7 @@
 #![no_std]
 #![no_main]
 
-use convrnn_runtime::{Arena, Backend, Frame, Session, Task, arena_length, assert_fits, include_program};
+use convrnn_runtime::{Arena, Backend, Frame, LoadError, Program, Session, Task, arena_length, assert_fits, include_program};
 use cortex_m_rt::entry;
 use firmware::{
     end,
@@ -36,6 +36,10 @@ const FRAME_BYTES: usize = 32 * 1024;
 struct Marked(Kernels);
 
 impl Backend for Marked {
+    fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
+        self.0.prepare(program)
+    }
+
     fn run(&mut self, task: &mut Task<'_>) {
         mark();
         self.0.run(task);

@@ -24,7 +24,7 @@ mod numbers {
     pub type Kernels = convrnn_runtime::Helium;
 
     /// The kernels.
-    pub const KERNELS: Kernels = convrnn_runtime::Helium;
+    pub const KERNELS: Kernels = convrnn_runtime::Helium::new();
 
     /// Clock of the core, of SysTick and of the UARTs in Hz.
     pub const CORE_HZ: u32 = 32_000_000;

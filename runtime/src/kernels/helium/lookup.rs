@@ -2,18 +2,19 @@
 #![allow(unsafe_code)]
 
 use crate::task::{Task, elements};
-use convrnn_format::{Element, Numerics, TableKind};
+use convrnn_format::{Element, NONE, Numerics, OperationKind, OperationRecord, Program, TableKind};
 
 type Loop = unsafe extern "C" fn(*const u8, *const i16, *mut u8, usize);
 
-/// `saturate(table(x))`, or says that it is for the portable kernel.
-pub fn run(task: &mut Task<'_>) -> bool {
+/// `saturate(table(x))`, or says that it is for the portable kernel. `steps_fit` says that all interpolated tables of the
+/// program pass [`steps_fit`].
+pub fn run(task: &mut Task<'_>, steps_fit: bool) -> bool {
     let (Some(kind), Some(input)) = (TableKind::from_byte(task.record.variant), task.operand(0)) else { return false };
     let table: &[i16] = task.constant(task.record.table, kind.entries());
     if task.numerics() != Numerics::Integer || table.len() != kind.entries() {
         return false;
     }
-    if kind == TableKind::Interpolated && !table.first_chunk().is_some_and(steps_fit) {
+    if kind == TableKind::Interpolated && !steps_fit {
         return false;
     }
     let (is_wide, size) = match Element::from_byte(task.target.element) {
@@ -41,8 +42,76 @@ pub fn run(task: &mut Task<'_>) -> bool {
     true
 }
 
+/// The entries for elements of 16 bits.
+///
+/// # Safety
+/// There are `count` values, room for as many entries, and all entries of a table of the kind; an interpolated one passes
+/// [`steps_fit`]. All lie at even addresses.
+pub(super) unsafe fn entries(kind: TableKind, values: *const i16, table: *const i16, output: *mut i16, count: usize) {
+    if count == 0 {
+        return;
+    }
+    // SAFETY: the caller's promises are those that the loops ask for.
+    unsafe {
+        match kind {
+            TableKind::Fine => fine_wide(values.cast(), table, output.cast(), count),
+            TableKind::Interpolated => interpolated_wide(values.cast(), table, output.cast(), count),
+            TableKind::Direct => {}
+        }
+    }
+}
+
+/// An interpolated table of values, saturated to the output.
+///
+/// # Safety
+/// As for [`entries`], with an output of elements of 16 bits or of 8.
+pub(super) unsafe fn interpolated(values: *const i16, table: *const i16, output: *mut u8, is_wide: bool, count: usize) {
+    let chosen: Loop = if is_wide { interpolated_wide } else { interpolated_narrow };
+    if count > 0 {
+        // SAFETY: the caller's promises are those that the loops ask for.
+        unsafe { chosen(values.cast(), table, output, count) }
+    }
+}
+
+/// Whether all interpolated tables of a program pass [`steps_fit`].
+pub(crate) fn all_steps_fit(program: &Program<'_>) -> bool {
+    let table = |offset: u32| {
+        let bytes = program.constant(offset, 2 * TableKind::Interpolated.entries()).unwrap_or(&[]);
+        elements::<i16>(bytes).first_chunk().is_some_and(steps_fit)
+    };
+    let operand_fits = |operation: &OperationRecord, slot: usize| {
+        let Some(operand) = program.operand(operation, slot) else { return true };
+        let Some(buffer) = program.buffer(operand.buffer) else { return true };
+        let is_fine = operation.variant & 1_u8.wrapping_shl(slot as u32) != 0;
+        let is_wide = buffer.element == Element::I16.to_byte();
+        !is_wide || is_fine || operand.weights == NONE || table(operand.weights)
+    };
+    (0..program.operation_count()).filter_map(|index| program.operation(index)).all(|operation| {
+        match OperationKind::from_byte(operation.kind) {
+            Some(OperationKind::Lookup) => {
+                operation.variant != TableKind::Interpolated.to_byte() || table(operation.table)
+            }
+            Some(OperationKind::GatedSum) => {
+                (operation.table == NONE || table(operation.table)) && (0..4).all(|slot| operand_fits(&operation, slot))
+            }
+            Some(
+                OperationKind::Convolution
+                | OperationKind::Add
+                | OperationKind::Multiply
+                | OperationKind::Affine
+                | OperationKind::Activation
+                | OperationKind::Rescale
+                | OperationKind::MaxPool
+                | OperationKind::GlobalAverage
+                | OperationKind::Resize,
+            )
+            | None => true,
+        }
+    })
+}
+
 /// Whether no entry of an interpolated table differs from the next by more than 16 bits can say.
-pub(super) fn steps_fit(table: &[i16; 513]) -> bool {
+fn steps_fit(table: &[i16; 513]) -> bool {
     // SAFETY: the table has 513 entries.
     unsafe { widest_step(table.as_ptr()) == 0 }
 }

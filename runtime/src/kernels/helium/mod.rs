@@ -14,4 +14,5 @@ macro_rules! helium_asm {
 
 pub mod convolution;
 pub mod elementwise;
+pub mod gated_sum;
 pub mod lookup;
