@@ -62,4 +62,22 @@ impl Backend for Helium {
             kernels::rescale::run(task);
         }
     }
+
+    fn max_pool(&mut self, task: &mut Task<'_>) {
+        if !helium::pool::max(task) {
+            kernels::pool::max(task);
+        }
+    }
+
+    fn global_average(&mut self, task: &mut Task<'_>) {
+        if !helium::pool::average(task) {
+            kernels::pool::average(task);
+        }
+    }
+
+    fn resize(&mut self, task: &mut Task<'_>) {
+        if !helium::resize::run(task) {
+            kernels::resize::run(task);
+        }
+    }
 }

@@ -16,3 +16,5 @@ pub mod convolution;
 pub mod elementwise;
 pub mod gated_sum;
 pub mod lookup;
+pub mod pool;
+pub mod resize;
