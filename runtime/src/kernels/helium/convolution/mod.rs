@@ -6,6 +6,7 @@
 //! the padding is, `(x - z) * w` is summed as `x * w`, and `z` times the sum of a whole row of weights is taken off the
 //! bias, once a call.
 
+mod depthwise;
 mod finish;
 mod product;
 mod window;
@@ -50,6 +51,9 @@ impl Input<'_> {
 /// Computes a convolution, or says that it is for the portable kernel.
 pub fn run(task: &mut Task<'_>) -> bool {
     let (record, packing) = (task.record, task.packing());
+    if task.numerics() == Numerics::Integer && packing.kind == PackingKind::Depthwise.to_byte() {
+        return depthwise::run(task);
+    }
     let is_rows = packing.kind == PackingKind::Tiled.to_byte() && (packing.output_tile, packing.channel_tile) == (1, 1);
     if task.numerics() != Numerics::Integer || record.groups != 1 || !is_rows {
         return false;
@@ -71,7 +75,7 @@ pub fn run(task: &mut Task<'_>) -> bool {
         let (rows, columns) = (Axis::rows(&operand.buffer, &record), Axis::columns(&operand.buffer, &record));
         let channels = operand.buffer.channels as usize;
         let zero = operand.buffer.zero_point as i8;
-        let Some(source) = Source::new(elements(operand.bytes), channels, zero, rows, columns, chunk) else {
+        let Some(source) = Source::new(elements(operand.bytes), channels, zero, rows, columns, chunk, CHUNKS) else {
             return false;
         };
         let length = rows.kernel.wrapping_mul(columns.kernel).wrapping_mul(channels);

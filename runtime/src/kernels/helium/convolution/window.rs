@@ -61,11 +61,19 @@ impl Source {
         row: core::ptr::null(),
     };
 
-    /// None where the values are not a whole map, or where the windows have no room from `chunk` on.
-    pub fn new(values: &[i8], channels: usize, zero: i8, rows: Axis, columns: Axis, chunk: usize) -> Option<Self> {
+    /// None where the values are not a whole map, or where the windows have no room from `chunk` on, of `limit` chunks.
+    pub fn new(
+        values: &[i8],
+        channels: usize,
+        zero: i8,
+        rows: Axis,
+        columns: Axis,
+        chunk: usize,
+        limit: usize,
+    ) -> Option<Self> {
         let (step, line) = (columns.size.checked_mul(channels)?, columns.kernel.checked_mul(channels)?);
         let count = rows.kernel.checked_mul(line)?.div_ceil(CHUNK);
-        if rows.size.checked_mul(step)? > values.len() || chunk.checked_add(count)? > CHUNKS {
+        if rows.size.checked_mul(step)? > values.len() || chunk.checked_add(count)? > limit {
             return None;
         }
         let is_whole = channels % CHUNK == 0;
@@ -79,6 +87,28 @@ impl Source {
     /// The chunk after the windows of this operand.
     pub fn end(&self) -> usize {
         self.chunk.wrapping_add(self.count)
+    }
+
+    /// Copies the window at a column into chunks that follow one another.
+    pub fn copy_line<const COUNT: usize>(&self, line: &mut MaybeUninit<[[u8; CHUNK]; COUNT]>, column: usize) {
+        if self.count > COUNT {
+            return;
+        }
+        let along = self.columns.span(column);
+        let left = along.start.wrapping_mul(self.pixel);
+        let length = along.length.wrapping_mul(self.pixel);
+        let copy = Copy {
+            values: self.row.wrapping_add(along.source.wrapping_mul(self.pixel)),
+            target: line.as_mut_ptr().cast(),
+            step: CHUNK,
+            scale: 0,
+            left,
+            length,
+            right: self.line.wrapping_sub(left).wrapping_sub(length),
+            ..self.copy
+        };
+        // SAFETY: see `copy_rows`; as in `gather`, and the line has as many chunks as a window.
+        unsafe { copy_rows(&copy) }
     }
 
     /// Whether a window is one position, and the next window the next position, in whole chunks.
