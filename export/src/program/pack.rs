@@ -8,7 +8,7 @@ use convrnn_format::packing::{WeightPosition, WeightShape};
 /// target's own kernels take their packing fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 pub enum Target {
-    /// Plain rows, `[out][row][column][in]`: for looking at, or for kernels to come.
+    /// Plain rows, `[out][row][column][in]`: for looking at.
     Rows,
     /// Output channels side by side, four for f32 and two for int8; depthwise convolutions by
     /// position. The portable kernels are fastest with it.
@@ -16,7 +16,7 @@ pub enum Target {
     Portable,
     /// Cortex-M4, M7 and M33: as portable.
     CortexM4,
-    /// Cortex-M55: as portable.
+    /// Cortex-M55: plain rows for int8, depthwise convolutions by position; f32 as portable.
     CortexM55,
     /// x86-64: 16 output channels side by side, for int8 four input channels of each together.
     X86_64,
@@ -44,9 +44,8 @@ impl Target {
             (Self::Portable | Self::CortexM4 | Self::CortexM55, Weights::Real(_)) => {
                 Packing::interleaved(element_width, 4)
             }
-            (Self::Portable | Self::CortexM4 | Self::CortexM55, Weights::Integer(_)) => {
-                Packing::interleaved(element_width, 2)
-            }
+            (Self::Portable | Self::CortexM4, Weights::Integer(_)) => Packing::interleaved(element_width, 2),
+            (Self::CortexM55, Weights::Integer(_)) => Packing::rows(element_width),
             (Self::X86_64, Weights::Real(_)) => Packing::interleaved(element_width, 16),
             (Self::X86_64, Weights::Integer(_)) => {
                 Packing { channel_tile: 4, ..Packing::interleaved(element_width, 16) }
