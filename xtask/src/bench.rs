@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: ratios against the peers that a user would pick, measured side by side, written into
 //! `docs/PERFORMANCE.md`.
 
+mod cell;
+mod cmsis_nn;
 mod document;
 mod kernels;
 mod loader;
@@ -21,7 +23,7 @@ pub enum BenchTask {
     Train(train::TrainArguments),
     /// Data pipeline: images a second decoded and augmented, against torchvision on the same files and threads
     Loader(loader::LoaderArguments),
-    /// Instructions of the integer convolution on the Cortex-M4 in QEMU, shape by shape
+    /// Instructions of the integer kernels on the Cortex-M4 and the Cortex-M55 in QEMU, beside CMSIS-NN's
     Kernels,
     /// Working memory, skipped work and flash: exact figures
     Resources,

@@ -1,5 +1,6 @@
 //! `cargo xtask firmware`: bare-metal programs, with whatever compiler for the target is there.
 
+mod board;
 mod build;
 mod count;
 mod echo;
@@ -9,19 +10,22 @@ pub mod parts;
 mod qemu;
 mod stream;
 mod toolchain;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::Subcommand;
 
+pub use board::Board;
 use build::{Firmware, WRONG};
 use image::Image;
 use stream::Stream;
+pub use stream::write_untrained;
 pub use toolchain::Toolchain;
 
-/// The example that set-up, demo and tests use.
-const EXAMPLE: &str = "mps2-an386";
+/// The machine that set-up, demo and most checks use.
+const BOARD: Board = Board::CORTEX_M4;
 
 /// Images that the check streams over a good and over a damaged line.
 const IMAGES: u32 = 20;
@@ -45,8 +49,10 @@ pub enum FirmwareTask {
         #[arg(long)]
         port: Option<u16>,
     },
-    /// Stream images through a network on the Cortex-M4 in QEMU and compare every step with the host
+    /// Stream images through a network in QEMU and compare every step with the host
     Stream {
+        #[command(flatten)]
+        machine: Machine,
         /// Device program, int8 (.crnn)
         program: PathBuf,
         /// Images, as `convrnn-train trace` wrote them; random pixels when left out
@@ -59,13 +65,17 @@ pub enum FirmwareTask {
         #[arg(long)]
         damage: Option<u32>,
     },
-    /// Count the instructions of a step on the Cortex-M4, by function
+    /// Count the instructions of a step, by function
     Count {
+        #[command(flatten)]
+        machine: Machine,
         /// Device program, int8 (.crnn)
         program: PathBuf,
     },
-    /// Count the instructions of a step on the Cortex-M4, by operation of the program
+    /// Count the instructions of a step, by operation of the program
     Operations {
+        #[command(flatten)]
+        machine: Machine,
         /// Device program, int8 (.crnn)
         program: PathBuf,
     },
@@ -74,13 +84,26 @@ pub enum FirmwareTask {
 }
 
 #[derive(clap::Args)]
+pub struct Machine {
+    /// Machine: a folder in `firmware-examples`
+    #[arg(long, default_value = BOARD.name, value_parser = clap::builder::PossibleValuesParser::new(Board::NAMES))]
+    example: String,
+}
+
+impl Machine {
+    fn board(&self) -> Board {
+        // Only the names of boards are let through.
+        Board::named(&self.example).unwrap_or(BOARD)
+    }
+}
+
+#[derive(clap::Args)]
 pub struct Choice {
     /// Program: a file of `src/bin` in the example's folder
     #[arg(default_value = "echo")]
     program: String,
-    /// Folder in `firmware-examples`
-    #[arg(long, default_value = EXAMPLE)]
-    example: String,
+    #[command(flatten)]
+    machine: Machine,
     /// The device program (.crnn) that the firmware `stream` includes
     #[arg(long, value_name = "FILE")]
     network: Option<PathBuf>,
@@ -88,7 +111,8 @@ pub struct Choice {
 
 impl Choice {
     fn release(&self) -> Result<PathBuf> {
-        Firmware { example: &self.example, program: &self.program, network: self.network.as_deref() }.release()
+        let board = self.machine.board();
+        Firmware { board, program: &self.program, network: self.network.as_deref() }.release()
     }
 }
 
@@ -104,21 +128,21 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
             let image = choice.release()?;
             let port = port.map_or_else(qemu::free_port, Ok)?;
             eprintln!("the serial line is at 127.0.0.1:{port}; QEMU starts the program when something connects");
-            crate::process::run(&mut qemu::command(&image, port))
+            crate::process::run(&mut qemu::command(choice.machine.board(), &image, port))
         }
-        FirmwareTask::Stream { program, trace, images, damage } => {
+        FirmwareTask::Stream { machine, program, trace, images, damage } => {
             crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
-            print!("{}", run_stream(program, trace.as_deref(), *images, *damage)?);
+            print!("{}", run_stream(machine.board(), program, trace.as_deref(), *images, *damage)?);
             Ok(())
         }
-        FirmwareTask::Count { program } => {
+        FirmwareTask::Count { machine, program } => {
             crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
-            print!("{}", count::run(program)?);
+            print!("{}", count::run(machine.board(), program)?);
             Ok(())
         }
-        FirmwareTask::Operations { program } => {
+        FirmwareTask::Operations { machine, program } => {
             crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
-            print!("{}", operations::table(&operations::measure(program)?));
+            print!("{}", operations::table(&operations::measure(machine.board(), program)?));
             Ok(())
         }
         FirmwareTask::Check => check(),
@@ -127,7 +151,7 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
 
 /// What is missing to build and run firmware, if anything.
 pub fn missing() -> Option<&'static str> {
-    if Toolchain::find().is_none() {
+    if Toolchain::find(BOARD).is_none() {
         Some("a compiler for the Cortex-M4")
     } else if crate::process::find("qemu-system-arm").is_none() {
         Some("qemu-system-arm")
@@ -139,12 +163,12 @@ pub fn missing() -> Option<&'static str> {
 /// Streams images of a trace through a program on the Cortex-M4 in QEMU, with the `convrnn-export` of the last build at
 /// the other end; returns its text. With `damage`, one byte in so many is damaged on the line.
 pub fn stream(program: &Path, trace: &Path, images: u32, damage: Option<u32>) -> Result<String> {
-    run_stream(program, Some(trace), images, damage)
+    run_stream(BOARD, program, Some(trace), images, damage)
 }
 
-fn run_stream(program: &Path, trace: Option<&Path>, images: u32, damage: Option<u32>) -> Result<String> {
-    let image = Stream::build(program)?;
-    let stream = Stream { program, trace, images, damage };
+fn run_stream(board: Board, program: &Path, trace: Option<&Path>, images: u32, damage: Option<u32>) -> Result<String> {
+    let image = Stream::build(board, program)?;
+    let stream = Stream { board, program, trace, images, damage };
     stream.run(&image)
 }
 
@@ -155,7 +179,8 @@ pub fn check() -> Result<()> {
     say(&Image::read(&echo)?.size()?);
     Image::read(&echo)?.refuse_forbidden()?;
     say(&echo::check(&echo)?);
-    check_stream()
+    check_stream()?;
+    vectors::check()
 }
 
 /// What must not come into firmware does not, and the checks that say so can fail.
@@ -176,18 +201,18 @@ fn check_refusals() -> Result<()> {
 
 /// The network on the Cortex-M4 gives the host's bits, on a good line and on a damaged one.
 fn check_stream() -> Result<()> {
-    let program = stream::untrained_program()?;
+    let program = stream::untrained_program(BOARD)?;
     named("stream").refused("set CONVRNN_PROGRAM")?;
     let oversized = stream::oversized(&program)?;
     let refused = Firmware { network: Some(&oversized), ..named("stream") };
     refused.refused("the program does not fit: its working memory is larger than the arena")?;
     say("a network that needs 180 KB of the part's 192 KB is refused while compiling");
 
-    let image = Stream::build(&program)?;
+    let image = Stream::build(BOARD, &program)?;
     say(&Image::read(&image)?.size()?);
     say("no panic and no heap in the image");
     for (images, damage) in [(IMAGES, None), (DAMAGED_IMAGES, Some(DAMAGE))] {
-        let stream = Stream { program: &program, trace: None, images, damage };
+        let stream = Stream { board: BOARD, program: &program, trace: None, images, damage };
         let line = damage.map_or("a good line".into(), |damage| format!("a line that damages one byte in {damage}"));
         say(&format!("{images} images of random pixels over {line}:"));
         let answer = stream.run(&image)?;
@@ -195,17 +220,17 @@ fn check_stream() -> Result<()> {
             println!("    {summary}");
         }
     }
-    say(stream::camera(&program, &image)?.trim_end());
+    say(stream::camera(BOARD, &program, &image)?.trim_end());
 
-    let odd = stream::odd_program()?;
-    let stream = Stream { program: &odd, trace: None, images: ODD_IMAGES, damage: None };
-    stream.run(&Stream::build(&odd)?)?;
+    let odd = stream::odd_program(BOARD)?;
+    let stream = Stream { board: BOARD, program: &odd, trace: None, images: ODD_IMAGES, damage: None };
+    stream.run(&Stream::build(BOARD, &odd)?)?;
     say("a network of sizes that fit no kernel well gives the host's bits");
     Ok(())
 }
 
 fn named(program: &str) -> Firmware<'_> {
-    Firmware { example: EXAMPLE, program, network: None }
+    Firmware { board: BOARD, program, network: None }
 }
 
 fn say(text: &str) {

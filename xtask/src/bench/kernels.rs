@@ -1,14 +1,13 @@
-//! Instructions of the integer convolution on the Cortex-M4, shape by shape, exact and the same in every run.
+//! Instructions of the integer kernels, the convolution shape by shape, exact and the same in every run.
 
-use std::{fmt::Write, fs, path::Path, process::Command};
+use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::document;
+use super::{cell, cmsis_nn::Counts, document};
 use crate::{
     checkout,
-    firmware::{self, operations},
-    process,
+    firmware::{self, Board, operations},
 };
 
 /// A convolution: input channels, height and width, output channels, side of the kernel, stride; padded to "same".
@@ -36,7 +35,10 @@ const SHAPES: [Shape; 9] = [
     shape([16, 8, 8], 16, 7, 1),
 ];
 
-/// What a shape may cost: so many instructions for each multiply-accumulate and for each output.
+/// On the Cortex-M55 a shape may cost so much of what it costs CMSIS-NN.
+const PART_OF_PEER: f64 = 0.7;
+
+/// What a shape may cost on the Cortex-M4: so many instructions for each multiply-accumulate and for each output.
 const PER_MULTIPLY_ACCUMULATE: f64 = 0.85;
 const PER_OUTPUT: f64 = 14.0;
 
@@ -68,49 +70,93 @@ impl Shape {
     }
 }
 
-/// Counts every shape and writes the table.
+/// Counts every shape and every other kernel on every processor, and writes the tables.
 pub fn run() -> Result<()> {
     if let Some(missing) = firmware::missing() {
         bail!("{missing} is missing: run `cargo xtask setup`, which says how to get it");
     }
     let folder = checkout::root().join("target/bench/kernels");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for (board, section) in [(Board::CORTEX_M4, "kernels"), (Board::CORTEX_M55, "kernels-cortex-m55")] {
+        document::write_section(section, &text(board, &folder)?)?;
+    }
+    Ok(())
+}
+
+fn text(board: Board, folder: &Path) -> Result<String> {
+    let aim = match board == Board::CORTEX_M4 {
+        true => format!("{PER_MULTIPLY_ACCUMULATE} for each MAC and {PER_OUTPUT} for each output"),
+        false => format!("{PART_OF_PEER} of CMSIS-NN's"),
+    };
+    Ok(format!(
+        "## Instructions of the integer kernels on a {}\n\nOne convolution with fused relu, i8 values, i8 weights in flash, \
+         counted in QEMU between marks in the firmware: exact, and the same in every run. Multiply-accumulates (MACs) are those \
+         of the full kernel at every output, padding included. Aimed at: {aim}.\n\n{}\nThe other kernels, 32 channels of \
+         16x16; where CMSIS-NN has no such kernel, the sum of those that do the same, or the nearest.\n\n{}\n{PEER}\n\n\
+         `cargo xtask bench kernels`\n",
+        board.processor,
+        convolutions(board, folder)?,
+        others(board, folder)?,
+    ))
+}
+
+/// Where the peer's figures are from.
+const PEER: &str = "CMSIS-NN's figures were counted once in the same way, outside this project: commit 99f736a6, gcc 12.2.1 \
+                    `-O3`, the better of its settings for rescaling, kernel by kernel; see `xtask/src/bench/cmsis_nn.rs`. \
+                    Instructions are not cycles.";
+
+fn convolutions(board: Board, folder: &Path) -> Result<String> {
     let mut table = String::from(
-        "| input, channels x height x width | outputs | kernel | stride | instructions | per MAC | aimed at |\n|---|---|---|---|---|---|---|\n",
+        "| input, channels x height x width | outputs | kernel | stride | instructions | per MAC | aimed at | CMSIS-NN | times CMSIS-NN |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
-    for shape in &SHAPES {
-        let (instructions, outputs) = count(shape, &folder)?;
+    for (shape, &peer) in SHAPES.iter().zip(&Counts::of(board).convolutions) {
+        let (instructions, outputs) = count(board, shape, folder)?;
         let macs = shape.multiply_accumulates(outputs) as f64;
-        let aim = PER_MULTIPLY_ACCUMULATE + PER_OUTPUT * outputs as f64 / macs;
+        let (peer_cost, cost) = (peer as f64 / macs, instructions as f64 / macs);
+        let aim = match board == Board::CORTEX_M4 {
+            true => PER_MULTIPLY_ACCUMULATE + PER_OUTPUT * outputs as f64 / macs,
+            false => PART_OF_PEER * peer_cost,
+        };
         let [channels, height, width] = shape.input;
+        let (outputs, kernel, stride) = (shape.outputs, shape.kernel, shape.stride);
         // Writing to a string does not fail.
         let _ = writeln!(
             table,
-            "| {channels}x{height}x{width} | {} | {} | {} | {instructions} | {:.3} | {aim:.3} |",
-            shape.outputs,
-            shape.kernel,
-            shape.stride,
-            instructions as f64 / macs
+            "| {channels}x{height}x{width} | {outputs} | {kernel} | {stride} | {instructions} | {cost:.3} | {aim:.3} | \
+             {peer_cost:.3} | {:.2} |",
+            cost / peer_cost
         );
     }
-    let text = format!(
-        "## Instructions of the integer convolution on a Cortex-M4\n\nOne convolution with fused relu, i8 values, i8 weights in \
-         flash, counted in QEMU between marks in the firmware: exact, and the same in every run. Multiply-accumulates (MACs) \
-         are those of the full kernel at every output, padding included. Aimed at: {PER_MULTIPLY_ACCUMULATE} for each MAC and \
-         {PER_OUTPUT} for each output.\n\n{table}\n`cargo xtask bench kernels`\n"
+    Ok(table)
+}
+
+fn others(board: Board, folder: &Path) -> Result<String> {
+    let mut table = String::from(
+        "| kernel | instructions | per | of these | CMSIS-NN | times CMSIS-NN |\n|---|---|---|---|---|---|\n",
     );
-    document::write_section("kernels", &text)
+    for row in cell::rows(board, folder)? {
+        let (cost, peer) = (row.instructions as f64 / row.units as f64, row.peer as f64 / row.units as f64);
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {cost:.2} | {peer:.2} | {:.2} |",
+            row.name,
+            row.instructions,
+            row.unit,
+            cost / peer
+        );
+    }
+    Ok(table)
 }
 
 /// Instructions and output elements of one shape.
-fn count(shape: &Shape, folder: &Path) -> Result<(u64, u64)> {
+fn count(board: Board, shape: &Shape, folder: &Path) -> Result<(u64, u64)> {
     let architecture = folder.join(format!("{}.toml", shape.name()));
-    let program = architecture.with_extension("crnn");
     fs::write(&architecture, shape.architecture())
         .with_context(|| format!("cannot write {}", architecture.display()))?;
-    let example = checkout::built("examples").join("untrained_program");
-    process::run_on_stderr(Command::new(example).arg(&architecture).arg(&program))?;
-    let operations = operations::measure(&program)?;
+    let program = firmware::write_untrained(&architecture.to_string_lossy(), &shape.name(), board)?;
+    let operations = operations::measure(board, &program)?;
     let found = operations.iter().find(|operation| operation.name.starts_with("layer1."));
     let operation = found.context("the program has no operation of the first layer")?;
     ensure!(

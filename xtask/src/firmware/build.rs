@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::Toolchain;
+use super::{Toolchain, board::Board};
 use crate::{checkout, process};
 
 /// The names that the release panic handler and the absent heap refer to and nothing defines.
@@ -22,8 +22,8 @@ pub const WRONG: [(&str, &str); 2] = [("panicking", PANIC_SYMBOL), ("allocating"
 
 /// One program of an example.
 pub struct Firmware<'a> {
-    /// Folder in `firmware-examples`.
-    pub example: &'a str,
+    /// The machine.
+    pub board: Board,
     /// File of `src/bin`.
     pub program: &'a str,
     /// The network's program, for firmware that includes one.
@@ -76,7 +76,7 @@ impl Firmware<'_> {
     }
 
     fn image(&self, profile: &str) -> Result<PathBuf> {
-        let image = checkout::firmware_target(self.example).join(Toolchain::TARGET).join(profile).join(self.program);
+        let image = checkout::firmware_target(self.board.name).join(self.board.target).join(profile).join(self.program);
         if !image.is_file() {
             bail!("cargo reported success but left no {}", image.display());
         }
@@ -84,19 +84,20 @@ impl Firmware<'_> {
     }
 
     fn command(&self) -> Result<Command> {
-        let folder = checkout::firmware(self.example);
+        let board = self.board;
+        let folder = checkout::firmware(board.name);
         if !folder.join("Cargo.toml").is_file() {
-            bail!("no firmware example {} in {}", self.example, checkout::root().join("firmware-examples").display());
+            bail!("no firmware example {} in {}", board.name, checkout::root().join("firmware-examples").display());
         }
-        let toolchain = Toolchain::find().with_context(|| {
-            format!("no compiler for {}: run `cargo xtask setup`, which says how to get one", Toolchain::TARGET)
+        let toolchain = Toolchain::find(board).with_context(|| {
+            format!("no compiler for {}: run `cargo xtask setup`, which says how to get one", board.target)
         })?;
-        eprintln!("building {}/{} with {toolchain}", self.example, self.program);
+        eprintln!("building {}/{} with {toolchain}", board.name, self.program);
         let mut command = toolchain.cargo(&folder, "build");
         command
             .args(["--quiet", "--locked", "--bin", self.program])
             .arg("--target-dir")
-            .arg(checkout::firmware_target(self.example))
+            .arg(checkout::firmware_target(board.name))
             .env_remove(PROGRAM_VARIABLE);
         if let Some(network) = self.network {
             let path = std::path::absolute(network).with_context(|| format!("no path to {}", network.display()))?;

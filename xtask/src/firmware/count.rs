@@ -1,4 +1,4 @@
-//! Instructions of a step on the Cortex-M4 by function, counted by a plugin of QEMU.
+//! Instructions of a step by function, counted by a plugin of QEMU.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::{
+    board::Board,
     image::{Function, Image},
     stream::Stream,
 };
@@ -33,12 +34,12 @@ const LISTED: usize = 24;
 type Counts = BTreeMap<String, u64>;
 
 /// Counts a step of a program and returns the table.
-pub fn run(program: &Path) -> Result<String> {
+pub fn run(board: Board, program: &Path) -> Result<String> {
     let plugin = build_plugin()?;
-    let image = Stream::build(program)?;
+    let image = Stream::build(board, program)?;
     let functions = Image::read(&image)?.functions()?;
     let count = |images| {
-        let stream = Stream { program, trace: None, images, damage: None };
+        let stream = Stream { board, program, trace: None, images, damage: None };
         let output = checkout::firmware_target(PLUGIN).join(format!("counts-{images}.txt"));
         let argument = format!("{},output={}", plugin.display(), output.display());
         let text = stream.run_with(&image, &["-plugin".into(), argument])?;

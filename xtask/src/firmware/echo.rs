@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::qemu::Machine;
+use super::{board::Board, qemu::Machine};
 
 /// The byte that asks for the report.
 const END_OF_TRANSMISSION: u8 = 4;
@@ -18,7 +18,7 @@ const LONGEST_BURST: usize = 20_000;
 
 /// Runs the check and returns a line on what was seen.
 pub fn check(image: &Path) -> Result<String> {
-    let mut machine = Machine::start(image)?;
+    let mut machine = Machine::start(Board::CORTEX_M4, image)?;
     let mut sent = 0;
     for length in [1, 2, 63, 64, 65, 1000, LONGEST_BURST] {
         let burst = pattern(length);

@@ -1,4 +1,4 @@
-//! Instructions of every operation of a program on the Cortex-M4, between marks in the firmware.
+//! Instructions of every operation of a program, between marks in the firmware.
 
 use std::{fmt::Write, fs, path::Path, process::Command};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::{
-    EXAMPLE,
+    board::Board,
     build::Firmware,
     count::{PLUGIN, build_plugin},
     qemu,
@@ -42,9 +42,9 @@ impl Operation {
 }
 
 /// Builds the firmware around a program, runs it, and returns the operations in the order they run in.
-pub fn measure(program: &Path) -> Result<Vec<Operation>> {
+pub fn measure(board: Board, program: &Path) -> Result<Vec<Operation>> {
     let mut operations = inspect(program)?;
-    let marks = marks(program)?;
+    let marks = marks(board, program)?;
     ensure!(
         !operations.is_empty() && marks.len() % (2 * operations.len()) == 0,
         "{} marks do not fit the {} operations of {}",
@@ -61,14 +61,14 @@ pub fn measure(program: &Path) -> Result<Vec<Operation>> {
 }
 
 /// How many instructions had run at each mark.
-fn marks(program: &Path) -> Result<Vec<u64>> {
+fn marks(board: Board, program: &Path) -> Result<Vec<u64>> {
     let plugin = build_plugin()?;
-    let image = Firmware { example: EXAMPLE, program: "operations", network: Some(program) }.release()?;
+    let image = Firmware { board, program: "operations", network: Some(program) }.release()?;
     let output = checkout::firmware_target(PLUGIN).join("marks.txt");
     if output.exists() {
         fs::remove_file(&output).with_context(|| format!("cannot remove {}", output.display()))?;
     }
-    let mut command = qemu::silent(&image);
+    let mut command = qemu::silent(board, &image);
     command.arg("-plugin").arg(format!("{},marks={}", plugin.display(), output.display()));
     let ended = process::output(&mut command)?;
     if !ended.status.success() {

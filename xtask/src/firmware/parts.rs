@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::{
+    board::Board,
     image::{Function, Image},
     stream::{self, Stream},
 };
@@ -34,9 +35,9 @@ const REST: &str = "board, serial line, tick, start-up";
 
 /// Bytes of the network's program, and the code of the firmware that streams it, by owner.
 pub fn measure() -> Result<(u64, Vec<Part>)> {
-    let program = stream::untrained_program()?;
+    let program = stream::untrained_program(Board::CORTEX_M4)?;
     let bytes = std::fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?.len();
-    let image = Image::read(&Stream::build(&program)?)?;
+    let image = Image::read(&Stream::build(Board::CORTEX_M4, &program)?)?;
     Ok((bytes, by_owner(&image.functions()?)))
 }
 

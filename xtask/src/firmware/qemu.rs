@@ -1,4 +1,4 @@
-//! QEMU's mps2-an386 with its serial line on a local TCP port.
+//! QEMU's machines with their serial line on a local TCP port.
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::board::Board;
 use crate::process::Guarded;
 
 /// One instruction takes 2^3 ns of the machine's time: 125 million a second, which is what a Cortex-M4 at 168 MHz
@@ -21,19 +22,19 @@ const INSTRUCTION_CLOCK: &str = "shift=3,sleep=off";
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The command that runs an image; it waits for a connection to the port.
-pub fn command(image: &Path, port: u16) -> Command {
-    with_serial(image, &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on"))
+pub fn command(board: Board, image: &Path, port: u16) -> Command {
+    with_serial(board, image, &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on"))
 }
 
 /// The command that runs an image whose serial line leads nowhere.
-pub fn silent(image: &Path) -> Command {
-    with_serial(image, "null")
+pub fn silent(board: Board, image: &Path) -> Command {
+    with_serial(board, image, "null")
 }
 
-fn with_serial(image: &Path, serial: &str) -> Command {
+fn with_serial(board: Board, image: &Path, serial: &str) -> Command {
     let mut command = Command::new("qemu-system-arm");
     command
-        .args(["-machine", "mps2-an386", "-display", "none", "-monitor", "none", "-icount", INSTRUCTION_CLOCK])
+        .args(["-machine", board.name, "-display", "none", "-monitor", "none", "-icount", INSTRUCTION_CLOCK])
         .args(["-semihosting-config", "enable=on,target=native"])
         .args(["-serial", serial])
         .arg("-kernel")
@@ -56,9 +57,9 @@ pub struct Machine {
 
 impl Machine {
     /// Starts an image and connects to its serial line.
-    pub fn start(image: &Path) -> Result<Self> {
+    pub fn start(board: Board, image: &Path) -> Result<Self> {
         let port = free_port()?;
-        let mut process = Guarded::start(&mut command(image, port))
+        let mut process = Guarded::start(&mut command(board, image, port))
             .context("QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it")?;
         let end = Instant::now() + PATIENCE;
         let line = loop {

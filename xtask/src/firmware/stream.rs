@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{EXAMPLE, build::Firmware, image::Image, qemu};
+use super::{board::Board, build::Firmware, image::Image, qemu};
 use crate::{
     checkout,
     process::{self, Guarded},
@@ -17,6 +17,8 @@ use crate::{
 /// Streams images to a program in QEMU and returns what the host prints: class scores, and how the device's bits
 /// compare with the host's.
 pub struct Stream<'a> {
+    /// The machine.
+    pub board: Board,
     /// Device program, int8.
     pub program: &'a Path,
     /// Frames; random pixels without.
@@ -29,8 +31,8 @@ pub struct Stream<'a> {
 
 impl Stream<'_> {
     /// Builds the firmware around the program, checks its image and returns it.
-    pub fn build(program: &Path) -> Result<PathBuf> {
-        let image = Firmware { example: EXAMPLE, program: "stream", network: Some(program) }.release()?;
+    pub fn build(board: Board, program: &Path) -> Result<PathBuf> {
+        let image = Firmware { board, program: "stream", network: Some(program) }.release()?;
         Image::read(&image)?.refuse_forbidden()?;
         Ok(image)
     }
@@ -42,7 +44,7 @@ impl Stream<'_> {
 
     /// As [`Stream::run`], with further arguments for QEMU, which ends well before this returns.
     pub fn run_with(&self, image: &Path, arguments: &[String]) -> Result<String> {
-        let line = Line::open(image, arguments)?;
+        let line = Line::open(self.board, image, arguments)?;
         let mut command = Command::new(checkout::built("convrnn-export"));
         command
             .arg("stream")
@@ -61,8 +63,8 @@ impl Stream<'_> {
 
 /// Shows an image's network new frames while it steps, and returns what the host says; fails when it found anything
 /// wrong.
-pub fn camera(program: &Path, image: &Path) -> Result<String> {
-    let line = Line::open(image, &[])?;
+pub fn camera(board: Board, program: &Path, image: &Path) -> Result<String> {
+    let line = Line::open(board, image, &[])?;
     let mut command = Command::new(checkout::built("examples").join("camera_stream"));
     command.arg(program).arg(&line.address);
     line.talk(&mut command)
@@ -75,9 +77,9 @@ struct Line {
 }
 
 impl Line {
-    fn open(image: &Path, arguments: &[String]) -> Result<Self> {
+    fn open(board: Board, image: &Path, arguments: &[String]) -> Result<Self> {
         let port = qemu::free_port()?;
-        let mut command = qemu::command(image, port);
+        let mut command = qemu::command(board, image, port);
         let machine = Guarded::start(command.args(arguments).stderr(Stdio::null()))
             .context("QEMU is needed to run firmware: run `cargo xtask setup`, which says how to get it")?;
         let address = format!("tcp:127.0.0.1:{port}");
@@ -102,15 +104,15 @@ impl Line {
 }
 
 /// Builds what the checks of the stream need on the host, and writes an int8 program with random weights.
-pub fn untrained_program() -> Result<PathBuf> {
+pub fn untrained_program(board: Board) -> Result<PathBuf> {
     const ARCHITECTURE: &str = "rgc-28-m4";
     process::run_on_stderr(&mut checkout::build_all())?;
-    write_untrained(ARCHITECTURE, ARCHITECTURE)
+    write_untrained(ARCHITECTURE, ARCHITECTURE, board)
 }
 
 /// A program of sizes that fit no kernel well: odd sides, channels even and odd, kernels up to 7, a stride, a
 /// window with more than half of it in the padding, a concatenation of odd operands. The host's programs are there.
-pub fn odd_program() -> Result<PathBuf> {
+pub fn odd_program(board: Board) -> Result<PathBuf> {
     const ARCHITECTURE: &str = r#"
 name = "odd"
 description = "Sizes that fit no kernel well"
@@ -127,16 +129,16 @@ feedback = [{ from = 3, to = 2 }]
 "#;
     let path = checkout::firmware_target("programs").join("odd.toml");
     fs::write(&path, ARCHITECTURE).with_context(|| format!("cannot write {}", path.display()))?;
-    write_untrained(&path.to_string_lossy(), "odd")
+    write_untrained(&path.to_string_lossy(), "odd", board)
 }
 
 /// Writes an int8 program of a network, by name or file, with random weights.
-fn write_untrained(architecture: &str, name: &str) -> Result<PathBuf> {
+pub fn write_untrained(architecture: &str, name: &str, board: Board) -> Result<PathBuf> {
     let folder = checkout::firmware_target("programs");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join(format!("{name}.crnn"));
+    let path = folder.join(format!("{name}-{}.crnn", board.packed_for));
     let example = checkout::built("examples").join("untrained_program");
-    process::run_on_stderr(Command::new(example).arg(architecture).arg(&path))?;
+    process::run_on_stderr(Command::new(example).arg(architecture).arg(&path).arg(board.packed_for))?;
     Ok(path)
 }
 

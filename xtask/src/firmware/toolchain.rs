@@ -7,10 +7,12 @@ use std::{
     process::Command,
 };
 
+use super::board::Board;
 use crate::{checkout, process};
 
-/// A compiler and cargo that can build for [`Toolchain::TARGET`].
+/// A compiler and cargo that can build for a machine.
 pub struct Toolchain {
+    target: &'static str,
     rustc: PathBuf,
     cargo: PathBuf,
     version: String,
@@ -26,49 +28,46 @@ enum Core {
 }
 
 impl Toolchain {
-    /// Cortex-M4 with a floating-point unit.
-    pub const TARGET: &str = "thumbv7em-none-eabihf";
-
     /// A folder with `rustc` and `cargo` that the user wants firmware to be built with.
     const CHOICE: &str = "CONVRNN_FIRMWARE_COMPILER";
 
     /// The user's choice, else the one on `PATH`, else the distribution's; an installed core library before one to
     /// build.
-    pub fn find() -> Option<Self> {
+    pub fn find(board: Board) -> Option<Self> {
         let in_folder = |folder: PathBuf| (folder.join("rustc"), folder.join("cargo"));
         let candidates = match std::env::var_os(Self::CHOICE) {
             Some(folder) => vec![in_folder(folder.into())],
             None => vec![("rustc".into(), "cargo".into()), in_folder("/usr/bin".into())],
         };
-        let installed = candidates.iter().find_map(|(rustc, cargo)| Self::with_installed_core(rustc, cargo));
-        installed.or_else(|| candidates.iter().find_map(|(rustc, cargo)| Self::with_core_source(rustc, cargo)))
+        let installed = candidates.iter().find_map(|(rustc, cargo)| Self::with_installed_core(board, rustc, cargo));
+        installed.or_else(|| candidates.iter().find_map(|(rustc, cargo)| Self::with_core_source(board, rustc, cargo)))
     }
 
-    fn with_installed_core(rustc: &Path, cargo: &Path) -> Option<Self> {
-        let folder = answer(rustc, &["--print", "target-libdir", "--target", Self::TARGET])?;
+    fn with_installed_core(board: Board, rustc: &Path, cargo: &Path) -> Option<Self> {
+        let folder = answer(rustc, &["--print", "target-libdir", "--target", board.target])?;
         let has_core = Path::new(&folder).read_dir().ok()?.flatten().any(|entry| {
             let name = entry.file_name();
             name.to_string_lossy().starts_with("libcore-")
         });
-        has_core.then(|| Self::new(rustc, cargo, Core::Installed)).flatten()
+        has_core.then(|| Self::new(board, rustc, cargo, Core::Installed)).flatten()
     }
 
-    fn with_core_source(rustc: &Path, cargo: &Path) -> Option<Self> {
+    fn with_core_source(board: Board, rustc: &Path, cargo: &Path) -> Option<Self> {
         let root = answer(rustc, &["--print", "sysroot"])?;
         let source = Path::new(&root).join("lib/rustlib/src/rust/library/core/Cargo.toml");
-        source.is_file().then(|| Self::new(rustc, cargo, Core::Built { linker: linker(&root) })).flatten()
+        source.is_file().then(|| Self::new(board, rustc, cargo, Core::Built { linker: linker(&root) })).flatten()
     }
 
-    fn new(rustc: &Path, cargo: &Path, core: Core) -> Option<Self> {
+    fn new(board: Board, rustc: &Path, cargo: &Path, core: Core) -> Option<Self> {
         let version = answer(rustc, &["--version"])?;
         answer(cargo, &["--version"])?;
-        Some(Self { rustc: rustc.into(), cargo: cargo.into(), version, core })
+        Some(Self { target: board.target, rustc: rustc.into(), cargo: cargo.into(), version, core })
     }
 
     /// A cargo command in `folder`, without its arguments.
     pub fn cargo(&self, folder: &Path, subcommand: &str) -> Command {
         let mut command = Command::new(&self.cargo);
-        command.current_dir(folder).env("RUSTC", &self.rustc).arg(subcommand).args(["--target", Self::TARGET]);
+        command.current_dir(folder).env("RUSTC", &self.rustc).arg(subcommand).args(["--target", self.target]);
         // Flags and libraries of the host's build do not concern this one.
         for name in
             ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "RUSTC_WRAPPER", "LD_LIBRARY_PATH"]
@@ -78,7 +77,8 @@ impl Toolchain {
         if let Core::Built { linker } = &self.core {
             command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
             if let Some(linker) = linker {
-                command.env("CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER", linker);
+                let name = self.target.to_uppercase().replace(['-', '.'], "_");
+                command.env(format!("CARGO_TARGET_{name}_LINKER"), linker);
             }
         }
         command

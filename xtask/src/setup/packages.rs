@@ -4,7 +4,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{firmware::Toolchain, process};
+use crate::{
+    firmware::{Board, Toolchain},
+    process,
+};
 
 /// Something that the distribution provides and the job that is left out without it.
 struct Need {
@@ -26,14 +29,17 @@ pub fn ensure() -> Result<()> {
     if process::find("qemu-system-arm").is_none() {
         needs.push(QEMU);
     }
-    if Toolchain::find().is_none() && !add_rustup_target() {
+    let can_build = |board: &Board| Toolchain::find(*board).is_some() || add_rustup_target(*board);
+    if Board::ALL.iter().filter(|board| !can_build(board)).count() > 0 {
         needs.push(FIRMWARE_COMPILER);
     }
     if !needs.is_empty() {
         install(&needs);
     }
-    if let Some(toolchain) = Toolchain::find() {
-        eprintln!("firmware compiler: {toolchain}");
+    for board in Board::ALL {
+        if let Some(toolchain) = Toolchain::find(board) {
+            eprintln!("firmware compiler for the {}: {toolchain}", board.processor);
+        }
     }
     if let Some(qemu) = process::find("qemu-system-arm") {
         eprintln!("QEMU: {}", qemu.display());
@@ -42,13 +48,13 @@ pub fn ensure() -> Result<()> {
 }
 
 /// Asks rustup for the prebuilt core library; false where there is no rustup or nothing to fetch from.
-fn add_rustup_target() -> bool {
+fn add_rustup_target(board: Board) -> bool {
     if process::find("rustup").is_none() {
         return false;
     }
-    eprintln!("asking rustup for the target {}", Toolchain::TARGET);
-    let added = process::answer(Command::new("rustup").args(["target", "add", Toolchain::TARGET]));
-    added.is_some() && Toolchain::find().is_some()
+    eprintln!("asking rustup for the target {}", board.target);
+    let added = process::answer(Command::new("rustup").args(["target", "add", board.target]));
+    added.is_some() && Toolchain::find(board).is_some()
 }
 
 fn install(needs: &[Need]) {
@@ -84,7 +90,7 @@ fn leave_out(needs: &[Need], reason: &str) {
         let quote = if reason.contains('`') { "`" } else { "" };
         eprintln!("left out: {} ({reason} {}{quote})", need.purpose, need.packages.join(" "));
         if need.packages == FIRMWARE_COMPILER.packages {
-            eprintln!("          or `rustup target add {}`", Toolchain::TARGET);
+            eprintln!("          or `rustup target add {}`", Board::ALL.map(|board| board.target).join(" "));
         }
     }
 }
