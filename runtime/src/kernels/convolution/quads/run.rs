@@ -136,6 +136,8 @@ mod fpu {
     #[unsafe(naked)]
     unsafe extern "C" fn accumulate_run(job: *const Job, sums: *mut Sums) {
         naked_asm!(
+            // The assembler of the whole crate does not know the target's unit.
+            ".fpu fpv4-sp-d16",
             "push {{r4-r7, lr}}",
             "vpush {{s16-s31}}",
             "ldm r0, {{r2-r7}}",
