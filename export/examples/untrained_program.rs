@@ -1,29 +1,33 @@
-//! Writes an int8 program of a catalogue network with random weights, for checks that need a program but no trained one.
+//! Writes an int8 program, or an f32 one, of a catalogue network with random weights, for checks that need a program but no
+//! trained one.
 //!
-//! `cargo run -p convrnn-export --example untrained_program -- rgc-28-m4 net.crnn [cortex-m55]`
+//! `cargo run -p convrnn-export --example untrained_program -- rgc-28-m4 net.crnn [f32 | cortex-m4 | cortex-m55]`
 
 mod common;
 
 use common::Untrained;
-use convrnn_export::program::{ProgramDescription, ProgramOptions, Target, write_integer};
+use convrnn_export::program::{ProgramDescription, ProgramOptions, Target, write_integer, write_real};
 use convrnn_models::catalogue;
 use convrnn_models::files::write_whole;
+use convrnn_runtime::Numerics;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (architecture, output, target) = match arguments.as_slice() {
-        [architecture, output] => (architecture, output, Target::default()),
-        [architecture, output, target] if target == "cortex-m4" => (architecture, output, Target::CortexM4),
-        [architecture, output, target] if target == "cortex-m55" => (architecture, output, Target::CortexM55),
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (architecture, output, numerics, target) = match words[..] {
+        [architecture, output] => (architecture, output, Numerics::Integer, Target::default()),
+        [architecture, output, "f32"] => (architecture, output, Numerics::Real, Target::default()),
+        [architecture, output, "cortex-m4"] => (architecture, output, Numerics::Integer, Target::CortexM4),
+        [architecture, output, "cortex-m55"] => (architecture, output, Numerics::Integer, Target::CortexM55),
         _ => {
-            eprintln!("usage: untrained_program ARCHITECTURE FILE.crnn [cortex-m4 | cortex-m55]");
+            eprintln!("usage: untrained_program ARCHITECTURE FILE.crnn [f32 | cortex-m4 | cortex-m55]");
             return ExitCode::from(2);
         }
     };
-    match write(architecture, Path::new(output), target) {
+    match write(architecture, Path::new(output), numerics, target) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -32,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(architecture: &str, output: &Path, target: Target) -> Result<(), Box<dyn Error>> {
+fn write(architecture: &str, output: &Path, numerics: Numerics, target: Target) -> Result<(), Box<dyn Error>> {
     let architecture = catalogue::find(architecture)?;
     let network = Untrained::new(&architecture)?;
     let class_names: Vec<String> = (0..network.graph.classes()).map(|class| class.to_string()).collect();
@@ -42,7 +46,10 @@ fn write(architecture: &str, output: &Path, target: Target) -> Result<(), Box<dy
         presentation: architecture.presentation,
     };
     let options = ProgramOptions { target, ..ProgramOptions::default() };
-    let program = write_integer(&network.graph, &network.quantized, &description, &options)?;
+    let program = match numerics {
+        Numerics::Integer => write_integer(&network.graph, &network.quantized, &description, &options)?,
+        Numerics::Real => write_real(&network.graph, &network.parameters, &description, &options)?,
+    };
     write_whole(output, &program)?;
     Ok(())
 }

@@ -10,9 +10,12 @@ use std::error::Error;
 /// Frames that the scales are found on.
 const CALIBRATION_FRAMES: usize = 8;
 
-/// A network with random weights, in integers.
+/// A network with random weights, in f32 and in integers.
 pub struct Untrained {
     pub graph: StepGraph,
+    /// Not every example writes f32 programs.
+    #[allow(dead_code)]
+    pub parameters: Parameters<f32>,
     pub quantized: Quantized,
     pub preprocessing: Preprocessing,
 }
@@ -40,7 +43,7 @@ impl Untrained {
         let calibration = Calibration::of_images(&graph, &parameters, &architecture.presentation, &frames)?;
         let pixels = PixelScale { mean: &preprocessing.mean, standard_deviation: &preprocessing.standard_deviation };
         let quantized = quantize(&graph, &parameters, &calibration, pixels, &QuantizeOptions::default())?;
-        Ok(Self { graph, quantized, preprocessing })
+        Ok(Self { graph, parameters, quantized, preprocessing })
     }
 }
 

@@ -35,14 +35,14 @@ enum Map<'a> {
 #[inline(never)]
 pub fn run(task: &mut Task<'_>) {
     #[cfg(feature = "cortex-m4")]
-    if crate::kernels::dsp::gated_sum::run(task) {
-        return;
-    }
+    crate::kernels::dsp::gated_sum::run(task);
+    #[cfg(not(feature = "cortex-m4"))]
     portable(task);
 }
 
-/// Any element types, tables and shifts.
-pub(crate) fn portable(task: &mut Task<'_>) {
+/// Block by block.
+#[cfg_attr(feature = "cortex-m4", allow(dead_code))]
+fn portable(task: &mut Task<'_>) {
     let count = task.target.elements();
     let mut start = 0;
     while start < count {

@@ -2,7 +2,7 @@
 
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 use crate::kernels::dsp::maximum::{Window, maximum as maximum_by_words};
-use crate::kernels::integer::{Integer, rescale, with_integer};
+use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
 use crate::kernels::window::Axis;
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 use crate::kernels::window::Span;
@@ -51,6 +51,7 @@ fn maximum<T: bytemuck::Pod>(
                 let line = values.get(first..first.wrapping_add(along.length.wrapping_mul(channels))).unwrap_or(&[]);
                 for source in line.chunks_exact(channels.max(1)) {
                     for (y, &x) in pixel.iter_mut().zip(source) {
+                        keep_rolled();
                         *y = larger(*y, x);
                     }
                 }

@@ -1,12 +1,14 @@
 //! One channel in, one channel out: weights `[row][column][channel]`.
 
 use super::{Arithmetic, Finish, Geometry, Input};
+use crate::kernels::integer::keep_rolled;
 use bytemuck::Zeroable;
 
 /// Channels that are summed at once.
 const BLOCK: usize = 4;
 
 /// Blocks of channels, so that loads of neighbours serve several sums.
+#[inline(never)]
 pub(super) fn convolve<A: Arithmetic>(geometry: &Geometry, inputs: &[Input<'_, A::Value>], finish: Finish<'_, A::Sum>) {
     let [input] = inputs else { return };
     let channels = input.channels;
@@ -23,6 +25,7 @@ pub(super) fn convolve<A: Arithmetic>(geometry: &Geometry, inputs: &[Input<'_, A
                     let taps =
                         down.start.wrapping_add(u).wrapping_mul(geometry.columns.kernel).wrapping_add(along.start);
                     for v in 0..along.length {
+                        keep_rolled();
                         let value = line.wrapping_add(v).wrapping_mul(channels).wrapping_add(first);
                         let weight = taps.wrapping_add(v).wrapping_mul(channels).wrapping_add(first);
                         let values = input.values.get(value..).unwrap_or(&[]);

@@ -8,9 +8,10 @@
 use super::lanes::{Lane, Source, gather};
 use super::rows::{HALVES, Plan, load};
 use super::scratch::Scratch;
-use super::tiles::{Factors, Outputs, TILE, TileSums, WINDOWS, Words, accumulate};
-use super::{Geometry, Input, Scaling, pixel};
-use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
+use super::tiles::{Factors, Outputs, TILE, TileSums, WINDOWS, Whole, Words, accumulate};
+use super::{Geometry, Input, Scaling};
+use crate::kernels::integer::{Integer, keep_rolled, rescale};
+use crate::task::elements_mut;
 use convrnn_format::Element;
 
 /// Words of the largest window.
@@ -45,6 +46,20 @@ pub(super) fn convolve(
     let halves: &mut [i16] = bytemuck::cast_slice_mut(halves);
     let windows = windows.zeroed(window);
     let sums = sums.zeroed(geometry.outputs.div_ceil(TILE));
+    // One operand and an even number of outputs need no sums but those in registers.
+    let whole = match inputs {
+        [input] if geometry.outputs.is_multiple_of(TILE) => Some(Whole {
+            weights: input.weights,
+            values: geometry.rows.kernel.wrapping_mul(geometry.columns.kernel).wrapping_mul(input.channels),
+            tiles: geometry.outputs / TILE,
+            bias: scaling.bias,
+            multipliers: scaling.multipliers,
+            shift: scaling.shift,
+            zero: scaling.zero,
+            is_wide: scaling.element == Element::I16.to_byte(),
+        }),
+        _ => None,
+    };
     for first in (0..geometry.width).step_by(plan.strip.max(1)) {
         let mut cursor = Cursor { width: geometry.width.wrapping_sub(first).min(plan.strip), ..Cursor::default() };
         let mut loaded = 0_usize;
@@ -57,7 +72,14 @@ pub(super) fn convolve(
                 loaded = loaded.wrapping_add(1);
             }
             gather_all(geometry, inputs, plan, &lanes, halves, windows);
-            sum(geometry, inputs, windows, scaling, Place { position, valid }, sums, output);
+            let place = Place { position, valid };
+            match &whole {
+                Some(whole) if valid == WINDOWS => {
+                    let size = if whole.is_wide { 2 } else { 1 };
+                    whole.run(windows, place.bytes(geometry, 0, size, output));
+                }
+                Some(_) | None => sum(geometry, inputs, windows, scaling, place, sums, output),
+            }
         }
     }
     true
@@ -79,7 +101,7 @@ impl Cursor {
     /// The next windows; where the positions end, or the row in one of several strips, the last ones are any. Returns how
     /// many count and how many rows of the padded map they need.
     #[inline(never)]
-    fn take(&mut self, geometry: &Geometry, plan: Plan, lanes: &mut [Lane; WINDOWS]) -> (usize, usize) {
+    fn take(&mut self, geometry: &Geometry, plan: Plan, lanes: &mut [Lane]) -> (usize, usize) {
         let goes_on = self.width == geometry.width;
         let (mut valid, mut needed) = (0_usize, 0);
         for lane in lanes {
@@ -208,14 +230,28 @@ fn finish(
     sums: &[TileSums],
     output: &mut [u8],
 ) {
-    with_integer!(scaling.element, Y => {
-        for lane in 0..place.valid {
-            let targets = pixel::<Y>(output, place.position.wrapping_add(lane), geometry.outputs, first);
-            let multipliers = scaling.multipliers.get(first..).unwrap_or(&[]);
-            let own = sums.iter().flat_map(|sums| sums.get(lane.wrapping_mul(TILE)..).unwrap_or(&[]).iter().take(TILE));
-            for ((y, &sum), &multiplier) in targets.iter_mut().zip(own).zip(multipliers) {
-                *y = Y::saturate(scaling.zero.wrapping_add(rescale(sum, multiplier, scaling.shift)));
-            }
+    let channels = geometry.outputs.wrapping_sub(first);
+    let multipliers = scaling.multipliers.get(first..).unwrap_or(&[]);
+    let start = place.position.wrapping_mul(geometry.outputs).wrapping_add(first);
+    for (tile, sums) in sums.iter().enumerate() {
+        for (index, &sum) in sums.iter().take(place.valid.wrapping_mul(TILE)).enumerate() {
+            keep_rolled();
+            let channel = tile.wrapping_mul(TILE).wrapping_add(index % TILE);
+            let Some(&multiplier) = multipliers.get(channel).filter(|_| channel < channels) else { continue };
+            let value = scaling.zero.wrapping_add(rescale(sum, multiplier, scaling.shift));
+            let element = (index / TILE).wrapping_mul(geometry.outputs).wrapping_add(start).wrapping_add(channel);
+            write(output, element, value, scaling.element == Element::I16.to_byte());
         }
-    });
+    }
+}
+
+/// Writes one element, limited to 16 or 8 bits.
+fn write(output: &mut [u8], element: usize, value: i32, is_wide: bool) {
+    if is_wide {
+        if let Some(y) = elements_mut::<i16>(output).get_mut(element) {
+            *y = i16::saturate(value);
+        }
+    } else if let Some(y) = elements_mut::<i8>(output).get_mut(element) {
+        *y = i8::saturate(value);
+    }
 }

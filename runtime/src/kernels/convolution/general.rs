@@ -1,11 +1,13 @@
 //! Any packing, through its descriptor.
 
 use super::{Arithmetic, Finish, Geometry, Input};
+use crate::kernels::integer::keep_rolled;
 use crate::kernels::window::Span;
 use bytemuck::Zeroable;
 use convrnn_format::packing::WeightPosition;
 
 /// One output element after the other.
+#[inline(never)]
 pub(super) fn convolve<A: Arithmetic>(geometry: &Geometry, inputs: &[Input<'_, A::Value>], finish: Finish<'_, A::Sum>) {
     let group_outputs = geometry.group_outputs();
     for row in 0..geometry.height {
@@ -28,6 +30,7 @@ pub(super) fn convolve<A: Arithmetic>(geometry: &Geometry, inputs: &[Input<'_, A
 }
 
 /// What one operand adds to one output element.
+#[inline(never)]
 fn one<A: Arithmetic>(
     geometry: &Geometry,
     input: &Input<'_, A::Value>,
@@ -50,11 +53,13 @@ fn one<A: Arithmetic>(
                 let start = geometry.packing.index(shape, at);
                 let weights = input.weights.get(start..).unwrap_or(&[]);
                 for (&value, &weight) in values.iter().zip(weights) {
+                    keep_rolled();
                     sum = A::multiply_add(sum, value, input.zero_point, weight);
                 }
                 continue;
             }
             for (channel, &value) in values.iter().enumerate() {
+                keep_rolled();
                 let index = geometry.packing.index(shape, WeightPosition { input: channel, ..at });
                 if let Some(&weight) = input.weights.get(index) {
                     sum = A::multiply_add(sum, value, input.zero_point, weight);

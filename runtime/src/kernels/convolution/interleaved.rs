@@ -5,10 +5,12 @@
 //! run. Each value loaded serves `TILE` sums, and each weight two neighbouring windows.
 
 use super::{Arithmetic, Finish, Geometry, Input};
+use crate::kernels::integer::keep_rolled;
 use crate::kernels::window::Span;
 use bytemuck::Zeroable;
 
 /// Two windows at a time where both are clipped alike, else one.
+#[inline(never)]
 pub(super) fn convolve<A: Arithmetic, const TILE: usize>(
     geometry: &Geometry,
     inputs: &[Input<'_, A::Value>],
@@ -83,6 +85,7 @@ fn runs<V, const TILE: usize>(
     }
 }
 
+#[inline(never)]
 fn sum_one<A: Arithmetic, const TILE: usize>(
     geometry: &Geometry,
     inputs: &[Input<'_, A::Value>],
@@ -95,6 +98,7 @@ fn sum_one<A: Arithmetic, const TILE: usize>(
             let values = input.values.get(values..values.wrapping_add(length)).unwrap_or(&[]);
             let (weights, _) = input.weights.get(weights..).unwrap_or(&[]).as_chunks::<TILE>();
             for (&value, weights) in values.iter().zip(weights) {
+                keep_rolled();
                 for (sum, &weight) in sums.iter_mut().zip(weights) {
                     *sum = A::multiply_add(*sum, value, zero, weight);
                 }
@@ -104,6 +108,7 @@ fn sum_one<A: Arithmetic, const TILE: usize>(
     sums
 }
 
+#[inline(never)]
 fn sum_pair<A: Arithmetic, const TILE: usize>(
     geometry: &Geometry,
     inputs: &[Input<'_, A::Value>],
@@ -119,6 +124,7 @@ fn sum_pair<A: Arithmetic, const TILE: usize>(
             let right = input.values.get(start..start.wrapping_add(length)).unwrap_or(&[]);
             let (weights, _) = input.weights.get(weights..).unwrap_or(&[]).as_chunks::<TILE>();
             for ((&left, &right), weights) in left.iter().zip(right).zip(weights) {
+                keep_rolled();
                 for (index, &weight) in weights.iter().enumerate() {
                     sums[0][index] = A::multiply_add(sums[0][index], left, zero, weight);
                     sums[1][index] = A::multiply_add(sums[1][index], right, zero, weight);

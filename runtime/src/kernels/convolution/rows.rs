@@ -3,7 +3,7 @@
 use super::tiles::WINDOWS;
 use super::widen::widen;
 use super::{Geometry, Input};
-use convrnn_format::MAXIMUM_CONVOLUTION_OPERANDS;
+use crate::kernels::integer::keep_rolled;
 
 /// Halves of words that rows may take.
 pub(super) const HALVES: usize = 4096;
@@ -22,6 +22,7 @@ impl Plan {
     /// one round of them.
     ///
     /// Where all fit, windows computed at once go on in the next rows, whose rows of the map are kept too.
+    #[inline(never)]
     pub fn new(geometry: &Geometry, inputs: &[Input<'_, i8>]) -> Option<Self> {
         let (rows, columns) = (&geometry.rows, &geometry.columns);
         let more = (WINDOWS - 1).div_ceil(geometry.width.max(1));
@@ -50,13 +51,15 @@ impl Plan {
     }
 
     /// Halves of all rows of all operands.
+    #[inline(never)]
     pub fn halves(&self, geometry: &Geometry, inputs: &[Input<'_, i8>]) -> usize {
         let lines = inputs.iter().fold(0_usize, |sum, input| sum.saturating_add(self.line(geometry, input)));
         lines.saturating_mul(self.slots)
     }
 }
 
-/// Writes a row of the padded map, from the first column that the strip at `first` reaches, into its slot.
+/// Writes a row of the padded map, from the first column that the strip at `first` reaches, into its slot. The slots were
+/// zero at first.
 #[inline(never)]
 pub(super) fn load(
     geometry: &Geometry,
@@ -73,7 +76,8 @@ pub(super) fn load(
     let left = geometry.columns.before.saturating_sub(corner);
     let column = corner.saturating_sub(geometry.columns.before);
     let mut rest = halves;
-    for input in inputs.iter().take(MAXIMUM_CONVOLUTION_OPERANDS) {
+    for input in inputs {
+        keep_rolled();
         let line = plan.line(geometry, input);
         let Some((own, after)) = rest.split_at_mut_checked(line.wrapping_mul(plan.slots)) else { return };
         rest = after;
@@ -85,12 +89,18 @@ pub(super) fn load(
         };
         let padding = left.wrapping_mul(input.channels).min(target.len());
         let (before, target) = target.split_at_mut_checked(padding).unwrap_or_default();
-        before.fill(0);
+        // Where all columns are one strip, the padding beside the map keeps the zeros that were there at first.
+        let is_new = plan.strip < geometry.width;
+        if is_new {
+            before.fill(0);
+        }
         let pixel = source.wrapping_mul(geometry.columns.size).wrapping_add(column);
         let length = geometry.columns.size.saturating_sub(column).wrapping_mul(input.channels).min(target.len());
         let (inside, behind) = target.split_at_mut_checked(length).unwrap_or_default();
         let values = input.values.get(pixel.wrapping_mul(input.channels)..).unwrap_or(&[]);
         widen(inside, values, input.zero_point as i16);
-        behind.fill(0);
+        if is_new {
+            behind.fill(0);
+        }
     }
 }

@@ -13,7 +13,6 @@ impl<T: Pod, const LENGTH: usize> Scratch<T, LENGTH> {
     }
 
     /// The first elements, all zero; no more than there are.
-    #[inline(always)]
     pub fn zeroed(&mut self, count: usize) -> &mut [T] {
         let elements = self.0.get_mut(..count.min(LENGTH)).unwrap_or(&mut []);
         for element in elements.iter_mut() {

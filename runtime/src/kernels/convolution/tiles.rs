@@ -45,8 +45,41 @@ pub(super) struct Outputs<'a> {
     pub distance: usize,
 }
 
+/// All output channels of one operand, for windows of it.
+pub(super) struct Whole<'a> {
+    /// `[tile][value][output]`
+    pub weights: &'a [i8],
+    /// Values of a window.
+    pub values: usize,
+    /// Pairs of output channels.
+    pub tiles: usize,
+    /// One an output channel.
+    pub bias: &'a [i32],
+    /// One an output channel.
+    pub multipliers: &'a [i32],
+    /// Left shift of the rescale.
+    pub shift: u8,
+    /// Zero point of the outputs.
+    pub zero: i32,
+    /// Whether outputs are i16, else i8.
+    pub is_wide: bool,
+}
+
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 pub(super) use dsp::accumulate;
+
+#[cfg(not(all(feature = "cortex-m4", target_arch = "arm")))]
+impl Whole<'_> {
+    /// Outputs of four windows: [`accumulate`] from the bias to outputs.
+    pub fn run(&self, windows: &[Words], bytes: &mut [u8]) {
+        let size = if self.is_wide { 2 } else { 1 };
+        let Self { multipliers, shift, zero, is_wide, .. } = *self;
+        let distance = self.tiles.wrapping_mul(TILE).wrapping_mul(size);
+        let factors = Factors { windows, weights: self.weights, values: self.values };
+        let outputs = Outputs { multipliers, shift, zero, is_wide, bytes, distance };
+        accumulate(factors, self.tiles, Some(self.bias), &mut [], Some(outputs));
+    }
+}
 
 /// Sums `tiles` tiles from the bias on, or from `sums` where there is none; what comes out goes to `outputs`, or to `sums`
 /// where there are none.
@@ -124,7 +157,7 @@ mod plain {
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 #[allow(unsafe_code)]
 mod dsp {
-    use super::{Factors, Outputs, TILE, TileSums, WINDOWS};
+    use super::{Factors, Outputs, TILE, TileSums, WINDOWS, Whole, Words};
     use core::arch::naked_asm;
     use core::ptr;
 
@@ -193,6 +226,38 @@ mod dsp {
         // biases or a tile of sums to start from, and two multipliers and places for two outputs of each window, or a tile
         // of sums to write to; the windows have so many values.
         unsafe { accumulate_tiles(windows.as_ptr().cast(), weights.as_ptr(), values, tiles, job) }
+    }
+
+    impl Whole<'_> {
+        /// Outputs of four windows: [`accumulate`] from the bias to outputs. Nothing where anything does not reach.
+        #[inline(always)]
+        pub fn run(&self, windows: &[Words], bytes: &mut [u8]) {
+            let channels = self.tiles.wrapping_mul(TILE);
+            let distance = channels.wrapping_mul(if self.is_wide { 2 } else { 1 });
+            let (weights, end) = (channels.checked_mul(self.values), distance.checked_mul(WINDOWS));
+            let fits = self.tiles > 0
+                && weights.is_some_and(|length| length <= self.weights.len())
+                && end.is_some_and(|length| length <= bytes.len())
+                && self.values.div_ceil(2) <= windows.len()
+                && channels <= self.bias.len()
+                && channels <= self.multipliers.len();
+            if !fits {
+                return;
+            }
+            let job = Job {
+                bias: self.bias.as_ptr(),
+                sums_before: ptr::null(),
+                sums_after: ptr::null_mut(),
+                multipliers: self.multipliers.as_ptr(),
+                zero: self.zero,
+                output: bytes.as_mut_ptr(),
+                distance,
+                shift: self.shift.into(),
+                is_wide: self.is_wide.into(),
+            };
+            // SAFETY: as in `accumulate`, from the bias to outputs; sums are not used.
+            unsafe { accumulate_tiles(windows.as_ptr().cast(), self.weights.as_ptr(), self.values, self.tiles, job) }
+        }
     }
 
     /// Two values of four windows with the weights of two outputs, 13 instructions for 16 products: one

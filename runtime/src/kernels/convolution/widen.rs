@@ -1,10 +1,13 @@
 //! Copies 8-bit values as 16-bit ones with the zero point taken off.
 
+use crate::kernels::integer::keep_rolled;
+
 /// `targets[i] = values[i] - zero`, as far as both reach.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn widen(targets: &mut [i16], values: &[i8], zero: i16) {
     let done = turns::widen(targets, values, zero);
     for (target, &value) in targets.iter_mut().zip(values).skip(done) {
+        keep_rolled();
         *target = i16::from(value).wrapping_sub(zero);
     }
 }

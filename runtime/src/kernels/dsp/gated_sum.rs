@@ -1,10 +1,10 @@
 //! Gated sums block by block: factors of 16 bits, products into sums, the function of the sums.
 //!
 //! A factor that lies in memory as 16 bits is read where it lies, and a gate with a fine table is looked up while it is
-//! multiplied; all other factors are written to the stack first.
+//! multiplied with such a one; all other factors are written to the stack first.
 
 use super::gates::{Sums, fine_products, function_of_sums, interpolate, products};
-use crate::kernels::integer::{Integer, with_integer};
+use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
 use crate::kernels::lookup::{direct_entry, fine_entry, interpolated_entry};
 use crate::task::{Task, elements, elements_mut};
 use convrnn_format::{Element, NONE, TableKind};
@@ -41,27 +41,23 @@ struct Product<'a> {
     left: Operand<'a>,
     right: Operand<'a>,
     multiplier: i32,
+    /// Products of gates and values have none.
+    shift: u8,
 }
 
-/// Computes a gated sum if its rescales have no shift, as products of gates and values have; else it returns false and has
-/// done nothing.
-pub(crate) fn run(task: &mut Task<'_>) -> bool {
+/// `s = first(u0 * u1) + second(u2 * u3)`, `saturate(table(saturate16(s)))` or `saturate(z_out + s)`; nothing where
+/// verification would have refused the operation.
+pub(crate) fn run(task: &mut Task<'_>) {
     let record = task.record;
-    if (record.first_shift, record.second_shift) != (0, 0) {
-        return false;
-    }
-    let product = |slot: usize, multiplier: u32| {
+    let product = |slot: usize, multiplier: u32, shift: u8| {
         let (left, right) = (operand(task, slot)?, operand(task, slot.wrapping_add(1))?);
         // The gate stands to the left.
         let is_gate = matches!(right.map, Map::Fine(_));
         let (left, right) = if is_gate { (right, left) } else { (left, right) };
-        Some(Product { left, right, multiplier: multiplier as i32 })
+        Some(Product { left, right, multiplier: multiplier as i32, shift })
     };
-    let Some(first) = product(0, record.first) else { return false };
-    let second = product(2, record.second);
-    if second.is_none() && record.operand_count > 2 {
-        return false;
-    }
+    let Some(first) = product(0, record.first, record.first_shift) else { return };
+    let second = product(2, record.second, record.second_shift);
     let function: &[i16] = match record.table {
         NONE => &[],
         offset => task.constant(offset, TableKind::Interpolated.entries()),
@@ -80,7 +76,6 @@ pub(crate) fn run(task: &mut Task<'_>) -> bool {
             finish(targets, &sums, function.first_chunk(), zero);
         });
     }
-    true
 }
 
 /// An operand; none where verification would have refused it.
@@ -112,9 +107,9 @@ fn operand<'a>(task: &Task<'a>, slot: usize) -> Option<Operand<'a>> {
 
 /// Products of the elements from `start` to `end`.
 fn sum(product: &Product<'_>, output: &[u8], start: usize, end: usize, begin: Sums, sums: &mut [i32; BLOCK]) {
-    let Product { left, right, multiplier } = product;
+    let Product { left, right, multiplier, shift } = product;
     match (left.map, right.own(output, start, end)) {
-        (Map::Fine(table), Some(right)) => {
+        (Map::Fine(table), Some(right)) if *shift == 0 => {
             fine_products(values(left, output, start, end), right, table, *multiplier, begin, sums);
         }
         (Map::Centred(_) | Map::Direct(_) | Map::Interpolated(_) | Map::Fine(_), right) => {
@@ -123,8 +118,7 @@ fn sum(product: &Product<'_>, output: &[u8], start: usize, end: usize, begin: Su
     }
 }
 
-/// The same where factors are written to the stack first: the right ones, unless they are given, and the left ones unless
-/// they are fine gates or lie in memory.
+/// The same where factors are written to the stack first, unless they lie in memory.
 #[inline(never)]
 fn sum_of_copies(
     product: &Product<'_>,
@@ -135,21 +129,25 @@ fn sum_of_copies(
     begin: Sums,
     sums: &mut [i32; BLOCK],
 ) {
-    let Product { left, right, multiplier } = product;
+    let Product { left, right, multiplier, shift } = product;
     let (mut left_copy, mut right_copy) = (Factors([0; BLOCK]), Factors([0; BLOCK]));
     let right = match right_factors {
         Some(factors) => factors,
         None => factors(right, output, start, end, &mut right_copy),
     };
-    if let Map::Fine(table) = left.map {
-        fine_products(values(left, output, start, end), right, table, *multiplier, begin, sums);
-        return;
-    }
     let left = match left.own(output, start, end) {
         Some(factors) => factors,
         None => factors(left, output, start, end, &mut left_copy),
     };
-    products(left, right, *multiplier, begin, sums);
+    if *shift == 0 {
+        products(left, right, *multiplier, begin, sums);
+        return;
+    }
+    for ((sum, &left), &right) in sums.iter_mut().zip(left).zip(right) {
+        keep_rolled();
+        let product = rescale(i32::from(left).wrapping_mul(right.into()), *multiplier, *shift);
+        *sum = if begin == Sums::Begun { product } else { sum.wrapping_add(product) };
+    }
 }
 
 impl<'a> Operand<'a> {
@@ -187,6 +185,7 @@ fn factors<'a>(operand: &Operand<'a>, output: &'a [u8], start: usize, end: usize
 #[inline(always)]
 fn fill<X: Integer>(block: &mut Factors, values: &[X], map: impl Fn(X) -> i16) {
     for (factor, &x) in block.0.iter_mut().zip(values) {
+        keep_rolled();
         *factor = map(x);
     }
 }
@@ -197,11 +196,13 @@ fn finish<Y: Integer>(targets: &mut [Y], sums: &[i32; BLOCK], function: Option<&
         (Some(function), Ok(targets)) if size_of::<Y>() == 2 => function_of_sums(sums, function, targets),
         (Some(function), _) => {
             for (y, &sum) in targets.iter_mut().zip(sums) {
+                keep_rolled();
                 *y = Y::saturate(interpolated_entry(function, i16::saturate(sum)));
             }
         }
         (None, _) => {
             for (y, &sum) in targets.iter_mut().zip(sums) {
+                keep_rolled();
                 *y = Y::saturate(zero.wrapping_add(sum));
             }
         }

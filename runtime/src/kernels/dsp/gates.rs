@@ -1,6 +1,6 @@
 //! The loops of a gated sum over one block: products into sums, and the function of the sums.
 
-use crate::kernels::integer::{Integer, rescale};
+use crate::kernels::integer::{Integer, keep_rolled, rescale};
 use crate::kernels::lookup::{fine_entry, interpolated_entry};
 
 /// A rescale without a shift.
@@ -29,6 +29,7 @@ pub(super) fn fine_products(
 ) {
     let done = turns::fine_products(gates, values, table, multiplier, begin, sums);
     for ((sum, &gate), &value) in sums.iter_mut().zip(gates).zip(values).skip(done) {
+        keep_rolled();
         let product = scaled(fine_entry(table, gate).wrapping_mul(value.into()), multiplier);
         *sum = if begin == Sums::Begun { product } else { sum.wrapping_add(product) };
     }
@@ -38,6 +39,7 @@ pub(super) fn fine_products(
 pub(super) fn products(left: &[i16], right: &[i16], multiplier: i32, begin: Sums, sums: &mut [i32]) {
     let done = turns::products(left, right, multiplier, begin, sums);
     for ((sum, &left), &right) in sums.iter_mut().zip(left).zip(right).skip(done) {
+        keep_rolled();
         let product = scaled(i32::from(left).wrapping_mul(right.into()), multiplier);
         *sum = if begin == Sums::Begun { product } else { sum.wrapping_add(product) };
     }
@@ -47,6 +49,7 @@ pub(super) fn products(left: &[i16], right: &[i16], multiplier: i32, begin: Sums
 pub(super) fn function_of_sums(sums: &[i32], table: &[i16; 513], targets: &mut [i16]) {
     let done = turns::function_of_sums(sums, table, targets);
     for (target, &sum) in targets.iter_mut().zip(sums).skip(done) {
+        keep_rolled();
         // Between two entries of 16 bits every value has 16 bits.
         *target = interpolated_entry(table, i16::saturate(sum)) as i16;
     }
@@ -56,6 +59,7 @@ pub(super) fn function_of_sums(sums: &[i32], table: &[i16; 513], targets: &mut [
 pub(crate) fn interpolate(values: &[i16], table: &[i16; 513], targets: &mut [i16]) {
     let done = turns::interpolate(values, table, targets);
     for (target, &value) in targets.iter_mut().zip(values).skip(done) {
+        keep_rolled();
         *target = interpolated_entry(table, value) as i16;
     }
 }

@@ -1,11 +1,12 @@
 //! A rescale from 16 to 8 bits.
 
-use crate::kernels::integer::{Integer, rescale};
+use crate::kernels::integer::{Integer, keep_rolled, rescale};
 
 /// `targets[i] = saturate(zero + R(values[i]))`, for a rescale without a shift
 pub(crate) fn narrow(values: &[i16], multiplier: i32, zero: i32, targets: &mut [i8]) {
     let done = turns::narrow(values, multiplier, zero, targets);
     for (target, &value) in targets.iter_mut().zip(values).skip(done) {
+        keep_rolled();
         *target = i8::saturate(zero.wrapping_add(rescale(value.into(), multiplier, 0)));
     }
 }

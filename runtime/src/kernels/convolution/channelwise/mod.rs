@@ -8,6 +8,7 @@
 mod rows;
 
 use super::{Geometry, Input, Scaling};
+use crate::kernels::integer::keep_rolled;
 use rows::{Column, Job};
 
 /// Words of all columns of one channel.
@@ -27,6 +28,7 @@ const SHIFT: u8 = 8;
 /// has done nothing.
 ///
 /// The shift of the rescale is applied to weights and bias; the sum, which wraps at 32 bits, is then shifted too.
+#[inline(never)]
 pub(super) fn convolve(
     geometry: &Geometry,
     inputs: &[Input<'_, i8>],
@@ -87,6 +89,7 @@ pub(super) fn convolve(
 }
 
 /// Writes the weights of a channel in pairs of rows, shifted, into words that were zero or those of another channel.
+#[inline(never)]
 fn pair_weights(
     geometry: &Geometry,
     input: &Input<'_, i8>,
@@ -110,6 +113,7 @@ fn pair_weights(
         let mut first = next();
         let (even, odd) = words.split_at_mut_checked(odd_pairs).unwrap_or_default();
         for (even, odd) in even.iter_mut().zip(odd) {
+            keep_rolled();
             let (second, third) = (next(), next());
             *even = first | second << 16;
             *odd = second | third << 16;
@@ -121,6 +125,7 @@ fn pair_weights(
 
 /// Shifts the words of all columns by one and makes the last ones those of the rows `2 * pair` and `2 * pair + 1`, counted
 /// from the first one that the first output row reads.
+#[inline(never)]
 fn feed(geometry: &Geometry, input: &Input<'_, i8>, channel: usize, pair: usize, words: &mut [u32], pairs: usize) {
     let (height, width, before) = (geometry.rows.size, geometry.columns.size, geometry.rows.before);
     let line = width.wrapping_mul(input.channels);
