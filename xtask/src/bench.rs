@@ -7,6 +7,7 @@ mod document;
 mod kernels;
 mod loader;
 mod measure;
+mod operations;
 mod resources;
 mod step;
 mod train;

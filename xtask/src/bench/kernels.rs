@@ -4,7 +4,7 @@ use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{cell, cmsis_nn::Counts, document};
+use super::{cell, cmsis_nn::Counts, document, operations as other_operations};
 use crate::{
     checkout,
     firmware::{self, Board, operations},
@@ -80,7 +80,7 @@ pub fn run() -> Result<()> {
     for (board, section) in [(Board::CORTEX_M4, "kernels"), (Board::CORTEX_M55, "kernels-cortex-m55")] {
         document::write_section(section, &text(board, &folder)?)?;
     }
-    Ok(())
+    document::write_section("operations", &other_operations::table(&folder)?)
 }
 
 fn text(board: Board, folder: &Path) -> Result<String> {

@@ -1,6 +1,7 @@
 //! Building firmware, well-formed and deliberately wrong.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -104,8 +105,19 @@ impl Firmware<'_> {
             if !path.is_file() {
                 bail!("no device program at {}", path.display());
             }
+            if is_real(&path)? {
+                command.args(["--features", "real"]);
+            }
             command.env(PROGRAM_VARIABLE, path);
         }
         Ok(command)
     }
+}
+
+/// Whether a network's program has f32 arithmetic, for which firmware has kernels only with a feature.
+fn is_real(program: &Path) -> Result<bool> {
+    /// Where a program says which arithmetic it has.
+    const NUMERICS_AT: usize = 8;
+    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    Ok(bytes.get(NUMERICS_AT) == Some(&0))
 }

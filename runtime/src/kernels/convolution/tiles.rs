@@ -175,6 +175,8 @@ mod dsp {
         distance: usize,
         shift: u32,
         is_wide: u32,
+        /// Room for the loop's.
+        room: u32,
     }
 
     /// Sums `tiles` tiles from the bias on, or from `sums` where there is none; what comes out goes to `outputs`, or to
@@ -208,6 +210,7 @@ mod dsp {
             distance: 0,
             shift: 0,
             is_wide: 0,
+            room: 0,
         };
         if let Some(outputs) = outputs {
             let row = channels.saturating_mul(if outputs.is_wide { 2 } else { 1 });
@@ -254,6 +257,7 @@ mod dsp {
                 distance,
                 shift: self.shift.into(),
                 is_wide: self.is_wide.into(),
+                room: 0,
             };
             // SAFETY: as in `accumulate`, from the bias to outputs; sums are not used.
             unsafe { accumulate_tiles(windows.as_ptr().cast(), self.weights.as_ptr(), self.values, self.tiles, job) }
@@ -294,10 +298,45 @@ mod dsp {
         };
     }
 
+    /// Sums in r4 to r11 times their multipliers, with the zero point; then r0 is where the outputs of the first window go,
+    /// r2 those of the second, r3 the distance.
+    macro_rules! scaled {
+        () => {
+            "ldr r2, [sp, #68]
+            ldr r0, [sp, #92]
+            ldm r2!, {{r3, r12}}
+            str r2, [sp, #68]
+            cbz r0, 15f
+            lsl r4, r4, r0
+            lsl r5, r5, r0
+            lsl r6, r6, r0
+            lsl r7, r7, r0
+            lsl r8, r8, r0
+            lsl r9, r9, r0
+            lsl r10, r10, r0
+            lsl r11, r11, r0
+            15:
+            ldr lr, [sp, #72]
+            smmlar r4, r4, r3, lr
+            smmlar r5, r5, r12, lr
+            smmlar r6, r6, r3, lr
+            smmlar r7, r7, r12, lr
+            smmlar r8, r8, r3, lr
+            smmlar r9, r9, r12, lr
+            smmlar r10, r10, r3, lr
+            smmlar r11, r11, r12, lr
+            ldrd r0, r3, [sp, #76]
+            add r2, r0, r3"
+        };
+    }
+
     /// The loop itself takes all registers there are, which no compiler gives: r0 the words, r1 the weights, r4 to r11 the
     /// sums, r2, r3, r12 and lr what is loaded. On the stack, from its pointer on: where a tile's weights end, where its
     /// loop is entered, the windows, the number of values, the tiles that are left, eight saved registers and the return
     /// address, the job.
+    ///
+    /// What a tile starts from and ends with is the same for all of them: the job's last two words become the addresses
+    /// that the loop's end and the odd value's end go to.
     ///
     /// A turn of the loop has 16 pairs of values. The first turn has those that are left over by whole turns: it is entered
     /// so many pairs before its end. The loop ends when r1 comes to where the pairs end.
@@ -333,6 +372,26 @@ mod dsp {
             "1:",
             "add r12, r12, #1",
             "str r12, [sp, #4]",
+            // Where a tile ends: in sums, in wide or in narrow outputs, behind a shift if there is one.
+            "ldr r4, [sp, #68]",
+            "ldrd r3, r5, [sp, #84]",
+            "str r3, [sp, #92]",
+            "adr.w r12, 10f",
+            "cbnz r5, 12f",
+            "adr.w r12, 8f",
+            "12:",
+            "cbnz r4, 13f",
+            "adr.w r12, 11f",
+            "13:",
+            "add r12, r12, #1",
+            "str r12, [sp, #88]",
+            // Where the loop ends: there, or at the odd value.
+            "lsls r2, r2, #31",
+            "beq 14f",
+            "adr.w r12, 7f",
+            "add r12, r12, #1",
+            "14:",
+            "str r12, [sp, #84]",
             // A tile.
             "4:",
             "ldr r2, [sp, #56]",
@@ -367,42 +426,12 @@ mod dsp {
             "cmp r1, r2",
             "bne 2b",
             "3:",
-            "ldr r2, [sp, #12]",
-            "lsls r2, r2, #31",
-            "beq 7f",
-            two_values!("ldrh", "2"),
+            "ldr pc, [sp, #84]",
             "7:",
-            "ldr r2, [sp, #68]",
-            "cmp r2, #0",
-            "beq 11f",
-            // To outputs.
-            "ldm r2!, {{r3, r12}}",
-            "str r2, [sp, #68]",
-            "ldr r2, [sp, #84]",
-            "cbz r2, 8f",
-            "lsl r4, r4, r2",
-            "lsl r5, r5, r2",
-            "lsl r6, r6, r2",
-            "lsl r7, r7, r2",
-            "lsl r8, r8, r2",
-            "lsl r9, r9, r2",
-            "lsl r10, r10, r2",
-            "lsl r11, r11, r2",
+            two_values!("ldrh", "2"),
+            "ldr pc, [sp, #88]",
             "8:",
-            "ldr lr, [sp, #72]",
-            "smmlar r4, r4, r3, lr",
-            "smmlar r5, r5, r12, lr",
-            "smmlar r6, r6, r3, lr",
-            "smmlar r7, r7, r12, lr",
-            "smmlar r8, r8, r3, lr",
-            "smmlar r9, r9, r12, lr",
-            "smmlar r10, r10, r3, lr",
-            "smmlar r11, r11, r12, lr",
-            "ldrd r0, r3, [sp, #76]",
-            "ldr r12, [sp, #88]",
-            "add r2, r0, r3",
-            "cmp r12, #0",
-            "bne 10f",
+            scaled!(),
             "add r12, r0, #2",
             "str r12, [sp, #76]",
             "ssat r4, #8, r4",
@@ -431,6 +460,7 @@ mod dsp {
             "add sp, #20",
             "pop {{r4-r11, pc}}",
             "10:",
+            scaled!(),
             "add r12, r0, #4",
             "str r12, [sp, #76]",
             "ssat r4, #16, r4",
