@@ -26,6 +26,33 @@ pub(super) trait Integers: Copy {
     /// [`Self::LANES`] elements from `source` on are readable.
     unsafe fn load_words(source: *const i16) -> Self;
 
+    /// # Safety
+    /// [`Self::LANES`] elements from `source` on are readable.
+    unsafe fn load_wholes(source: *const i32) -> Self;
+
+    /// The nearest integers.
+    ///
+    /// # Safety
+    /// [`Self::LANES`] numbers from `source` on are readable.
+    unsafe fn load_reals(source: *const f32) -> Self;
+
+    /// The first `count` elements, and zeros behind them.
+    ///
+    /// # Safety
+    /// `count` elements from `source` on are readable.
+    #[inline(always)]
+    unsafe fn load_first_wholes(source: *const i32, count: usize) -> Self {
+        // SAFETY: no vector has more lanes than the buffer; the rest is the caller's promise.
+        unsafe {
+            if count >= Self::LANES {
+                return Self::load_wholes(source);
+            }
+            let mut buffer = [0; MOST_LANES];
+            core::ptr::copy_nonoverlapping(source, buffer.as_mut_ptr(), count);
+            Self::load_wholes(buffer.as_ptr())
+        }
+    }
+
     /// Limits every lane to i8.
     ///
     /// # Safety
@@ -91,6 +118,12 @@ pub(super) trait Integers: Copy {
     /// # Safety
     /// As of [`Self::splat`].
     unsafe fn rescale(self, factor: Factor) -> Self;
+
+    /// The same with a multiplier for each lane, none of them negative.
+    ///
+    /// # Safety
+    /// As of [`Self::splat`].
+    unsafe fn rescale_each(self, multipliers: Self, shift: u8) -> Self;
 }
 
 /// A multiplier that is not negative, and a left shift of 0 to 31.
@@ -260,6 +293,24 @@ impl Integers for __m256i {
         // SAFETY: the caller vouches for the instructions.
         unsafe { super::avx2::rescale(self, _mm256_set1_epi32(factor.multiplier), _mm_cvtsi32_si128(factor.shift)) }
     }
+
+    #[inline(always)]
+    unsafe fn rescale_each(self, multipliers: Self, shift: u8) -> Self {
+        // SAFETY: the caller vouches for the instructions.
+        unsafe { super::avx2::rescale(self, multipliers, _mm_cvtsi32_si128(i32::from(shift & 31))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_wholes(source: *const i32) -> Self {
+        // SAFETY: the caller vouches for the instructions and the memory.
+        unsafe { _mm256_loadu_si256(source.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_reals(source: *const f32) -> Self {
+        // SAFETY: the caller vouches for the instructions and the memory.
+        unsafe { _mm256_cvtps_epi32(_mm256_loadu_ps(source)) }
+    }
 }
 
 #[allow(unsafe_code)]
@@ -328,5 +379,23 @@ impl Integers for __m512i {
     unsafe fn rescale(self, factor: Factor) -> Self {
         // SAFETY: the caller vouches for the instructions.
         unsafe { super::avx512::rescale(self, _mm512_set1_epi32(factor.multiplier), _mm_cvtsi32_si128(factor.shift)) }
+    }
+
+    #[inline(always)]
+    unsafe fn rescale_each(self, multipliers: Self, shift: u8) -> Self {
+        // SAFETY: the caller vouches for the instructions.
+        unsafe { super::avx512::rescale(self, multipliers, _mm_cvtsi32_si128(i32::from(shift & 31))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_wholes(source: *const i32) -> Self {
+        // SAFETY: the caller vouches for the instructions and the memory.
+        unsafe { _mm512_loadu_si512(source.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_reals(source: *const f32) -> Self {
+        // SAFETY: the caller vouches for the instructions and the memory.
+        unsafe { _mm512_cvtps_epi32(_mm512_loadu_ps(source)) }
     }
 }

@@ -7,6 +7,7 @@
 
 mod band;
 mod bytes;
+mod depthwise;
 mod integer;
 mod job;
 mod real;
@@ -18,6 +19,9 @@ use convrnn_format::Numerics;
 
 /// Computes a convolution; false if these kernels cannot, and then nothing is done.
 pub fn run(task: &mut Task<'_>, level: Available) -> bool {
+    if depthwise::run(task, level) {
+        return true;
+    }
     match task.numerics() {
         Numerics::Real => real::run(task, level),
         Numerics::Integer => integer::run(task, level),
