@@ -14,11 +14,7 @@ use convrnn_graph::quantize::{Calibration, PixelScale, QuantizeOptions, quantize
 use convrnn_graph::{Parameters, Presentation, StepGraph, Tensor};
 use convrnn_models::catalogue;
 use convrnn_models::files::write_whole;
-#[cfg(not(target_arch = "x86_64"))]
-use convrnn_runtime::Portable as Host;
-#[cfg(target_arch = "x86_64")]
-use convrnn_runtime::backend::X86 as Host;
-use convrnn_runtime::{Backend, Frame, Numerics, Program, Session, arena_length};
+use convrnn_runtime::{Backend, Frame, Host, Numerics, Program, Session, arena_length};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::error::Error;
@@ -152,7 +148,7 @@ fn measure(
         println!("{name}\t{}", figures.join(" "));
     }
     #[cfg(target_arch = "x86_64")]
-    println!("instructions\t{}", Host::new().level().name());
+    println!("instructions\t{}", Host::default().level().name());
     Ok(())
 }
 

@@ -144,3 +144,11 @@ pub trait Backend {
 pub struct Portable;
 
 impl Backend for Portable {}
+
+/// The fastest backend for the processor that this is built for.
+#[cfg(target_arch = "x86_64")]
+pub type Host = X86;
+
+/// The fastest backend for the processor that this is built for.
+#[cfg(not(target_arch = "x86_64"))]
+pub type Host = Portable;

@@ -12,8 +12,8 @@
 //!
 //! A [`Session`] holds a verified program and the arena it works in. Any bytes are safe to load: a
 //! torn or hostile program is refused with a [`LoadError`], and after loading nothing can fail.
-//! A [`Backend`] computes the operations; [`Portable`] does so on any machine, and every backend
-//! gives the same integers.
+//! A [`Backend`] computes the operations; [`Portable`] does so on any machine, [`Host`] is the fastest
+//! one there is for the machine at hand, and every backend gives the same integers.
 #![no_std]
 
 #[cfg(feature = "std")]
@@ -40,7 +40,7 @@ pub mod view;
 pub use arena::Arena;
 #[cfg(all(feature = "cortex-m55", target_arch = "arm"))]
 pub use backend::Helium;
-pub use backend::{Backend, Portable, Progress};
+pub use backend::{Backend, Host, Portable, Progress};
 pub use convrnn_format as format;
 pub use convrnn_format::{LoadError, LoadErrorKind, Numerics, Plan, Program, Skipping, arena_length, assert_fits};
 pub use frame::{Frame, FrameError};

@@ -5,7 +5,7 @@ use super::{Outcome, say, say_json};
 use convrnn_export::device;
 use convrnn_export::engines::{EngineKind, Network, Programs};
 use convrnn_export::onnx::Source;
-use convrnn_export::program::{AlignedBytes, ProgramOptions};
+use convrnn_export::program::{AlignedBytes, ProgramOptions, Target};
 use convrnn_export::validate::{self, Options};
 use convrnn_models::checkpoint::locate;
 use convrnn_models::{Checkpoint, Trace};
@@ -94,8 +94,8 @@ fn programs(
     let fresh = |numerics: Numerics, kind: EngineKind, calibration: &Path| {
         // What prevents a program is this engine's failure, not that of the others.
         kinds.contains(&kind).then(|| {
-            device::program(checkpoint, numerics, &ProgramOptions::default(), calibration)
-                .map_err(|error| error.to_string())
+            let options = ProgramOptions { target: Target::HOST, ..ProgramOptions::default() };
+            device::program(checkpoint, numerics, &options, calibration).map_err(|error| error.to_string())
         })
     };
     let mut given = [None, None];

@@ -1,9 +1,9 @@
 //! The device runtime on the host, running the very file that a device runs.
 
 use super::{Engine, EngineError, Image, Network, Record};
-use crate::program::{AlignedBytes, ProgramDescription, ProgramOptions, write_real};
+use crate::program::{AlignedBytes, ProgramDescription, ProgramOptions, Target, write_real};
 use convrnn_graph::{NodeId, StepGraph, Tap};
-use convrnn_runtime::{Frame, Numerics, Program, Session, arena_length};
+use convrnn_runtime::{Frame, Host, Numerics, Program, Session, arena_length};
 
 const REAL: &str = "runtime f32";
 const INTEGER: &str = "runtime int8";
@@ -24,7 +24,7 @@ impl Default for Programs {
     }
 }
 
-/// A device program with portable kernels.
+/// A device program with the kernels of this machine: in int8 the bits of every other.
 pub struct Runtime<'a> {
     name: &'static str,
     network: Network<'a>,
@@ -62,10 +62,11 @@ impl<'a> Runtime<'a> {
     fn steps(
         &mut self,
         frame: Frame<'_>,
-        mut each: impl FnMut(&Session<'_, '_>),
+        mut each: impl FnMut(&Session<'_, '_, Host>),
     ) -> Result<Vec<Vec<f32>>, EngineError> {
         let name = self.name;
-        let mut session = Session::new(self.program, &mut self.arena).map_err(|error| failed(name, &error))?;
+        let session = Session::with_backend(self.program, &mut self.arena, Host::default());
+        let mut session = session.map_err(|error| failed(name, &error))?;
         let presentation = self.network.presentation;
         session.present(frame).map_err(|error| failed(name, &error))?;
         let mut logits = Vec::with_capacity(presentation.steps);
@@ -132,7 +133,8 @@ impl Runtime<'_> {
         let graph = tapped_everywhere(self.network.source.graph);
         let presentation = self.network.presentation;
         let description = ProgramDescription { class_names: &[], preprocessing: None, presentation };
-        let bytes = write_real(&graph, self.network.source.parameters, &description, &ProgramOptions::default());
+        let options = ProgramOptions { target: Target::HOST, ..ProgramOptions::default() };
+        let bytes = write_real(&graph, self.network.source.parameters, &description, &options);
         let program = AlignedBytes::copy_of(&bytes.map_err(|error| failed(self.name, &error))?);
         let arena = AlignedBytes::zeroed(arena_length(&program));
         let mut diagnostic = Runtime { name: self.name, network: self.network, program: &program, arena };

@@ -11,12 +11,12 @@ use crate::task::Task;
 ///
 /// Programs with weights packed for x86-64 (`convrnn-export program --target x86-64`) are computed
 /// fastest; convolutions in any other packing are left to the portable kernels. Integer results
-/// are those of [`super::Portable`], to the bit. f32 results may differ from them in the last
-/// places, since products are not rounded before they are added and functions are computed by other
-/// polynomials: by no more than 1e-5 times the largest magnitude of the tensor, or 1e-5 if that is
-/// below one, for weights that are finite.
+/// are those of [`super::Portable`], to the bit. f32 results of one operation may differ from them in
+/// the last places, since products are not rounded before they are added and functions are computed
+/// by other polynomials: by no more than 1e-5 times the largest magnitude of the tensor, or 1e-5 if
+/// that is below one, where weights and operands are finite.
 ///
-/// A convolution needs up to 140 KiB of stack.
+/// A convolution needs up to 160 KiB of stack.
 #[derive(Clone, Copy, Debug)]
 pub struct X86 {
     level: Available,

@@ -100,6 +100,21 @@ impl Extent {
     }
 }
 
+/// The columns of a window that lie in the map.
+#[derive(Clone, Copy)]
+pub(super) struct Border {
+    start: usize,
+    end: usize,
+}
+
+impl Border {
+    /// Whether a column of the kernel lies outside the map.
+    #[inline(always)]
+    pub fn is_outside(self, column: usize) -> bool {
+        column < self.start || column >= self.end
+    }
+}
+
 /// A filled band.
 pub(super) struct Band<'b, S> {
     /// The planes of the operands, one after the other.
@@ -158,6 +173,17 @@ impl<'b, S> Band<'b, S> {
         let (top, bottom) = (row(first) * rows.stride, row(first + count - 1) * rows.stride);
         let end = (rows.before + rows.size).saturating_sub(top).min(rows.kernel);
         rows.before.saturating_sub(bottom).min(end)..end
+    }
+
+    /// Where the window of a position meets the map's left and right edge.
+    #[inline(always)]
+    pub fn border<V>(&self, job: &Job<'_, V>, position: usize) -> Border {
+        let column = self.first_column + (position as u32 % self.extent.columns as u32) as usize;
+        let corner = column * job.columns.stride;
+        Border {
+            start: job.columns.before.saturating_sub(corner),
+            end: (job.columns.before + job.columns.size).saturating_sub(corner),
+        }
     }
 
     /// For `P` positions from `first` on, the pixel of the plane where the window starts, and the

@@ -16,6 +16,9 @@ const LARGE: usize = 32 << 10;
 /// Most vectors of output channels at once.
 const MOST_VECTORS: usize = 3;
 
+/// With fewer channels, columns of zeros are not worth a loop for each column.
+const LEAST_CHANNELS: usize = 8;
+
 /// Computes a convolution; false if these kernels cannot, and then nothing is done.
 #[allow(unsafe_code)]
 pub(super) fn run(task: &mut Task<'_>, level: Available) -> bool {
@@ -148,8 +151,11 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
     let job = &work.job;
     let (pixels, targets) = band.places::<_, P>(job, position);
     let (tile, within) = (first / OUTPUT_TILE, first % OUTPUT_TILE);
-    // Zeros times weights are left out where that is a whole row for all positions.
+    // Zeros times weights are left out where that is a whole row for all positions, or a column for the
+    // first or the last of them.
     let kernel_rows = band.kernel_rows(job, position, P);
+    let borders = [band.border(job, position), band.border(job, position + P - 1)];
+    let has_border = borders.iter().any(|border| border.is_outside(0) || border.is_outside(job.columns.kernel - 1));
     let mut sums = [start; P];
     let mut plane = band.kept.as_ptr();
     for operand in job.operands() {
@@ -160,26 +166,34 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
         let weights = operand.weights.as_ptr().wrapping_add(tile * length + within);
         let offsets = pixels.map(|pixel| pixel * operand.padded);
         for row in kernel_rows.clone() {
-            let mut weights = weights.wrapping_add(row * run * OUTPUT_TILE);
-            let mut values = plane.wrapping_add(row * band.line * operand.padded);
-            let end = values.wrapping_add(run);
-            while values != end {
-                // SAFETY: the vectors of weights lie in tiles of the operand, as the caller says. The run
-                // lies in the plane of the operand for every pixel at which a window starts.
-                unsafe {
-                    let mut vectors = [F::splat(0.0); T];
-                    for (index, vector) in vectors.iter_mut().enumerate() {
-                        *vector = F::load(weights.wrapping_add(index * step));
-                    }
-                    for (sums, &offset) in sums.iter_mut().zip(&offsets) {
-                        let value = F::splat(*values.wrapping_add(offset));
-                        for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                            *sum = value.multiply_add(vector, *sum);
+            let weights = weights.wrapping_add(row * run * OUTPUT_TILE);
+            let values = plane.wrapping_add(row * band.line * operand.padded);
+            let pixel = operand.padded;
+            // SAFETY: the vectors of weights lie in tiles of the operand, as the caller says. The run
+            // lies in the plane of the operand for every pixel at which a window starts.
+            unsafe {
+                if !has_border || pixel < LEAST_CHANNELS {
+                    add_products::<F, T, P, 0, 0>(&mut sums, values, &offsets, weights, step, run);
+                    continue;
+                }
+                for column in 0..job.columns.kernel {
+                    let values = values.wrapping_add(column * pixel);
+                    let weights = weights.wrapping_add(column * pixel * OUTPUT_TILE);
+                    match borders.map(|border| border.is_outside(column)) {
+                        [false, false] => {
+                            add_products::<F, T, P, 0, 0>(&mut sums, values, &offsets, weights, step, pixel)
+                        }
+                        [true, false] => {
+                            add_products::<F, T, P, 1, 0>(&mut sums, values, &offsets, weights, step, pixel)
+                        }
+                        [false, true] => {
+                            add_products::<F, T, P, 0, 1>(&mut sums, values, &offsets, weights, step, pixel)
+                        }
+                        [true, true] => {
+                            add_products::<F, T, P, 1, 1>(&mut sums, values, &offsets, weights, step, pixel)
                         }
                     }
                 }
-                weights = weights.wrapping_add(OUTPUT_TILE);
-                values = values.wrapping_add(1);
             }
         }
         plane = plane.wrapping_add(band.plane * operand.padded);
@@ -193,4 +207,40 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
         }
     }
     P
+}
+
+/// Adds the products of `length` values of each position, all but the first `SKIPPED` and the last
+/// `DROPPED`, with `T` vectors of weights each, which are `step` weights apart.
+///
+/// # Safety
+/// The processor has the instructions, and the values and weights are there.
+#[inline(always)]
+#[allow(unsafe_code)]
+#[allow(clippy::needless_range_loop)]
+unsafe fn add_products<F: Floats, const T: usize, const P: usize, const SKIPPED: usize, const DROPPED: usize>(
+    sums: &mut [[F; T]; P],
+    mut values: *const f32,
+    offsets: &[usize; P],
+    mut weights: *const f32,
+    step: usize,
+    length: usize,
+) {
+    let end = values.wrapping_add(length);
+    while values != end {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut vectors = [F::splat(0.0); T];
+            for index in 0..T {
+                vectors[index] = F::load(weights.wrapping_add(index * step));
+            }
+            for place in SKIPPED..P - DROPPED {
+                let value = F::splat(*values.wrapping_add(offsets[place]));
+                for index in 0..T {
+                    sums[place][index] = value.multiply_add(vectors[index], sums[place][index]);
+                }
+            }
+        }
+        weights = weights.wrapping_add(OUTPUT_TILE);
+        values = values.wrapping_add(1);
+    }
 }
