@@ -1,4 +1,5 @@
-//! Times one step of a network with random weights, one thread, on the device runtime, in ONNX Runtime and in tract.
+//! Times one step of a network with random weights, one thread, on the device runtime, in ONNX Runtime and in tract, and on
+//! the runtime with its layers on two threads.
 //!
 //! `cargo run --release -p convrnn-export --example step_speed -- ARCHITECTURE SIDE FOLDER [ROUNDS]`
 //!
@@ -14,7 +15,7 @@ use convrnn_graph::quantize::{Calibration, PixelScale, QuantizeOptions, quantize
 use convrnn_graph::{Parameters, Presentation, StepGraph, Tensor};
 use convrnn_models::catalogue;
 use convrnn_models::files::write_whole;
-use convrnn_runtime::{Backend, Frame, Host, Numerics, Program, Session, arena_length};
+use convrnn_runtime::{Backend, Frame, Host, Numerics, Plan, Program, Session, arena_length};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::error::Error;
@@ -25,6 +26,10 @@ use std::time::{Duration, Instant};
 /// A round of one engine goes on for so long, and for so many steps at least.
 const ROUND: Duration = Duration::from_millis(200);
 const LEAST_STEPS: u32 = 10;
+
+/// Programs of either arithmetic: plan sequential, and parallel.
+const REAL: [&str; 2] = ["real.crnn", "real-parallel.crnn"];
+const INTEGER: [&str; 2] = ["integer.crnn", "integer-parallel.crnn"];
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -69,22 +74,26 @@ fn write(
 ) -> Outcome<()> {
     let description = ProgramDescription { class_names: &[], preprocessing: None, presentation };
     let options = ProgramOptions { target: Target::HOST, ..ProgramOptions::default() };
+    let parallel = ProgramOptions { plan: Plan::Parallel, ..options };
     let step = folder.join("step.onnx");
     if !step.exists() {
         let source = onnx::Source { graph, parameters };
         onnx::write([(&onnx::step_model(&source, Values::Named, &[]), &step)])?;
     }
-    write_whole(&folder.join("real.crnn"), &write_real(graph, parameters, &description, &options)?)?;
-    let integer = folder.join("integer.crnn");
-    // Calibration takes a while, so that a program of this version is kept.
-    let is_current = std::fs::read(&integer).is_ok_and(|bytes| Program::new_checked(&bytes).is_ok());
-    if !is_current {
+    for (name, options) in [(REAL[0], options), (REAL[1], parallel)] {
+        write_whole(&folder.join(name), &write_real(graph, parameters, &description, &options)?)?;
+    }
+    // Calibration takes a while, so that programs of this version are kept.
+    let is_current = |name| std::fs::read(folder.join(name)).is_ok_and(|bytes| Program::new_checked(&bytes).is_ok());
+    if !INTEGER.into_iter().all(is_current) {
         let image = Tensor::new(graph.frame, frame.iter().map(|&value| f64::from(value)).collect());
         let calibration = Calibration::of_images(graph, parameters, &presentation, &[image])?;
         let (mean, deviation) = (vec![0.5; graph.frame.channels], vec![0.25; graph.frame.channels]);
         let pixels = PixelScale { mean: &mean, standard_deviation: &deviation };
         let quantized = quantize(graph, parameters, &calibration, pixels, &QuantizeOptions::default())?;
-        write_whole(&integer, &write_integer(graph, &quantized, &description, &options)?)?;
+        for (name, options) in [(INTEGER[0], options), (INTEGER[1], parallel)] {
+            write_whole(&folder.join(name), &write_integer(graph, &quantized, &description, &options)?)?;
+        }
     }
     Ok(())
 }
@@ -100,12 +109,20 @@ fn measure(
     if rounds == 0 {
         return Ok(());
     }
-    let (real, integer) = (program(folder, "real.crnn")?, program(folder, "integer.crnn")?);
-    let (mut real_arena, mut integer_arena) = (arena(&real), arena(&integer));
-    let mut real = Session::with_backend(&real, &mut real_arena, Host::default())?;
-    let mut integer = Session::with_backend(&integer, &mut integer_arena, Host::default())?;
-    present(&mut real)?;
-    present(&mut integer)?;
+    let bytes = [REAL[0], INTEGER[0], REAL[1], INTEGER[1]].map(|name| program(folder, name));
+    let [real, integer, real_parallel, integer_parallel] = bytes;
+    let bytes = [real?, integer?, real_parallel?, integer_parallel?];
+    let mut arenas = bytes.each_ref().map(arena);
+    let mut sessions = Vec::new();
+    for (program, arena) in bytes.iter().zip(&mut arenas) {
+        let mut session = Session::with_backend(program, arena, Host::default())?;
+        present(&mut session)?;
+        sessions.push(session);
+    }
+    let Ok([mut real, mut integer, mut real_parallel, mut integer_parallel]) = <[_; 4]>::try_from(sessions) else {
+        unreachable!("four programs")
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build()?;
     let programs = Programs::default();
     let network = convrnn_export::engines::Network {
         source: onnx::Source { graph, parameters },
@@ -123,6 +140,8 @@ fn measure(
     let mut engines: Vec<Engine<'_>> = vec![
         ("runtime f32", Box::new(|| step(&mut real))),
         ("runtime int8", Box::new(|| step(&mut integer))),
+        ("runtime f32, two threads", Box::new(|| step_on(&mut real_parallel, &pool))),
+        ("runtime int8, two threads", Box::new(|| step_on(&mut integer_parallel, &pool))),
         ("ONNX Runtime f32", Box::new(|| Ok(onnx_runtime.step(frame).map(drop)?))),
         ("tract f32", Box::new(|| Ok(tract.step(frame).map(drop)?))),
     ];
@@ -179,6 +198,12 @@ fn present<B: Backend>(session: &mut Session<'_, '_, B>) -> Outcome<()> {
 
 fn step<B: Backend>(session: &mut Session<'_, '_, B>) -> Outcome<()> {
     session.step();
+    std::hint::black_box(session.logits_raw().real(0));
+    Ok(())
+}
+
+fn step_on(session: &mut Session<'_, '_, Host>, pool: &rayon::ThreadPool) -> Outcome<()> {
+    session.step_on(pool);
     std::hint::black_box(session.logits_raw().real(0));
     Ok(())
 }
