@@ -2,7 +2,7 @@
 //! are compared at every step.
 
 use crate::program::{AlignedBytes, ProgramReport};
-use convrnn_runtime::{Frame, Program, Session, arena_length};
+use convrnn_runtime::{Frame, Host, Program, Session, arena_length};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -136,7 +136,8 @@ fn play(
     let [channels, height, width] = ProgramReport::new(&verified).frame;
     let expected = (channels * height * width) as usize;
     let mut arena = AlignedBytes::zeroed(arena_length(program));
-    let mut session = Session::new(program, &mut arena).map_err(|error| failed(&error))?;
+    let session = Session::with_backend(program, &mut arena, Host::default());
+    let mut session = session.map_err(|error| failed(&error))?;
     let mut schedule = Schedule::new(stream, frames.len());
     let mut window = Vec::with_capacity(WINDOW);
     for step in 0..steps {

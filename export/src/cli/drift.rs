@@ -4,7 +4,7 @@ use super::inspect::read_program;
 use super::{Outcome, grouped, say, say_json};
 use convrnn_export::device::{calibration_path, program};
 use convrnn_export::drift::{Stream, Window, drift};
-use convrnn_export::program::{AlignedBytes, ProgramOptions};
+use convrnn_export::program::{AlignedBytes, ProgramOptions, Target};
 use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::{locate, read_calibration};
 use convrnn_runtime::Numerics;
@@ -52,7 +52,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let directory = locate(&arguments.checkpoint);
     let checkpoint = Checkpoint::read_folded(&directory)?;
     let calibration = calibration_path(&directory);
-    let make = |numerics| program(&checkpoint, numerics, &ProgramOptions::default(), &calibration);
+    let options = ProgramOptions { target: Target::HOST, ..ProgramOptions::default() };
+    let make = |numerics| program(&checkpoint, numerics, &options, &calibration);
     let real = make(Numerics::Real)?;
     let integer = match &arguments.program {
         Some(path) => AlignedBytes::copy_of(&read_program(path)?),

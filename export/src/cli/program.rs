@@ -129,7 +129,7 @@ enum TargetArgument {
     Portable,
     /// Cortex-M4, M7 and M33: as portable.
     CortexM4,
-    /// Cortex-M55: as portable.
+    /// Cortex-M55: as rows for int8, as portable for f32; depthwise convolutions by position.
     CortexM55,
     /// x86-64: 16 output channels side by side.
     #[value(name = "x86-64")]
