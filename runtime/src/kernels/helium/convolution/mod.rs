@@ -14,8 +14,9 @@ mod window;
 use crate::kernels::window::Axis;
 use crate::task::{Task, elements};
 use convrnn_format::{Element, Numerics, PackingKind};
+use core::ops::Range;
 use finish::{Finish, Scale, Scales};
-use product::{Sums, add_products, sum};
+use product::{Sums, add_products, sum_rows};
 use window::{Source, Windows};
 
 /// Windows computed at once.
@@ -42,10 +43,12 @@ struct Input<'a> {
     zero: i8,
     /// First chunk of its windows.
     chunk: usize,
+    /// Bytes of one row of its windows.
+    line: usize,
 }
 
 impl Input<'_> {
-    const NONE: Self = Self { source: Source::NONE, weights: &[], length: 0, zero: 0, chunk: 0 };
+    const NONE: Self = Self { source: Source::NONE, weights: &[], length: 0, zero: 0, chunk: 0, line: 0 };
 }
 
 /// Computes a convolution, or says that it is for the portable kernel.
@@ -70,6 +73,8 @@ pub fn run(task: &mut Task<'_>) -> bool {
         return false;
     }
     let mut chunk = 0;
+    let mut is_whole = true;
+    let mut kernel = Axis { size: 0, kernel: 0, stride: 0, before: 0 };
     for (slot, place) in inputs.iter_mut().enumerate().take(count) {
         let Some(operand) = task.operand(slot) else { return false };
         let (rows, columns) = (Axis::rows(&operand.buffer, &record), Axis::columns(&operand.buffer, &record));
@@ -81,12 +86,18 @@ pub fn run(task: &mut Task<'_>) -> bool {
         let length = rows.kernel.wrapping_mul(columns.kernel).wrapping_mul(channels);
         let weights = task.constant(operand.weights, length.saturating_mul(outputs));
         let end = source.end();
-        *place = Input { source, weights, length, zero, chunk };
+        let line = columns.kernel.wrapping_mul(channels);
+        *place = Input { source, weights, length, zero, chunk, line };
+        (kernel, is_whole) = (rows, is_whole && channels.is_multiple_of(CHUNK));
         chunk = end;
     }
+    let width = task.target.width as usize;
     let convolution = Convolution {
+        rows: kernel,
+        // Rows of padding can be left out where all windows computed at once have the same, in whole chunks.
+        can_skip: is_whole && width.is_multiple_of(LANES),
         height: task.target.height as usize,
-        width: task.target.width as usize,
+        width,
         outputs,
         bias: task.constant(record.bias, outputs),
         multipliers: task.constant(record.multipliers, outputs),
@@ -98,6 +109,8 @@ pub fn run(task: &mut Task<'_>) -> bool {
 
 /// A convolution without its operands and its output.
 struct Convolution<'a> {
+    rows: Axis,
+    can_skip: bool,
     height: usize,
     width: usize,
     outputs: usize,
@@ -120,7 +133,7 @@ impl Convolution<'_> {
     #[inline(never)]
     fn block(&self, inputs: &mut [Input<'_>], first: usize, count: usize, output: &mut [u8]) {
         let mut scales = [Scale { bias: 0, multiplier: 0 }; BLOCK];
-        self.scales(inputs, first, count, &mut scales);
+        let mut used = 0..0;
         let mut windows = Windows::new();
         let mut sums = Sums::new();
         let size = if self.finish.is_wide { 2 } else { 1 };
@@ -131,6 +144,11 @@ impl Convolution<'_> {
         turn_to(inputs, row);
         for position in (0..positions).step_by(LANES) {
             let last = positions.wrapping_sub(position).min(LANES).wrapping_sub(1);
+            let rows = self.used_rows(row);
+            if rows != used {
+                self.scales(inputs, first, count, &rows, &mut scales);
+                used = rows;
+            }
             if is_point {
                 for input in inputs.iter() {
                     input.source.gather_points(&mut windows, position, last);
@@ -151,8 +169,12 @@ impl Convolution<'_> {
                 }
             }
             for (index, input) in inputs.iter().enumerate() {
-                let weights = input.weights.get(first.wrapping_mul(input.length)..).unwrap_or(&[]);
-                add_products(&mut sums, &windows, input.chunk, weights, input.length, count, index > 0);
+                let skipped = used.start.wrapping_mul(input.line);
+                let start = first.wrapping_mul(input.length).wrapping_add(skipped);
+                let weights = input.weights.get(start..).unwrap_or(&[]);
+                let chunk = input.chunk.wrapping_add(skipped / CHUNK);
+                let length = used.len().wrapping_mul(input.line);
+                add_products(&mut sums, &windows, chunk, weights, input.length, length, count, index > 0);
             }
             let start = position.wrapping_mul(pixel).wrapping_add(first.wrapping_mul(size));
             let target = output.get_mut(start..).unwrap_or(&mut []);
@@ -161,18 +183,33 @@ impl Convolution<'_> {
         }
     }
 
-    /// Multipliers, and biases without what the zero points add to the sums.
+    /// The rows of the windows of an output row that are summed: all, or where that can be, those inside the map.
+    fn used_rows(&self, row: usize) -> Range<usize> {
+        let down = self.rows.span(row);
+        match self.can_skip && down.length > 0 {
+            true => down.start..down.start.wrapping_add(down.length),
+            false => 0..self.rows.kernel,
+        }
+    }
+
+    /// Multipliers, and biases without what the zero points add to the sums of the rows used.
     #[inline(never)]
-    fn scales(&self, inputs: &[Input<'_>], first: usize, count: usize, scales: &mut Scales) {
-        for (index, scale) in scales.iter_mut().enumerate().take(count) {
-            let output = first.wrapping_add(index);
-            let mut bias = self.bias.get(output).copied().unwrap_or(0);
-            for input in inputs.iter().filter(|input| input.zero != 0) {
-                let start = output.wrapping_mul(input.length);
-                let row = input.weights.get(start..start.wrapping_add(input.length)).unwrap_or(&[]);
-                bias = bias.wrapping_sub(i32::from(input.zero).wrapping_mul(sum(row)));
+    fn scales(&self, inputs: &[Input<'_>], first: usize, count: usize, used: &Range<usize>, scales: &mut Scales) {
+        let end = first.wrapping_add(count);
+        let biases = self.bias.get(first..end).unwrap_or(&[]);
+        let multipliers = self.multipliers.get(first..end).unwrap_or(&[]);
+        for (scale, (&bias, &multiplier)) in scales.iter_mut().zip(biases.iter().zip(multipliers)) {
+            *scale = Scale { bias, multiplier };
+        }
+        let mut sums = [0_i32; BLOCK];
+        let sums = sums.get_mut(..count).unwrap_or(&mut []);
+        for input in inputs.iter().filter(|input| input.zero != 0) {
+            let start = first.wrapping_mul(input.length).wrapping_add(used.start.wrapping_mul(input.line));
+            let weights = input.weights.get(start..).unwrap_or(&[]);
+            sum_rows(weights, input.length, used.len().wrapping_mul(input.line), sums);
+            for (scale, &sum) in scales.iter_mut().zip(sums.iter()) {
+                scale.bias = scale.bias.wrapping_sub(i32::from(input.zero).wrapping_mul(sum));
             }
-            *scale = Scale { bias, multiplier: self.multipliers.get(output).copied().unwrap_or(0) };
         }
     }
 }

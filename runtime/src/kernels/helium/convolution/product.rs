@@ -44,33 +44,39 @@ struct Product {
     end: *mut [i32; LANES],
 }
 
-/// For the outputs `0..count`, whose rows of `length` weights follow one another: the dot products of each row with all
-/// windows from chunk `first` on, added to the sums or instead of them. Nothing where something does not fit.
+/// For the outputs `0..count`, whose rows of weights begin `step` apart: the dot products of the first `length` weights of
+/// each row with all windows from chunk `first` on, added to the sums or instead of them. Nothing where something does not fit.
 pub(super) fn add_products(
     sums: &mut Sums,
     windows: &Windows,
     first: usize,
     weights: &[i8],
+    step: usize,
     length: usize,
     count: usize,
     is_added: bool,
 ) {
     let fits = count <= BLOCK
         && length > 0
-        && length.checked_mul(count).is_some_and(|all| all <= weights.len())
+        && length <= step
+        && step
+            .checked_mul(count.saturating_sub(1))
+            .and_then(|last| last.checked_add(length))
+            .is_some_and(|all| all <= weights.len())
         && first.checked_add(length.div_ceil(CHUNK)).is_some_and(|end| end <= CHUNKS);
     if !fits {
         return;
     }
     let whole = length / CHUNK;
     let tail = if whole == 0 { 0 } else { length % CHUNK };
-    let advance = if whole == 0 { length.wrapping_sub(CHUNK) } else { tail };
+    // The loop leaves a row behind the last whole chunk of it, or behind the first one.
+    let advance = step.wrapping_sub(whole.max(1).wrapping_mul(CHUNK));
     let pairs = count & !1;
     let start: *mut [i32; LANES] = sums.0.as_mut_ptr().cast();
     let mut product = Product {
         windows: windows.as_ptr().wrapping_add(first).cast(),
         weights: weights.as_ptr(),
-        row: length,
+        row: step,
         first: length.min(CHUNK),
         rest: whole.saturating_sub(1),
         tail,
@@ -85,7 +91,7 @@ pub(super) fn add_products(
     }
     if count > pairs {
         // The last output is paired with itself.
-        product.weights = weights.as_ptr().wrapping_add(length.wrapping_mul(pairs));
+        product.weights = weights.as_ptr().wrapping_add(step.wrapping_mul(pairs));
         product.row = 0;
         product.sums = product.end;
         product.end = product.sums.wrapping_add(2);
@@ -208,49 +214,61 @@ unsafe extern "C" fn add_pairs(product: *const Product) {
     )
 }
 
-/// The sum of a row of weights.
-pub(super) fn sum(row: &[i8]) -> i32 {
-    // SAFETY: see `sum_row`; the row is a slice.
-    if row.is_empty() { 0 } else { unsafe { sum_row(row.as_ptr(), row.len()) } }
+/// The sums of the first `length` weights of rows that begin `step` apart, one for each place in `sums`. Zeros where something
+/// does not fit.
+pub(super) fn sum_rows(weights: &[i8], step: usize, length: usize, sums: &mut [i32]) {
+    let reach = step.checked_mul(sums.len().saturating_sub(1)).and_then(|last| last.checked_add(length));
+    if sums.is_empty() || reach.is_none_or(|reach| reach > weights.len()) {
+        sums.fill(0);
+        return;
+    }
+    // SAFETY: the rows were found to be there, and so are the sums.
+    unsafe { sum_each_row(weights.as_ptr(), step, length, sums.as_mut_ptr(), sums.len()) }
 }
 
 /// # Safety
-/// From `row` on, `length` weights can be read, at least one.
+/// From `row` on, `count` rows at a distance of `step` have `length` weights each; as many sums can be written, at least one.
 #[unsafe(naked)]
-unsafe extern "C" fn sum_row(row: *const i8, length: usize) -> i32 {
-    // The sum grows in r2: only registers with even numbers can be summed into.
+unsafe extern "C" fn sum_each_row(row: *const i8, step: usize, length: usize, sums: *mut i32, count: usize) {
+    // A sum grows in r6: only registers with even numbers can be summed into.
     helium_asm!(
-        "push {{r4, lr}}",
-        "movs r2, #0",
-        "lsrs r3, r1, #7",
-        "wls lr, r3, 3f",
+        "push {{r4-r8, lr}}",
+        "ldr r4, [sp, #24]",
+        "lsrs r7, r2, #7",
+        "and r2, r2, #127",
+        "1:",
+        "mov r5, r0",
+        "movs r6, #0",
+        "wls lr, r7, 3f",
         "2:",
-        "vldrb.u8 q0, [r0], #16",
-        "vaddva.s8 r2, q0",
-        "vldrb.u8 q1, [r0], #16",
-        "vaddva.s8 r2, q1",
-        "vldrb.u8 q0, [r0], #16",
-        "vaddva.s8 r2, q0",
-        "vldrb.u8 q1, [r0], #16",
-        "vaddva.s8 r2, q1",
-        "vldrb.u8 q0, [r0], #16",
-        "vaddva.s8 r2, q0",
-        "vldrb.u8 q1, [r0], #16",
-        "vaddva.s8 r2, q1",
-        "vldrb.u8 q0, [r0], #16",
-        "vaddva.s8 r2, q0",
-        "vldrb.u8 q1, [r0], #16",
-        "vaddva.s8 r2, q1",
+        "vldrb.u8 q0, [r5], #16",
+        "vaddva.s8 r6, q0",
+        "vldrb.u8 q1, [r5], #16",
+        "vaddva.s8 r6, q1",
+        "vldrb.u8 q0, [r5], #16",
+        "vaddva.s8 r6, q0",
+        "vldrb.u8 q1, [r5], #16",
+        "vaddva.s8 r6, q1",
+        "vldrb.u8 q0, [r5], #16",
+        "vaddva.s8 r6, q0",
+        "vldrb.u8 q1, [r5], #16",
+        "vaddva.s8 r6, q1",
+        "vldrb.u8 q0, [r5], #16",
+        "vaddva.s8 r6, q0",
+        "vldrb.u8 q1, [r5], #16",
+        "vaddva.s8 r6, q1",
         "le lr, 2b",
         "3:",
-        "and r3, r1, #127",
-        "wlstp.8 lr, r3, 5f",
+        "wlstp.8 lr, r2, 5f",
         "4:",
-        "vldrb.u8 q0, [r0], #16",
-        "vaddva.s8 r2, q0",
+        "vldrb.u8 q0, [r5], #16",
+        "vaddva.s8 r6, q0",
         "letp lr, 4b",
         "5:",
-        "mov r0, r2",
-        "pop {{r4, pc}}",
+        "str r6, [r3], #4",
+        "add r0, r1",
+        "subs r4, #1",
+        "bne 1b",
+        "pop {{r4-r8, pc}}",
     )
 }
