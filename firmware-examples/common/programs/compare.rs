@@ -15,7 +15,8 @@ use firmware::{
     memory, say,
 };
 
-static PROGRAM: &[u8] = include_program!(env!("CONVRNN_PROGRAM", "set CONVRNN_PROGRAM to the full path of an int8 program (.crnn)"));
+static PROGRAM: &[u8] =
+    include_program!(env!("CONVRNN_PROGRAM", "set CONVRNN_PROGRAM to the full path of an int8 program (.crnn)"));
 
 /// RAM that is kept for the stack, the frame and two copies of an operation's output.
 const RESERVED_BYTES: usize = 32 * 1024 + FRAME_BYTES + 2 * OUTPUT_BYTES;

@@ -5,7 +5,9 @@
 #![no_std]
 #![no_main]
 
-use convrnn_runtime::{Arena, Backend, Frame, LoadError, Program, Session, Task, arena_length, assert_fits, include_program};
+use convrnn_runtime::{
+    Arena, Backend, Frame, LoadError, Program, Session, Task, arena_length, assert_fits, include_program,
+};
 use cortex_m_rt::entry;
 use firmware::{
     end,

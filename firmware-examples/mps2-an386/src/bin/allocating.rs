@@ -5,8 +5,8 @@
 extern crate alloc;
 
 use alloc::vec::Vec;
-use firmware::{end, serial, tick};
 use cortex_m_rt::entry;
+use firmware::{end, serial, tick};
 
 #[entry]
 fn main() -> ! {

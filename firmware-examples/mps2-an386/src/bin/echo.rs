@@ -2,8 +2,8 @@
 #![no_std]
 #![no_main]
 
-use firmware::{end, serial, stack, tick};
 use cortex_m_rt::entry;
+use firmware::{end, serial, stack, tick};
 
 const END_OF_TRANSMISSION: u8 = 4;
 

@@ -2,8 +2,8 @@
 #![no_std]
 #![no_main]
 
-use firmware::{end, serial, tick};
 use cortex_m_rt::entry;
+use firmware::{end, serial, tick};
 
 #[entry]
 fn main() -> ! {
