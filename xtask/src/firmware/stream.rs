@@ -111,7 +111,8 @@ pub fn untrained_program(board: Board) -> Result<PathBuf> {
 }
 
 /// A program of sizes that fit no kernel well: odd sides, channels even and odd, kernels up to 7, a stride, a
-/// window with more than half of it in the padding, a concatenation of odd operands. The host's programs are there.
+/// window with more than half of it in the padding, a concatenation of odd operands, depthwise kernels. The
+/// host's programs are there.
 pub fn odd_program(board: Board) -> Result<PathBuf> {
     const ARCHITECTURE: &str = r#"
 name = "odd"
@@ -123,6 +124,7 @@ layer = [
     { convolution = { kernel = 3, channels = 18, stride = 2 }, cell = { kind = "vanilla", kernel = 3 } },
     { convolution = { kernel = 7, channels = 5 }, cell = { kind = "reciprocal-gated", kernel = 3 } },
     { convolution = { kernel = 4, channels = 10, padding = [2, 2, 3, 3] }, pool = { kernel = 2 } },
+    { convolution = { kernel = 1, channels = 7 }, cell = { kind = "search", memory_channels = 5, hidden = { activation = "tanh", gate = { reads = ["next-memory", "input"], affine = "separable", kernel = 5, bias = true }, keep = { reads = ["hidden", "below"], affine = "separable", kernel = 3, squash = "tanh", offset = 0.8, factor = 0.5 } }, memory = { input = { kernel = 1 }, gate = { reads = ["memory"], affine = "sum", offset = 0.5, factor = 0.5 }, keep = { reads = [], offset = 0.9, factor = -0.2 } } } },
     { convolution = { kernel = 1, channels = 5 }, activation = "none", average = "before" },
 ]
 feedback = [{ from = 3, to = 2 }]
