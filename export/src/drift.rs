@@ -22,7 +22,8 @@ pub enum Stream {
         /// Which.
         frame: usize,
     },
-    /// Frames drawn at random, each for so many steps.
+    /// Frames drawn at random, each for so many steps. The last window shows those of the first again, so that the errors
+    /// of both can be compared.
     Changing {
         /// Steps of each frame.
         hold: usize,
@@ -138,7 +139,7 @@ fn play(
     let mut arena = AlignedBytes::zeroed(arena_length(program));
     let session = Session::with_backend(program, &mut arena, Host::default());
     let mut session = session.map_err(|error| failed(&error))?;
-    let mut schedule = Schedule::new(stream, frames.len());
+    let mut schedule = Schedule::new(stream, frames.len(), steps);
     let mut window = Vec::with_capacity(WINDOW);
     for step in 0..steps {
         if let Some(frame) = schedule.shown_at(step) {
@@ -166,15 +167,13 @@ struct Schedule {
     stream: Stream,
     frames: usize,
     random: ChaCha8Rng,
+    /// The first step of the last window, until it is reached.
+    again: Option<u64>,
 }
 
 impl Schedule {
-    fn new(stream: Stream, frames: usize) -> Self {
-        let seed = match stream {
-            Stream::Held { .. } => 0,
-            Stream::Changing { seed, .. } => seed,
-        };
-        Self { stream, frames, random: ChaCha8Rng::seed_from_u64(seed) }
+    fn new(stream: Stream, frames: usize, steps: u64) -> Self {
+        Self { stream, frames, random: draws(stream), again: steps.checked_sub(WINDOW as u64) }
     }
 
     /// The frame that is new at a step, if one is.
@@ -182,10 +181,23 @@ impl Schedule {
         match self.stream {
             Stream::Held { frame } => (step == 0).then_some(frame),
             Stream::Changing { hold, .. } => {
-                step.is_multiple_of(hold.max(1) as u64).then(|| self.random.random_range(0..self.frames))
+                if !step.is_multiple_of(hold.max(1) as u64) {
+                    return None;
+                }
+                if self.again.is_some_and(|again| step >= again) {
+                    (self.random, self.again) = (draws(self.stream), None);
+                }
+                Some(self.random.random_range(0..self.frames))
             }
         }
     }
+}
+
+fn draws(stream: Stream) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(match stream {
+        Stream::Held { .. } => 0,
+        Stream::Changing { seed, .. } => seed,
+    })
 }
 
 fn compare(
@@ -230,13 +242,17 @@ mod tests {
     fn frames_are_held_and_drawn_the_same_way_twice() {
         let stream = Stream::Changing { hold: 4, seed: 7 };
         let draw = || {
-            let mut schedule = Schedule::new(stream, 10);
+            let mut schedule = Schedule::new(stream, 10, 400);
             (0..400).filter_map(|step| schedule.shown_at(step)).collect::<Vec<_>>()
         };
         let drawn = draw();
         assert_eq!((drawn.len(), draw()), (100, drawn.clone()));
         assert!(drawn.iter().all(|&frame| frame < 10) && (0..10).all(|frame| drawn.contains(&frame)));
-        let mut held = Schedule::new(Stream::Held { frame: 3 }, 10);
+        let mut long = Schedule::new(stream, 10, 5000);
+        let long: Vec<usize> = (0..5000).filter_map(|step| long.shown_at(step)).collect();
+        assert_eq!(long[..250], long[1000..], "the last window shows what the first did");
+        assert_ne!(long[..250], long[250..500]);
+        let mut held = Schedule::new(Stream::Held { frame: 3 }, 10, 50);
         assert_eq!((0..50).filter_map(|step| held.shown_at(step)).collect::<Vec<_>>(), [3]);
     }
 
