@@ -1,14 +1,30 @@
 //! From a trained network and raw training frames to its integer form.
 
 use crate::Checkpoint;
-use convrnn_graph::Tensor;
 use convrnn_graph::quantize::{
     Calibration, Candidates, Chosen, PixelScale, QuantizeError, Quantized, presented, quantize_by_error,
     quantize_with_types,
 };
+use convrnn_graph::{Cost, Operation, StepGraph, Tensor};
 
-/// Calibration images, spread over all of them, whose logits choices of the quantisation are measured by.
+/// The most calibration images, spread over all of them, whose logits choices of the quantisation are measured by.
 const CHOSEN_BY: usize = 64;
+/// Fewer say too little: then nothing is tried, and every value gets the first rule.
+const LEAST_CHOSEN_BY: usize = 4;
+/// Multiply-accumulates that may be spent on all trials together: some seconds.
+const AFFORDABLE: u64 = 2_000_000_000;
+
+/// How many images the choices can be measured by: as many as all trials together can afford.
+fn chosen_by(graph: &StepGraph, steps: usize, candidates: &Candidates) -> usize {
+    let ways = candidates.ranges.len() * candidates.correct_bias.len();
+    let convolutions = graph.nodes.iter().filter(|node| matches!(node.operation, Operation::Convolution(_))).count();
+    // Each i8 value by itself: what convolutions read and what states carry, about.
+    let values = convolutions + graph.states.len();
+    let trials = ways + values * candidates.ranges.len().saturating_sub(1);
+    let image = Cost::new(graph).multiply_accumulates() * steps as u64;
+    let affordable = AFFORDABLE / (image * trials as u64).max(1);
+    usize::try_from(affordable).unwrap_or(CHOSEN_BY).min(CHOSEN_BY)
+}
 
 /// How a network is calibrated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,11 +70,18 @@ pub fn calibrated(
     };
     let all: Vec<Vec<&Tensor>> = alone.iter().chain(&streams).cloned().collect();
     let calibration = Calibration::of_sequences(graph, parameters, &all)?;
+    let mut candidates = options.candidates.clone();
+    let mut count = chosen_by(graph, presentation.steps, &candidates);
+    if count < LEAST_CHOSEN_BY {
+        candidates.ranges.truncate(1);
+        candidates.correct_bias.truncate(1);
+        count = 1;
+    }
     // As many steps of streams as of images by themselves.
-    let every = images.len().div_ceil(CHOSEN_BY).max(1);
+    let every = images.len().div_ceil(count).max(1);
     alone = alone.into_iter().step_by(every).collect();
     alone.extend(streams.into_iter().step_by(every));
-    quantize_by_error(graph, parameters, &calibration, &alone, pixel_scale(checkpoint), &options.candidates)
+    quantize_by_error(graph, parameters, &calibration, &alone, pixel_scale(checkpoint), &candidates)
 }
 
 /// Quantises a checkpoint with the types that it was trained with, where it was.
