@@ -61,7 +61,7 @@ fn memory(nets: &[Architecture]) -> Result<(), Box<dyn Error>> {
     println!("| net | states | frame | most transients in use at once | arena | arena / sum of these |");
     println!("|---|---|---|---|---|---|");
     for architecture in nets {
-        let network = Untrained::new(architecture)?;
+        let (network, _) = Untrained::new(architecture)?;
         let bytes = program(&network, architecture.presentation, Skipping::None)?;
         let report = ProgramReport::new(&Program::new_checked(&bytes)?);
         let needed = report.states + report.frame_bytes + report.largest_live;
@@ -88,7 +88,7 @@ fn skipping(nets: &[Architecture]) -> Result<(), Box<dyn Error>> {
     let presentation = Presentation { steps: image_steps + gray_steps, image_steps, blank: 0.0 };
     let changes: Vec<bool> = (0..presentation.steps).map(|step| step == 0 || step == image_steps).collect();
     for architecture in nets {
-        let network = Untrained::new(architecture)?;
+        let (network, _) = Untrained::new(architecture)?;
         let bound = propagation::multiply_accumulates(&network.graph, &changes);
         let whole = convrnn_graph::Cost::new(&network.graph).multiply_accumulates() * presentation.steps as u64;
         let mut answers = Vec::new();

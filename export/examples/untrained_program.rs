@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 
 fn write(architecture: &str, output: &Path, numerics: Numerics, target: Target) -> Result<(), Box<dyn Error>> {
     let architecture = catalogue::find(architecture)?;
-    let network = Untrained::new(&architecture)?;
+    let (network, parameters) = Untrained::new(&architecture)?;
     let class_names: Vec<String> = (0..network.graph.classes()).map(|class| class.to_string()).collect();
     let description = ProgramDescription {
         class_names: &class_names,
@@ -48,7 +48,7 @@ fn write(architecture: &str, output: &Path, numerics: Numerics, target: Target) 
     let options = ProgramOptions { target, ..ProgramOptions::default() };
     let program = match numerics {
         Numerics::Integer => write_integer(&network.graph, &network.quantized, &description, &options)?,
-        Numerics::Real => write_real(&network.graph, &network.parameters, &description, &options)?,
+        Numerics::Real => write_real(&network.graph, &parameters, &description, &options)?,
     };
     write_whole(output, &program)?;
     Ok(())

@@ -10,18 +10,16 @@ use std::error::Error;
 /// Frames that the scales are found on.
 const CALIBRATION_FRAMES: usize = 8;
 
-/// A network with random weights, in f32 and in integers.
+/// A network with random weights, in integers.
 pub struct Untrained {
     pub graph: StepGraph,
-    /// Not every example writes f32 programs.
-    #[allow(dead_code)]
-    pub parameters: Parameters<f32>,
     pub quantized: Quantized,
     pub preprocessing: Preprocessing,
 }
 
 impl Untrained {
-    pub fn new(architecture: &Architecture) -> Result<Self, Box<dyn Error>> {
+    /// The network, and its weights in f32.
+    pub fn new(architecture: &Architecture) -> Result<(Self, Parameters<f32>), Box<dyn Error>> {
         let graph = architecture.lower()?;
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let parameters = random_parameters(&graph, &mut random);
@@ -43,7 +41,7 @@ impl Untrained {
         let calibration = Calibration::of_images(&graph, &parameters, &architecture.presentation, &frames)?;
         let pixels = PixelScale { mean: &preprocessing.mean, standard_deviation: &preprocessing.standard_deviation };
         let quantized = quantize(&graph, &parameters, &calibration, pixels, &QuantizeOptions::default())?;
-        Ok(Self { graph, parameters, quantized, preprocessing })
+        Ok((Self { graph, quantized, preprocessing }, parameters))
     }
 }
 

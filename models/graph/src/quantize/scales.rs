@@ -199,7 +199,7 @@ impl<'a> Scales<'a> {
         let (shape, name) = (self.graph.nodes[node.0].shape, &self.graph.nodes[node.0].name);
         let Some(ranges) = self.ranges else {
             self.missing = Some(node);
-            return placeholder(shape, element);
+            return any_type(shape, element);
         };
         match element {
             Element::I8 => {
@@ -248,7 +248,7 @@ impl<'a> Scales<'a> {
     }
 }
 
-/// Some valid type, for a conversion that is going to be refused.
-fn placeholder(shape: Shape, element: Element) -> QuantizedType {
+/// A valid type for the rest of a conversion that [`Scales::missing`] then refuses by the value's name.
+fn any_type(shape: Shape, element: Element) -> QuantizedType {
     QuantizedType { element, zero_point: 0, ..from_ends(shape, -1.0, 1.0) }
 }

@@ -85,7 +85,10 @@ fn has_avx2() -> bool {
 }
 
 fn has_avx512_vnni() -> bool {
-    has_avx2() && has!("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni")
+    if !has_avx2() {
+        return false;
+    }
+    has!("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni")
 }
 
 #[cfg(test)]
