@@ -22,8 +22,8 @@ pub enum Stream {
         /// Which.
         frame: usize,
     },
-    /// Frames drawn at random, each for so many steps. The last window shows those of the first again, so that the errors
-    /// of both can be compared.
+    /// Frames drawn at random, each for so many steps. The last window shows those of the first again, and so do as many
+    /// steps before it as settled the first, so that the errors of both can be compared.
     Changing {
         /// Steps of each frame.
         hold: usize,
@@ -89,6 +89,22 @@ pub enum DriftError {
     Frame { found: usize, expected: usize },
 }
 
+/// How long a stream goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length {
+    /// Steps before those that are compared: in the first ones after a reset states are zero in both programs, so errors
+    /// are smaller than they will ever be again.
+    pub settle: u64,
+    /// Steps that are compared.
+    pub steps: u64,
+}
+
+impl Length {
+    fn all(self) -> u64 {
+        self.settle.saturating_add(self.steps)
+    }
+}
+
 /// Runs both programs of a network over a stream of raw frames, `[height, width, channels]` each, from zero states, and
 /// shows each window to an observer when it is done.
 pub fn drift(
@@ -96,7 +112,7 @@ pub fn drift(
     integer: &AlignedBytes,
     frames: &[Vec<u8>],
     stream: Stream,
-    steps: u64,
+    length: Length,
     mut observer: impl FnMut(&Window),
 ) -> Result<Drift, DriftError> {
     let frame = match stream {
@@ -109,7 +125,7 @@ pub fn drift(
     std::thread::scope(|scope| {
         let run = |name: &'static str, program| {
             let (sender, receiver) = sync_channel(AHEAD);
-            let thread = scope.spawn(move || play(name, program, frames, stream, steps, &sender));
+            let thread = scope.spawn(move || play(name, program, frames, stream, length, &sender));
             (thread, receiver)
         };
         let (real, integer) = (run("f32 program", real), run("int8 program", integer));
@@ -129,7 +145,7 @@ fn play(
     program: &AlignedBytes,
     frames: &[Vec<u8>],
     stream: Stream,
-    steps: u64,
+    length: Length,
     windows: &SyncSender<Vec<Vec<f32>>>,
 ) -> Result<(), DriftError> {
     let failed = |error: &dyn std::fmt::Display| DriftError::Program { program: name, message: error.to_string() };
@@ -139,9 +155,9 @@ fn play(
     let mut arena = AlignedBytes::zeroed(arena_length(program));
     let session = Session::with_backend(program, &mut arena, Host::default());
     let mut session = session.map_err(|error| failed(&error))?;
-    let mut schedule = Schedule::new(stream, frames.len(), steps);
+    let mut schedule = Schedule::new(stream, frames.len(), length);
     let mut window = Vec::with_capacity(WINDOW);
-    for step in 0..steps {
+    for step in 0..length.all() {
         if let Some(frame) = schedule.shown_at(step) {
             let frame = &frames[frame];
             if frame.len() != expected {
@@ -150,9 +166,12 @@ fn play(
             session.present(Frame::Bytes(frame)).map_err(|error| failed(&error))?;
         }
         session.step();
+        if step < length.settle {
+            continue;
+        }
         let scores = session.logits_raw();
         window.push((0..scores.len()).filter_map(|class| scores.real(class)).collect());
-        if window.len() == WINDOW || step + 1 == steps {
+        if window.len() == WINDOW || step + 1 == length.all() {
             let done = std::mem::replace(&mut window, Vec::with_capacity(WINDOW));
             if windows.send(done).is_err() {
                 break;
@@ -167,13 +186,14 @@ struct Schedule {
     stream: Stream,
     frames: usize,
     random: ChaCha8Rng,
-    /// The first step of the last window, until it is reached.
+    /// The step from which on frames are those of the start, until it is reached.
     again: Option<u64>,
 }
 
 impl Schedule {
-    fn new(stream: Stream, frames: usize, steps: u64) -> Self {
-        Self { stream, frames, random: draws(stream), again: steps.checked_sub(WINDOW as u64) }
+    fn new(stream: Stream, frames: usize, length: Length) -> Self {
+        let again = length.steps.checked_sub(WINDOW as u64);
+        Self { stream, frames, random: draws(stream), again }
     }
 
     /// The frame that is new at a step, if one is.
@@ -242,17 +262,25 @@ mod tests {
     fn frames_are_held_and_drawn_the_same_way_twice() {
         let stream = Stream::Changing { hold: 4, seed: 7 };
         let draw = || {
-            let mut schedule = Schedule::new(stream, 10, 400);
+            let mut schedule = Schedule::new(stream, 10, Length { settle: 0, steps: 400 });
             (0..400).filter_map(|step| schedule.shown_at(step)).collect::<Vec<_>>()
         };
         let drawn = draw();
         assert_eq!((drawn.len(), draw()), (100, drawn.clone()));
         assert!(drawn.iter().all(|&frame| frame < 10) && (0..10).all(|frame| drawn.contains(&frame)));
-        let mut long = Schedule::new(stream, 10, 5000);
-        let long: Vec<usize> = (0..5000).filter_map(|step| long.shown_at(step)).collect();
-        assert_eq!(long[..250], long[1000..], "the last window shows what the first did");
-        assert_ne!(long[..250], long[250..500]);
-        let mut held = Schedule::new(Stream::Held { frame: 3 }, 10, 50);
+        for (settle, steps) in [(0, 5000), (400, 4600)] {
+            let length = Length { settle, steps };
+            let mut long = Schedule::new(stream, 10, length);
+            let long: Vec<usize> = (0..length.all()).filter_map(|step| long.shown_at(step)).collect();
+            let same = (settle as usize + WINDOW) / 4;
+            assert_eq!(
+                long[..same],
+                long[1250 - same..],
+                "the last window and what settles it show what the first did"
+            );
+            assert_ne!(long[..same], long[same..2 * same]);
+        }
+        let mut held = Schedule::new(Stream::Held { frame: 3 }, 10, Length { settle: 0, steps: 50 });
         assert_eq!((0..50).filter_map(|step| held.shown_at(step)).collect::<Vec<_>>(), [3]);
     }
 

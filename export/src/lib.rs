@@ -1,5 +1,6 @@
 //! ONNX and device programs from a checkpoint, checked on every engine.
 
+pub mod cost;
 pub mod device;
 pub mod drift;
 pub mod engines;

@@ -3,6 +3,7 @@
 
 mod cell;
 mod cmsis_nn;
+mod cost;
 mod document;
 mod kernels;
 mod loader;
@@ -28,6 +29,8 @@ pub enum BenchTask {
     Kernels,
     /// Working memory, skipped work and flash: exact figures
     Resources,
+    /// Predicted instructions of `convrnn-export cost` beside those that QEMU counts
+    Cost(cost::CostArguments),
     /// A step on x86-64, f32 and int8, against ONNX Runtime and tract on the same network
     Step(step::StepArguments),
 }
@@ -76,6 +79,7 @@ pub fn run(task: &BenchTask) -> Result<()> {
         BenchTask::Loader(arguments) => loader::run(arguments),
         BenchTask::Kernels => kernels::run(),
         BenchTask::Resources => resources::run(),
+        BenchTask::Cost(arguments) => cost::run(arguments),
         BenchTask::Step(arguments) => step::run(arguments),
     }
 }

@@ -3,7 +3,7 @@
 use super::inspect::read_program;
 use super::{Outcome, grouped, say, say_json};
 use convrnn_export::device::{calibration_path, program};
-use convrnn_export::drift::{Stream, Window, drift};
+use convrnn_export::drift::{Length, Stream, Window, drift};
 use convrnn_export::program::{AlignedBytes, ProgramOptions, Target};
 use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::{locate, read_calibration};
@@ -23,9 +23,12 @@ const LEAST_AGREEMENT: f64 = 99.0;
 pub struct Arguments {
     /// Checkpoint directory that convrnn-train wrote, or run folder (its best checkpoint, or else its last).
     checkpoint: PathBuf,
-    /// Steps of the stream.
+    /// Steps of the stream that are compared.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     steps: u64,
+    /// Steps before them, so that no window has those right after the start, when states are zero in both.
+    #[arg(long, default_value_t = 1000, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
+    settle: u64,
     /// Show this frame all the time, counted from 0, instead of frames drawn at random.
     #[arg(long, value_name = "FRAME")]
     held: Option<usize>,
@@ -67,7 +70,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
         None => Stream::Changing { hold, seed: arguments.seed },
     };
     let shows_progress = std::io::stderr().is_terminal();
-    let drift = drift(&real, &integer, &frames, stream, arguments.steps, |window| {
+    let length = Length { settle: arguments.settle, steps: arguments.steps };
+    let drift = drift(&real, &integer, &frames, stream, length, |window| {
         if shows_progress {
             // A terminal that has gone is no reason to stop.
             let _ = write!(std::io::stderr(), "\r{} of {} steps", window.from + window.steps - 1, arguments.steps);

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod completions;
+mod cost;
 mod drift;
 mod inspect;
 mod onnx;
@@ -30,6 +31,7 @@ enum Command {
     Program(program::Arguments),
     Validate(validate::Arguments),
     Inspect(inspect::Arguments),
+    Cost(cost::Arguments),
     Drift(drift::Arguments),
     Stream(stream::Arguments),
     Completions(completions::Arguments),
@@ -42,6 +44,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Program(arguments) => program::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Cost(arguments) => cost::run(&arguments),
         Command::Drift(arguments) => drift::run(&arguments),
         Command::Stream(arguments) => stream::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -2,6 +2,7 @@
 
 mod bad_inputs;
 mod common;
+mod cost;
 mod files;
 mod stream;
 mod validate;

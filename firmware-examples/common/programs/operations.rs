@@ -1,38 +1,20 @@
-//! Steps a network a few times on frames of pseudo-random pixels and marks the start and the end of every operation, for the
-//! instruction counter. `cargo xtask firmware operations` builds and reads it.
+//! Steps a network a few times on frames of pseudo-random pixels and marks the start and the end of every layer, and in it of
+//! every operation, for the instruction counter. `cargo xtask firmware operations` builds and reads it.
 //!
-//! The program is part of the image: `CONVRNN_PROGRAM` names its file when this is built.
+//! The network's program is not part of the image: QEMU loads it into the machine's external memory.
 #![no_std]
 #![no_main]
 
-use convrnn_runtime::{
-    Arena, Backend, Frame, LoadError, Program, Session, Task, arena_length, assert_fits, include_program,
-};
+use convrnn_runtime::{Backend, Frame, LayerProgress, LoadError, Program, Session, Task};
 use cortex_m_rt::entry;
 use firmware::{
-    end,
+    end, external,
     machine::{KERNELS, Kernels},
-    memory,
     registers::mark,
 };
 
-static PROGRAM: &[u8] = include_program!(env!(
-    "CONVRNN_PROGRAM",
-    "set CONVRNN_PROGRAM to the full path of an int8 program (.crnn), or use \
-     `cargo xtask firmware operations FILE`"
-));
-
-/// RAM that is kept for the stack.
-const RESERVED_BYTES: usize = 16 * 1024 + FRAME_BYTES;
-
-const _: () = assert_fits(PROGRAM, memory::RAM_BYTES - RESERVED_BYTES);
-const ARENA_BYTES: usize = arena_length(PROGRAM);
-
 /// Steps; the last one has states that all the others have changed.
 const STEPS: u32 = 3;
-
-/// The largest frame, in pixels.
-const FRAME_BYTES: usize = 32 * 1024;
 
 /// The machine's backend with a mark before and after each operation.
 struct Marked(Kernels);
@@ -51,14 +33,12 @@ impl Backend for Marked {
 
 #[entry]
 fn main() -> ! {
-    static mut ARENA: Arena<ARENA_BYTES> = Arena::for_program(PROGRAM);
-    static mut FRAME: [u8; FRAME_BYTES] = [0; FRAME_BYTES];
-
-    let Ok(mut session) = Session::with_backend(PROGRAM, ARENA.as_mut_slice(), Marked(KERNELS)) else { end(false) };
+    let Some(external) = external::take() else { end(false) };
+    let Ok(mut session) = Session::with_backend(external.program, external.arena, Marked(KERNELS)) else { end(false) };
     let program = session.program();
     let frame = program.buffer(program.prelude().frame_buffer);
     let length = frame.map_or(0, |frame| frame.elements());
-    let Some(frame) = FRAME.get_mut(..length) else { end(false) };
+    let Some(frame) = external.frame.get_mut(..length) else { end(false) };
     // A linear congruential generator (Numerical Recipes' constants), its upper bits.
     let mut random = 1_u32;
     for _ in 0..STEPS {
@@ -69,7 +49,14 @@ fn main() -> ! {
         if session.present(Frame::Bytes(frame)).is_err() {
             end(false)
         }
-        session.step();
+        loop {
+            mark();
+            let progress = session.step_layer();
+            mark();
+            if progress == LayerProgress::Ended {
+                break;
+            }
+        }
     }
     end(true)
 }

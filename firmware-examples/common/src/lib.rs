@@ -6,6 +6,7 @@
 #![no_std]
 
 pub mod device;
+pub mod external;
 mod heap;
 pub mod line;
 pub mod machine;

@@ -16,6 +16,9 @@ mod numbers {
 
     /// Number of UART0's receive interrupt, within the 32 lines that the machine has.
     pub(crate) const UART_RECEIVE: u8 = 0;
+
+    /// Memory that only the machine has and no common part: its pseudo-static RAM, for programs that QEMU loads there.
+    pub const EXTERNAL: usize = 0x2100_0000;
 }
 
 #[cfg(feature = "mps3-an547")]
@@ -34,6 +37,9 @@ mod numbers {
 
     /// Number of UART0's receive interrupt, within the 96 lines that the machine has.
     pub(crate) const UART_RECEIVE: u8 = 33;
+
+    /// Memory that only the machine has and no common part: its DDR RAM, for programs that QEMU loads there.
+    pub const EXTERNAL: usize = 0x7000_0000;
 }
 
 pub use numbers::*;

@@ -11,12 +11,19 @@ pub struct Board {
     pub processor: &'static str,
     /// What programs are packed for, as `convrnn-export program --target` says it.
     pub packed_for: &'static str,
+    /// Where the memory begins that programs can be loaded into from outside.
+    pub external: usize,
 }
 
 impl Board {
     /// Cortex-M4 with a floating-point unit.
-    pub const CORTEX_M4: Self =
-        Self { name: "mps2-an386", target: "thumbv7em-none-eabihf", processor: "Cortex-M4", packed_for: "cortex-m4" };
+    pub const CORTEX_M4: Self = Self {
+        name: "mps2-an386",
+        target: "thumbv7em-none-eabihf",
+        processor: "Cortex-M4",
+        packed_for: "cortex-m4",
+        external: 0x2100_0000,
+    };
 
     /// Cortex-M55 with the M-profile vector extension.
     pub const CORTEX_M55: Self = Self {
@@ -24,6 +31,7 @@ impl Board {
         target: "thumbv8m.main-none-eabihf",
         processor: "Cortex-M55",
         packed_for: "cortex-m55",
+        external: 0x7000_0000,
     };
 
     /// All of them; the first is the one that set-up, demo and most checks use.

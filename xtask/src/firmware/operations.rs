@@ -41,23 +41,47 @@ impl Operation {
     }
 }
 
-/// Builds the firmware around a program, runs it, and returns the operations in the order they run in.
+/// One layer of a program, and what `step_layer` took for it in the last step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Name.
+    pub name: String,
+    /// Instructions, those of the operations and of the session; in the last layer also those of committing the states.
+    pub instructions: u64,
+    /// In the order they run in.
+    pub operations: Vec<Operation>,
+}
+
+/// Runs a program on a machine and returns its operations in the order they run in.
 pub fn measure(board: Board, program: &Path) -> Result<Vec<Operation>> {
-    let mut operations = inspect(program)?;
+    Ok(measure_layers(board, program)?.into_iter().flat_map(|layer| layer.operations).collect())
+}
+
+/// Runs a program on a machine and returns its layers in the order they run in.
+pub fn measure_layers(board: Board, program: &Path) -> Result<Vec<Layer>> {
+    let mut layers = inspect(program)?;
     let marks = marks(board, program)?;
+    let count: usize = layers.iter().map(|layer| 2 + 2 * layer.operations.len()).sum();
     ensure!(
-        !operations.is_empty() && marks.len() % (2 * operations.len()) == 0,
-        "{} marks do not fit the {} operations of {}",
+        count > 0 && marks.len() % count == 0,
+        "{} marks do not fit the {} layers of {}",
         marks.len(),
-        operations.len(),
+        layers.len(),
         program.display()
     );
-    let last = &marks[marks.len() - 2 * operations.len()..];
-    for (operation, pair) in operations.iter_mut().zip(last.chunks_exact(2)) {
-        // The first mark itself is counted.
-        operation.instructions = (pair[1] - pair[0]).saturating_sub(1);
+    let mut last = marks[marks.len() - count..].iter();
+    let mut next = || last.next().copied().unwrap_or_default();
+    for layer in &mut layers {
+        let start = next();
+        for operation in &mut layer.operations {
+            let start = next();
+            // The first mark itself is counted.
+            operation.instructions = (next() - start).saturating_sub(1);
+        }
+        // So are the two of every operation.
+        layer.instructions = (next() - start).saturating_sub(1 + 2 * layer.operations.len() as u64);
     }
-    Ok(operations)
+    Ok(layers)
 }
 
 /// How many instructions had run at each mark.
@@ -69,6 +93,7 @@ fn marks(board: Board, program: &Path) -> Result<Vec<u64>> {
         fs::remove_file(&output).with_context(|| format!("cannot remove {}", output.display()))?;
     }
     let mut command = qemu::silent(board, &image);
+    qemu::load(&mut command, board, program)?;
     command.arg("-plugin").arg(format!("{},marks={}", plugin.display(), output.display()));
     let ended = process::output(&mut command)?;
     if !ended.status.success() {
@@ -80,8 +105,8 @@ fn marks(board: Board, program: &Path) -> Result<Vec<u64>> {
     text.lines().map(|line| line.parse().with_context(|| format!("{line:?} is no count"))).collect()
 }
 
-/// The operations of a program, in the order they run in.
-fn inspect(program: &Path) -> Result<Vec<Operation>> {
+/// The layers of a program, in the order they run in.
+fn inspect(program: &Path) -> Result<Vec<Layer>> {
     let mut command = Command::new(checkout::built("convrnn-export"));
     command.arg("inspect").arg("--json").arg(program);
     let output = process::output(&mut command)?;
@@ -92,7 +117,7 @@ fn inspect(program: &Path) -> Result<Vec<Operation>> {
         .context("`convrnn-export inspect --json` does not say what it should")
 }
 
-fn parse(answer: &Value) -> Option<Vec<Operation>> {
+fn parse(answer: &Value) -> Option<Vec<Layer>> {
     let operation = |value: &Value| {
         let size = |axis: usize| value["shape"][axis].as_u64();
         Some(Operation {
@@ -103,15 +128,11 @@ fn parse(answer: &Value) -> Option<Vec<Operation>> {
             instructions: 0,
         })
     };
-    let layers = answer["layers"].as_array()?;
-    layers
-        .iter()
-        .map(|layer| layer["operations"].as_array())
-        .collect::<Option<Vec<_>>>()?
-        .into_iter()
-        .flatten()
-        .map(operation)
-        .collect()
+    let layer = |value: &Value| {
+        let operations = value["operations"].as_array()?.iter().map(operation).collect::<Option<_>>()?;
+        Some(Layer { name: value["name"].as_str()?.to_owned(), instructions: 0, operations })
+    };
+    answer["layers"].as_array()?.iter().map(layer).collect()
 }
 
 /// All operations, and their sums by kind.
@@ -153,15 +174,17 @@ mod tests {
     #[test]
     fn operations_are_read_in_order_and_summed_by_kind() {
         let answer = serde_json::json!({ "layers": [
-            { "operations": [
+            { "name": "layer2", "operations": [
                 { "name": "layer2.conv", "kind": "convolution", "shape": [2, 3, 4], "multiply_accumulates": 48 },
                 { "name": "layer2.gate", "kind": "lookup", "shape": [2, 3, 4], "multiply_accumulates": 0 },
             ] },
-            { "operations": [
+            { "name": "layer1", "operations": [
                 { "name": "layer1.conv", "kind": "convolution", "shape": [1, 1, 1], "multiply_accumulates": 2 },
             ] },
         ] });
-        let mut operations = parse(&answer).unwrap();
+        let layers = parse(&answer).unwrap();
+        assert_eq!(layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>(), ["layer2", "layer1"]);
+        let mut operations: Vec<Operation> = layers.into_iter().flat_map(|layer| layer.operations).collect();
         for (operation, instructions) in operations.iter_mut().zip([96, 240, 4]) {
             operation.instructions = instructions;
         }

@@ -1,6 +1,6 @@
 //! Whose code takes how much flash.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{
     board::Board,
@@ -39,6 +39,34 @@ pub fn measure() -> Result<(u64, Vec<Part>)> {
     let bytes = std::fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?.len();
     let image = Image::read(&Stream::build(Board::CORTEX_M4, &program)?)?;
     Ok((bytes, by_owner(&image.functions()?)))
+}
+
+/// What the runtime needs in the firmware that streams the demo network, beside program and arena.
+pub struct Footprint {
+    /// Bytes of its code.
+    pub code: u64,
+    /// Bytes of stack at most.
+    pub stack: u64,
+}
+
+/// Builds the firmware for a board, streams an image and looks.
+pub fn footprint(board: Board) -> Result<Footprint> {
+    let program = stream::untrained_program(board)?;
+    let image = Stream::build(board, &program)?;
+    let parts = by_owner(&Image::read(&image)?.functions()?);
+    let code = parts.iter().filter(|part| part.is_runtime).map(|part| part.bytes).sum();
+    let stream = Stream { board, program: &program, trace: None, images: 1, damage: None };
+    let answer = stream.run_with(&image, &[])?;
+    let line = answer.lines().find_map(|line| line.strip_prefix("stack at most"));
+    let words = line.and_then(|line| line.split(" of ").next()).map(str::split_whitespace);
+    let words: Vec<&str> = words.context("the host does not say what stack the device needs")?.collect();
+    let unit = match words.get(1) {
+        Some(&"B") => 1.0,
+        Some(&"KiB") => 1024.0,
+        unit => bail!("the stack is {unit:?}, expected B or KiB"),
+    };
+    let stack = words.first().context("no number")?.parse::<f64>().context("the stack is no number")? * unit;
+    Ok(Footprint { code, stack: stack.ceil() as u64 })
 }
 
 fn by_owner(functions: &[Function]) -> Vec<Part> {

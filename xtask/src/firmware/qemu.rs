@@ -42,6 +42,18 @@ fn with_serial(board: Board, image: &Path, serial: &str) -> Command {
     command
 }
 
+/// Lets QEMU load a network's program into the machine's external memory, its length in front of it: see
+/// `firmware-examples/common/src/external.rs`.
+pub fn load(command: &mut Command, board: Board, program: &Path) -> Result<()> {
+    let length = program.metadata().with_context(|| format!("cannot read {}", program.display()))?.len();
+    let (length_at, program_at) = (board.external, board.external + 16);
+    // In QEMU's options a comma is written twice.
+    let path = std::path::absolute(program)?.to_string_lossy().replace(',', ",,");
+    command.arg("-device").arg(format!("loader,addr={length_at:#x},data={length:#x},data-len=4"));
+    command.arg("-device").arg(format!("loader,addr={program_at:#x},file={path},force-raw=on"));
+    Ok(())
+}
+
 /// A port of the loopback that nothing listens on.
 pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;

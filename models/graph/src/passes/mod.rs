@@ -1,12 +1,14 @@
 //! Graph-to-graph passes. Each leaves a valid graph whose logits, states and taps are those of the graph before, and each
 //! node keeps the name of the node whose value it gives.
 
+mod drop_unread;
 mod fold;
 mod fuse_gates;
 mod pool_first;
 #[cfg(test)]
 mod testing;
 
+pub use drop_unread::drop_unread;
 pub use fold::fold;
 pub use fuse_gates::fuse_gates;
 pub use pool_first::pool_first;

@@ -11,7 +11,7 @@ use super::types::*;
 use crate::graph::{NodeId, Read, StepGraph, Tap};
 use crate::operation::{Activation, Operation};
 use crate::parameters::Parameters;
-use crate::passes::{fuse_gates, pool_first};
+use crate::passes::{drop_unread, fuse_gates, pool_first};
 use crate::shape::Shape;
 use std::collections::BTreeMap;
 
@@ -29,8 +29,8 @@ pub struct QuantizeOptions {
     pub headroom: f64,
     /// Whether the mean error of rounded weights is taken off the biases.
     pub correct_bias: bool,
-    /// Whether the passes over integer graphs follow: [`crate::passes::pool_first`] and
-    /// [`crate::passes::fuse_gates`].
+    /// Whether the passes over integer graphs follow: [`crate::passes::pool_first`],
+    /// [`crate::passes::fuse_gates`] and [`crate::passes::drop_unread`].
     pub passes: bool,
 }
 
@@ -120,7 +120,7 @@ fn convert<'a>(
         match converted {
             Ok(mut quantized) => {
                 if passes {
-                    quantized = fuse_gates(&pool_first(&quantized));
+                    quantized = drop_unread(&fuse_gates(&pool_first(&quantized)), true);
                 }
                 quantized.check()?;
                 let frame_table = frame::frame_table(&frame, pixels);

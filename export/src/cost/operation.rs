@@ -1,0 +1,260 @@
+//! What the operations of a program look like to a prediction.
+
+use super::Processor;
+use super::counts::{Axis, Counts};
+use super::{cortex_m4, cortex_m55};
+use convrnn_format::{
+    BufferRecord, Element, NO_INDEX, NONE, OperationKind, OperationRecord, Packing, Program, Skipping, TableKind,
+};
+
+/// Elements of a gated sum that are done at a time.
+const GATED_SUM_BLOCK: usize = 128;
+
+/// One operand of a convolution.
+pub(super) struct Operand {
+    pub channels: usize,
+    pub zero_point: i32,
+}
+
+/// A convolution.
+pub(super) struct Convolution {
+    pub rows: Axis,
+    pub columns: Axis,
+    /// Of the output.
+    pub height: usize,
+    pub width: usize,
+    pub outputs: usize,
+    pub groups: usize,
+    pub operands: Vec<Operand>,
+    pub packing: Packing,
+    pub shift: u8,
+    /// Whether the output is i16.
+    pub is_wide: bool,
+}
+
+impl Convolution {
+    /// Loops over positions, channels and the window inside the map, without anything clever.
+    pub fn plain(&self, family: &str) -> Counts {
+        let mut counts = Counts::new(family);
+        let positions = self.height * self.width;
+        let per_group = self.outputs / self.groups.max(1);
+        let tile = usize::from(self.packing.output_tile).max(1);
+        let tiles = self.groups * per_group.div_ceil(tile);
+        counts.add("positions", positions);
+        counts.add("outputs", positions * self.outputs);
+        counts.add("tiles", positions * tiles);
+        for row in 0..self.height {
+            for column in 0..self.width {
+                let ([_, rows, _], [_, columns, _]) = (self.rows.span(row), self.columns.span(column));
+                for operand in &self.operands {
+                    let values = rows * columns * (operand.channels / self.groups.max(1));
+                    counts.add("rows of tiles", tiles * rows);
+                    counts.add("positions of tiles", tiles * rows * columns);
+                    counts.add("values of tiles", tiles * values);
+                }
+            }
+        }
+        counts
+    }
+}
+
+/// The counts of one operation.
+pub(super) fn counts(program: &Program<'_>, record: &OperationRecord, processor: Processor) -> Option<Counts> {
+    let kind = OperationKind::from_byte(record.kind)?;
+    let target = program.buffer(record.output)?;
+    let operands: Vec<BufferRecord> = (0..usize::from(record.operand_count))
+        .map(|slot| program.buffer(program.operand(record, slot)?.buffer))
+        .collect::<Option<_>>()?;
+    let types = || operands.iter().map(element).chain([element(&target)]).collect::<Vec<_>>().join(" ");
+    let elements = target.elements();
+    let elementwise = |family: String| {
+        let mut counts = Counts::new(family);
+        counts.add("elements", elements);
+        counts.add("elements left by eights", elements % 8);
+        counts.add("elements left by fours", elements % 4);
+        counts
+    };
+    Some(match kind {
+        OperationKind::Convolution => {
+            let convolution = convolution(program, record, &operands, &target)?;
+            match processor {
+                Processor::CortexM4 => cortex_m4::convolution(&convolution),
+                Processor::CortexM55 => cortex_m55::convolution(&convolution),
+            }
+        }
+        OperationKind::Add => elementwise(format!("add {}", types())),
+        OperationKind::Multiply => elementwise(format!("multiply {}", types())),
+        OperationKind::Affine => elementwise(format!("affine {}", types())),
+        OperationKind::Activation => elementwise(format!("activation {}", types())),
+        OperationKind::Rescale => {
+            let shift = if record.first_shift > 0 { " shifted" } else { "" };
+            elementwise(format!("rescale {}{shift}", types()))
+        }
+        OperationKind::Lookup => {
+            elementwise(format!("lookup {} {}", table(TableKind::from_byte(record.variant)?), types()))
+        }
+        OperationKind::MaxPool => max_pool(record, operands.first()?, &target),
+        OperationKind::GlobalAverage => {
+            let mut counts = Counts::new(format!("mean {}", types()));
+            let positions = operands.first()?.elements() / elements.max(1);
+            counts.add("channels", elements);
+            counts.add("blocks of channels", elements.div_ceil(16));
+            counts.add("values", elements * positions);
+            counts.add("blocks of values", elements.div_ceil(16) * positions);
+            counts
+        }
+        OperationKind::Resize => {
+            let mut counts = Counts::new(format!("resize {}", element(&target)));
+            let (positions, channels) = ((target.height * target.width) as usize, target.channels as usize);
+            counts.add("rows", target.height as usize);
+            counts.add("positions", positions);
+            counts.add("blocks", positions * (channels / 4));
+            counts.add("vectors", positions * channels.div_ceil(8));
+            counts.add("channels left", positions * (channels % 4));
+            counts
+        }
+        OperationKind::GatedSum => gated_sum(program, record, &operands, &target)?,
+    })
+}
+
+fn element(buffer: &BufferRecord) -> &'static str {
+    match Element::from_byte(buffer.element) {
+        Some(Element::I8) => "i8",
+        Some(Element::I16) => "i16",
+        Some(Element::I32) => "i32",
+        Some(Element::F32) | None => "f32",
+    }
+}
+
+fn table(kind: TableKind) -> &'static str {
+    match kind {
+        TableKind::Direct => "direct",
+        TableKind::Interpolated => "interpolated",
+        TableKind::Fine => "fine",
+    }
+}
+
+fn axes(record: &OperationRecord, input: &BufferRecord) -> [Axis; 2] {
+    [
+        Axis {
+            size: input.height as usize,
+            kernel: record.kernel_height.into(),
+            stride: record.stride_height.into(),
+            before: record.padding_top.into(),
+        },
+        Axis {
+            size: input.width as usize,
+            kernel: record.kernel_width.into(),
+            stride: record.stride_width.into(),
+            before: record.padding_left.into(),
+        },
+    ]
+}
+
+fn convolution(
+    program: &Program<'_>,
+    record: &OperationRecord,
+    operands: &[BufferRecord],
+    target: &BufferRecord,
+) -> Option<Convolution> {
+    let [rows, columns] = axes(record, operands.first()?);
+    Some(Convolution {
+        rows,
+        columns,
+        height: target.height as usize,
+        width: target.width as usize,
+        outputs: target.channels as usize,
+        groups: record.groups.into(),
+        operands: operands
+            .iter()
+            .map(|operand| Operand { channels: operand.channels as usize, zero_point: operand.zero_point })
+            .collect(),
+        packing: program.packing(record.packing)?,
+        shift: record.first_shift,
+        is_wide: target.element == Element::I16.to_byte(),
+    })
+}
+
+fn max_pool(record: &OperationRecord, input: &BufferRecord, target: &BufferRecord) -> Counts {
+    let mut counts = Counts::new(format!("max-pool {}", element(target)));
+    let ([rows, columns], channels) = (axes(record, input), target.channels as usize);
+    let size = if element(target) == "i8" { 1 } else { 2 };
+    counts.add("rows", target.height as usize);
+    for row in 0..target.height as usize {
+        for column in 0..target.width as usize {
+            let ([_, rows, _], [_, columns, _]) = (rows.span(row), columns.span(column));
+            counts.add("positions", 1);
+            counts.add("rows of windows", rows);
+            counts.add("words", channels * size / 4);
+            counts.add("words of rows", rows * (channels * size / 4));
+            counts.add("words of windows", rows * columns * (channels * size / 4));
+            counts.add("vectors", (channels * size).div_ceil(16));
+            counts.add("vectors of rows", rows * (channels * size).div_ceil(16));
+            counts.add("vectors of windows", rows * columns * (channels * size).div_ceil(16));
+            counts.add("channels left", channels * size % 4);
+            counts.add("channels left of windows", rows * columns * (channels * size % 4));
+        }
+    }
+    counts
+}
+
+fn gated_sum(
+    program: &Program<'_>,
+    record: &OperationRecord,
+    operands: &[BufferRecord],
+    target: &BufferRecord,
+) -> Option<Counts> {
+    let mut family = String::from("gated sum");
+    for (slot, operand) in operands.iter().enumerate() {
+        let is_fine = record.variant & (1 << slot) != 0;
+        let map = match program.operand(record, slot)?.weights {
+            NONE => "plain",
+            _ => table(TableKind::of_operand(Element::from_byte(operand.element)?, is_fine)?),
+        };
+        family = format!("{family} {map}:{}", element(operand));
+    }
+    let function = if record.table == NONE { "" } else { " function" };
+    let shift = if (record.first_shift, record.second_shift) == (0, 0) { "" } else { " shifted" };
+    let mut counts = Counts::new(format!("{family}{function}{shift} {}", element(target)));
+    counts.add("elements", target.elements());
+    counts.add("elements left", target.elements() % 8);
+    counts.add("blocks", target.elements().div_ceil(GATED_SUM_BLOCK));
+    Some(counts)
+}
+
+/// What the session does around the operations of a layer; with `ends` also what it does at the end of a step.
+pub(super) fn session(program: &Program<'_>, layer: usize) -> Option<Counts> {
+    let record = program.layer(layer)?;
+    let first = record.first_operation as usize;
+    let operations = (first..first + record.operation_count as usize).filter_map(|index| program.operation(index));
+    let skipping = Skipping::from_byte(program.prelude().skipping)?;
+    let tracks = skipping != Skipping::None;
+    let mut counts = Counts::new("session");
+    let mut looked_up = 0;
+    for operation in operations {
+        counts.add("operations", 1);
+        counts.add("operands", operation.operand_count.into());
+        looked_up += usize::from(operation.operand_count);
+    }
+    let states = program.prelude().state_count as usize;
+    if tracks {
+        counts.add("layers that may be left", 1);
+        counts.add("operands looked at", looked_up);
+        counts.add("states looked at", looked_up * states);
+    }
+    if layer + 1 == program.layer_count() {
+        counts.add("steps", 1);
+        for state in program.states() {
+            counts.add("states", 1);
+            counts.add("states that are tracked", tracks.into());
+            if state.commit_source == NO_INDEX {
+                continue;
+            }
+            let buffer = program.buffer(state.buffer)?;
+            counts.add("states copied", 1);
+            counts.add("bytes copied", buffer.length as usize);
+            counts.add("bytes compared", if skipping == Skipping::Comparison { buffer.length as usize } else { 0 });
+        }
+    }
+    Some(counts)
+}
