@@ -167,7 +167,7 @@ fn by_pairs_of_windows(convolution: &Convolution) -> Counts {
 
 /// Depthwise convolutions, two output rows at a time.
 fn by_pairs_of_rows(convolution: &Convolution) -> Counts {
-    let plain = || convolution.plain("depthwise convolution of another kind");
+    let plain = || convolution.plain_depthwise("depthwise convolution of another kind");
     let [operand] = convolution.operands.as_slice() else { return plain() };
     let pairs = match convolution.rows.kernel.max(convolution.columns.kernel) {
         0..=3 => 2,

@@ -134,7 +134,7 @@ fn gather(convolution: &Convolution, operand: &Operand, position: usize, counts:
 
 /// One channel in, one channel out, sixteen channels at a time.
 fn depthwise(convolution: &Convolution) -> Counts {
-    let plain = || convolution.plain("depthwise convolution of another kind");
+    let plain = || convolution.plain_depthwise("depthwise convolution of another kind");
     let [operand] = convolution.operands.as_slice() else { return plain() };
     let channels = operand.channels;
     let fits = channels <= DEPTHWISE_CHANNELS

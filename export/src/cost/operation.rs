@@ -58,6 +58,25 @@ impl Convolution {
     }
 }
 
+impl Convolution {
+    /// A depthwise convolution by blocks of four channels, without anything clever.
+    pub fn plain_depthwise(&self, family: &str) -> Counts {
+        let mut counts = Counts::new(family);
+        let blocks = self.outputs.div_ceil(4);
+        counts.add("positions", self.height * self.width);
+        counts.add("blocks", self.height * self.width * blocks);
+        counts.add("outputs", self.height * self.width * self.outputs);
+        for row in 0..self.height {
+            for column in 0..self.width {
+                let ([_, rows, _], [_, columns, _]) = (self.rows.span(row), self.columns.span(column));
+                counts.add("rows of blocks", blocks * rows);
+                counts.add("positions of blocks", blocks * rows * columns);
+            }
+        }
+        counts
+    }
+}
+
 /// The counts of one operation.
 pub(super) fn counts(program: &Program<'_>, record: &OperationRecord, processor: Processor) -> Option<Counts> {
     let kind = OperationKind::from_byte(record.kind)?;
@@ -98,9 +117,14 @@ pub(super) fn counts(program: &Program<'_>, record: &OperationRecord, processor:
             let mut counts = Counts::new(format!("mean {}", types()));
             let positions = operands.first()?.elements() / elements.max(1);
             counts.add("channels", elements);
-            counts.add("blocks of channels", elements.div_ceil(16));
             counts.add("values", elements * positions);
-            counts.add("blocks of values", elements.div_ceil(16) * positions);
+            for (blocks, values, count) in [
+                ("sixteens of channels", "sixteens of values", elements / 16),
+                ("fours of channels", "fours of values", (elements % 16).div_ceil(4)),
+            ] {
+                counts.add(blocks, count);
+                counts.add(values, count * positions);
+            }
             counts
         }
         OperationKind::Resize => {
