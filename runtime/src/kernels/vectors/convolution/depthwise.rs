@@ -5,13 +5,12 @@
 //! their zero point and weights have products below 2^15, and with at most 256 of them every sum is
 //! a whole number below 2^24, which f32 holds exactly. Sums are turned back before they are scaled.
 
-use super::integer::Scale;
+use super::scale::Scale;
 use crate::kernels::integer::with_integer;
+use crate::kernels::vectors::floats::{Floats, store_first};
+use crate::kernels::vectors::integers::{self, Integers};
+use crate::kernels::vectors::machine::{Kernel, MOST_LANES, Machine};
 use crate::kernels::window::Axis;
-use crate::kernels::x86::dispatch::{Kernel, MOST_LANES, dispatch};
-use crate::kernels::x86::floats::{Floats, store_first};
-use crate::kernels::x86::integers::{self, Integers};
-use crate::kernels::x86::level::Available;
 use crate::task::{Task, elements, elements_mut};
 use bytemuck::Pod;
 use convrnn_format::packing::WeightShape;
@@ -28,7 +27,7 @@ const LARGE: usize = 32 << 10;
 const POSITIONS: usize = 8;
 
 /// Computes a convolution; false if this kernel cannot, and then nothing is done.
-pub(super) fn run(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn run(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let (record, channels) = (task.record, task.target.channels as usize);
     let mut done = false;
     match task.numerics() {
@@ -37,22 +36,17 @@ pub(super) fn run(task: &mut Task<'_>, level: Available) -> bool {
             let bias: &[f32] = task.constant(record.bias, channels);
             let output = elements_mut::<f32>(task.output);
             if output.len() == job.outputs() && (bias.is_empty() || bias.len() == channels) {
-                done = job.compute(level, RealEnd { bias, output: output.as_mut_ptr() });
+                done = job.compute(machine, RealEnd { bias, output: output.as_mut_ptr() });
             }
         }
         Numerics::Integer => {
             let Some(job) = Job::<i8>::new(task) else { return false };
-            let scale = Scale {
-                bias: task.constant(record.bias, channels),
-                multipliers: task.constant(record.multipliers, channels),
-                shift: record.first_shift,
-                zero: task.target.zero_point,
-            };
+            let scale = Scale::new(task, channels);
             let has_scale = scale.bias.len() == channels && scale.multipliers.len() == channels;
             with_integer!(task.target.element, Y => {
                 let output = elements_mut::<Y>(task.output);
                 if output.len() == job.outputs() && has_scale {
-                    done = job.compute(level, IntegerEnd { scale: &scale, output: output.as_mut_ptr() });
+                    done = job.compute(machine, IntegerEnd { scale: &scale, output: output.as_mut_ptr() });
                 }
             });
         }
@@ -139,12 +133,12 @@ impl<'a, V: Value> Job<'a, V> {
     }
 
     /// The end says where the output is.
-    fn compute(self, level: Available, end: impl End) -> bool {
+    fn compute(self, machine: impl Machine, end: impl End) -> bool {
         if self.rows_fitting(SMALL) == Some(self.height) {
-            return dispatch(level, Depthwise::<V, _, SMALL> { job: self, rows: self.height, end });
+            return machine.dispatch(Depthwise::<V, _, SMALL> { job: self, rows: self.height, end });
         }
         match self.rows_fitting(LARGE) {
-            Some(rows) => dispatch(level, Depthwise::<V, _, LARGE> { job: self, rows, end }),
+            Some(rows) => machine.dispatch(Depthwise::<V, _, LARGE> { job: self, rows, end }),
             None => false,
         }
     }

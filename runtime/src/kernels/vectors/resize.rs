@@ -1,16 +1,15 @@
 //! Separable interpolation, the channels a vector at a time.
 
-use super::dispatch::{Kernel, dispatch};
 use super::floats::{self, Floats};
 use super::integers::{Element, Integers};
-use super::level::Available;
+use super::machine::{Kernel, Machine};
 use super::pixel::load_first;
 use crate::kernels::integer::with_integer;
 use crate::task::{Task, elements, elements_mut};
 use convrnn_format::{Numerics, Record, ResizeEntry};
 
 /// [`crate::kernels::resize::run`]
-pub fn run(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn run(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let Some(input) = task.operand(0) else { return false };
     let (rows, columns) = (task.target.height as usize, task.target.width as usize);
     let channels = task.target.channels as usize;
@@ -21,11 +20,11 @@ pub fn run(task: &mut Task<'_>, level: Available) -> bool {
     match task.numerics() {
         Numerics::Real => {
             let (values, output) = (elements::<f32>(input.bytes), elements_mut(task.output));
-            done = map.holds(values) && dispatch(level, Resize { map, values, output });
+            done = map.holds(values) && machine.dispatch(Resize { map, values, output });
         }
         Numerics::Integer => with_integer!(task.target.element, Y => {
             let (values, output) = (elements::<Y>(input.bytes), elements_mut(task.output));
-            done = map.holds(values) && dispatch(level, Resize { map, values, output });
+            done = map.holds(values) && machine.dispatch(Resize { map, values, output });
         }),
     }
     done

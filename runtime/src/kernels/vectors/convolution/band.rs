@@ -9,7 +9,7 @@ use super::job::{Job, Operand};
 use core::mem::MaybeUninit;
 
 /// How values are kept in a band.
-pub(super) trait Kept<V>: Copy {
+pub(crate) trait Kept<V>: Copy {
     /// A value, given the zero point of its operand.
     fn keep(value: V, zero_point: i32) -> Self;
     /// What adds nothing to a sum.
@@ -29,35 +29,9 @@ impl Kept<f32> for f32 {
     }
 }
 
-/// 128 more, so that no value is negative; sums are put right by [`super::bytes`].
-impl Kept<i8> for u8 {
-    #[inline(always)]
-    fn keep(value: i8, _zero_point: i32) -> Self {
-        value as u8 ^ 0x80
-    }
-
-    #[inline(always)]
-    fn nothing(zero_point: i32) -> Self {
-        zero_point as u8 ^ 0x80
-    }
-}
-
-/// The zero point taken off.
-impl Kept<i8> for i16 {
-    #[inline(always)]
-    fn keep(value: i8, zero_point: i32) -> Self {
-        i16::from(value).wrapping_sub(zero_point as i16)
-    }
-
-    #[inline(always)]
-    fn nothing(_zero_point: i32) -> Self {
-        0
-    }
-}
-
 /// Room for a band, on the stack and not filled.
 #[repr(C, align(64))]
-pub(super) struct Scratch<S, const LENGTH: usize>([MaybeUninit<S>; LENGTH]);
+pub(crate) struct Scratch<S, const LENGTH: usize>([MaybeUninit<S>; LENGTH]);
 
 impl<S, const LENGTH: usize> Scratch<S, LENGTH> {
     #[inline(always)]
@@ -68,7 +42,7 @@ impl<S, const LENGTH: usize> Scratch<S, LENGTH> {
 
 /// Output rows and columns of a band.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(crate) struct Extent {
     pub rows: usize,
     pub columns: usize,
 }
@@ -102,7 +76,7 @@ impl Extent {
 
 /// The columns of a window that lie in the map.
 #[derive(Clone, Copy)]
-pub(super) struct Border {
+pub(crate) struct Border {
     start: usize,
     end: usize,
 }
@@ -116,7 +90,7 @@ impl Border {
 }
 
 /// A filled band.
-pub(super) struct Band<'b, S> {
+pub(crate) struct Band<'b, S> {
     /// The planes of the operands, one after the other.
     pub kept: &'b [S],
     /// First output row and column.
@@ -277,7 +251,7 @@ fn write<S: Copy>(slots: &mut [MaybeUninit<S>], value: S) {
 
 /// Band by band, with a scratch of `LENGTH` kept values. Gives whether that is enough.
 #[inline(always)]
-pub(super) fn for_each<V: bytemuck::AnyBitPattern, S: Kept<V>, const LENGTH: usize>(
+pub(crate) fn for_each<V: bytemuck::AnyBitPattern, S: Kept<V>, const LENGTH: usize>(
     job: &Job<'_, V>,
     extent: Extent,
     mut work: impl FnMut(&Band<'_, S>),

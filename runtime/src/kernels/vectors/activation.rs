@@ -5,35 +5,34 @@
 //! `2^n * (e^r - 1) + (2^n - 1)`, without cancellation near zero. Arguments are limited to where the
 //! results are normal numbers.
 
-use super::dispatch::dispatch;
 use super::floats::Floats;
 use super::integers::Integers;
-use super::level::Available;
-use super::vectors::{Map, Unary};
+use super::machine::Machine;
+use super::tensors::{Map, Unary};
 use crate::task::{Task, elements, elements_mut};
 use convrnn_format::{Function, Numerics};
 
 /// [`crate::kernels::activation::affine`]
-pub fn affine(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn affine(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let (scale, offset) = (f32::from_bits(task.record.first), f32::from_bits(task.record.second));
-    map(task, level, Affine { scale, offset })
+    map(task, machine, Affine { scale, offset })
 }
 
 /// [`crate::kernels::activation::run`]
-pub fn run(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn run(task: &mut Task<'_>, machine: impl Machine) -> bool {
     match Function::from_byte(task.record.variant) {
-        Some(Function::Relu) => map(task, level, Relu),
-        Some(Function::Elu) => map(task, level, Elu),
-        Some(Function::Sigmoid) => map(task, level, Sigmoid),
-        Some(Function::Tanh) => map(task, level, Tanh),
+        Some(Function::Relu) => map(task, machine, Relu),
+        Some(Function::Elu) => map(task, machine, Elu),
+        Some(Function::Sigmoid) => map(task, machine, Sigmoid),
+        Some(Function::Tanh) => map(task, machine, Tanh),
         None => false,
     }
 }
 
-fn map(task: &mut Task<'_>, level: Available, function: impl OfLanes) -> bool {
+fn map(task: &mut Task<'_>, machine: impl Machine, function: impl OfLanes) -> bool {
     let (Numerics::Real, Some(input)) = (task.numerics(), task.operand(0)) else { return false };
     let (input, output) = (elements(input.bytes), elements_mut(task.output));
-    dispatch(level, Map { input, output, function: OfFloats(function) })
+    machine.dispatch(Map { input, output, function: OfFloats(function) })
 }
 
 struct OfFloats<M>(M);

@@ -1,12 +1,12 @@
 //! Elements of tensors whose channels are computed a vector at a time.
 
-use super::dispatch::MOST_LANES;
 use super::floats::Floats;
 use super::integers::{Element, Integers};
+use super::machine::MOST_LANES;
 
 /// An element of a tensor and the vector it is computed in.
 #[allow(unsafe_code)]
-pub(super) trait Pixel: Copy + Default {
+pub(crate) trait Pixel: Copy + Default {
     /// Integers are widened, f32 are not.
     type Vector<I: Integers, F: Floats>: Copy;
 
@@ -79,7 +79,7 @@ pixel!(f32, f32::NEG_INFINITY, F, F::load, |target, value: F| value.store(target
 /// The processor has the instructions, and `count` elements are readable.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn load_first<T: Pixel, I: Integers, F: Floats>(source: *const T, count: usize) -> T::Vector<I, F> {
+pub(crate) unsafe fn load_first<T: Pixel, I: Integers, F: Floats>(source: *const T, count: usize) -> T::Vector<I, F> {
     // SAFETY: no vector has more lanes than the buffer; the rest is the caller's promise.
     unsafe {
         if count >= T::lanes::<I, F>() {
@@ -97,7 +97,7 @@ pub(super) unsafe fn load_first<T: Pixel, I: Integers, F: Floats>(source: *const
 /// The processor has the instructions, and `count` elements are writable.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn store_first<T: Pixel, I: Integers, F: Floats>(
+pub(crate) unsafe fn store_first<T: Pixel, I: Integers, F: Floats>(
     target: *mut T,
     count: usize,
     value: T::Vector<I, F>,

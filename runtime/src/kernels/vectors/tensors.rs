@@ -4,13 +4,13 @@
 //! What is done is a method of a trait and no closure, since only a function can be told to be
 //! inlined, and what is not inlined is not compiled for the instructions.
 
-use super::dispatch::{Kernel, MOST_LANES};
 use super::floats::Floats;
 use super::integers::Integers;
+use super::machine::{Kernel, MOST_LANES};
 
 /// A function of every element.
 #[allow(unsafe_code)]
-pub(super) trait Unary<A, Y> {
+pub(crate) trait Unary<A, Y> {
     /// Elements of a vector.
     fn lanes<I: Integers, F: Floats>() -> usize;
 
@@ -23,7 +23,7 @@ pub(super) trait Unary<A, Y> {
 
 /// A function of every two elements.
 #[allow(unsafe_code)]
-pub(super) trait Binary<A, B, Y> {
+pub(crate) trait Binary<A, B, Y> {
     /// Elements of a vector.
     fn lanes<I: Integers, F: Floats>() -> usize;
 
@@ -35,7 +35,7 @@ pub(super) trait Binary<A, B, Y> {
 }
 
 /// `output = function(input)`, as far as both reach.
-pub(super) struct Map<'a, A, Y, U> {
+pub(crate) struct Map<'a, A, Y, U> {
     pub input: &'a [A],
     pub output: &'a mut [Y],
     pub function: U,
@@ -65,7 +65,7 @@ impl<A: Copy + Default, Y: Copy + Default, U: Unary<A, Y>> Kernel for Map<'_, A,
 }
 
 /// `output = function(left, right)`, as far as all reach.
-pub(super) struct Zip<'a, A, B, Y, U> {
+pub(crate) struct Zip<'a, A, B, Y, U> {
     pub left: &'a [A],
     pub right: &'a [B],
     pub output: &'a mut [Y],

@@ -1,9 +1,8 @@
 //! Maximum over windows, mean over a map; the channels a vector at a time.
 
-use super::dispatch::{Kernel, dispatch};
 use super::floats::{self, Floats};
 use super::integers::{Element, Factor, Integers};
-use super::level::Available;
+use super::machine::{Kernel, Machine};
 use super::pixel::{Pixel, load_first, store_first};
 use crate::kernels::integer::with_integer;
 use crate::kernels::window::Axis;
@@ -11,18 +10,18 @@ use crate::task::{Task, elements, elements_mut};
 use convrnn_format::Numerics;
 
 /// [`crate::kernels::pool::max`]
-pub fn max(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn max(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let mut done = false;
     match task.numerics() {
-        Numerics::Real => done = max_of::<f32>(task, level),
+        Numerics::Real => done = max_of::<f32>(task, machine),
         Numerics::Integer => with_integer!(task.target.element, Y => {
-            done = max_of::<Y>(task, level);
+            done = max_of::<Y>(task, machine);
         }),
     }
     done
 }
 
-fn max_of<T: Pixel + bytemuck::Pod>(task: &mut Task<'_>, level: Available) -> bool {
+fn max_of<T: Pixel + bytemuck::Pod>(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let Some(input) = task.operand(0) else { return false };
     let (rows, columns) = (Axis::rows(&input.buffer, &task.record), Axis::columns(&input.buffer, &task.record));
     let (width, channels) = (task.target.width as usize, task.target.channels as usize);
@@ -31,7 +30,7 @@ fn max_of<T: Pixel + bytemuck::Pod>(task: &mut Task<'_>, level: Available) -> bo
         return false;
     }
     let output = elements_mut::<T>(task.output);
-    dispatch(level, Maximum { rows, columns, width, channels, values, output })
+    machine.dispatch(Maximum { rows, columns, width, channels, values, output })
 }
 
 /// There are `rows.size * columns.size * channels` values.
@@ -64,7 +63,7 @@ impl<T: Pixel> Kernel for Maximum<'_, T> {
                     // SAFETY: spans lie within the map, so `count` values are left of every pixel, as of
                     // the output's; the instructions are the caller's promise.
                     unsafe {
-                        let lowest = [T::LOWEST; super::dispatch::MOST_LANES];
+                        let lowest = [T::LOWEST; super::machine::MOST_LANES];
                         let mut largest = T::load::<I, F>(lowest.as_ptr());
                         for source_row in down.source..down.source + down.length {
                             let first = (source_row * self.columns.size + along.source) * channels + channel;
@@ -82,7 +81,7 @@ impl<T: Pixel> Kernel for Maximum<'_, T> {
 }
 
 /// [`crate::kernels::pool::average`]
-pub fn average(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn average(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let Some(input) = task.operand(0) else { return false };
     let channels = task.target.channels as usize;
     let mut done = false;
@@ -90,7 +89,7 @@ pub fn average(task: &mut Task<'_>, level: Available) -> bool {
         Numerics::Real => {
             let (values, output) = (elements::<f32>(input.bytes), elements_mut::<f32>(task.output));
             if channels > 0 && output.len() == channels {
-                done = dispatch(level, RealMean { values, output });
+                done = machine.dispatch(RealMean { values, output });
             }
         }
         Numerics::Integer => {
@@ -99,7 +98,7 @@ pub fn average(task: &mut Task<'_>, level: Available) -> bool {
             with_integer!(input.buffer.element, X => with_integer!(task.target.element, Y => {
                 let (values, output) = (elements::<X>(input.bytes), elements_mut::<Y>(task.output));
                 if channels > 0 && output.len() == channels {
-                    done = dispatch(level, Mean { values, output, factor, zero, input_zero });
+                    done = machine.dispatch(Mean { values, output, factor, zero, input_zero });
                 }
             }));
         }

@@ -7,12 +7,15 @@ use convrnn_format::packing::WeightShape;
 use convrnn_format::{MAXIMUM_CONVOLUTION_OPERANDS, MAXIMUM_EXTENT, PackingKind};
 
 /// Output channels side by side in the packing of these kernels.
-pub(super) const OUTPUT_TILE: usize = 16;
+pub(crate) const OUTPUT_TILE: usize = 16;
+
+/// Input channels of integers that lie together in it.
+pub(crate) const CHANNEL_TILE: usize = 4;
 
 /// A convolution of one group with weights `[tile][row][column][inputs / n][16][n]`.
 ///
 /// No extent is above [`MAXIMUM_EXTENT`], so that no product of four of them overflows.
-pub(super) struct Job<'a, V> {
+pub(crate) struct Job<'a, V> {
     pub rows: Axis,
     pub columns: Axis,
     /// Rows and columns of the output.
@@ -27,7 +30,7 @@ pub(super) struct Job<'a, V> {
 /// One operand: its map holds `rows.size * columns.size * channels` values, and there are
 /// `tiles * 16 * rows.kernel * columns.kernel * padded` weights.
 #[derive(Clone, Copy)]
-pub(super) struct Operand<'a, V> {
+pub(crate) struct Operand<'a, V> {
     pub values: &'a [V],
     pub weights: &'a [V],
     pub channels: usize,
@@ -82,12 +85,5 @@ impl<'a, V: AnyBitPattern> Job<'a, V> {
     /// The operands, at least one.
     pub fn operands(&self) -> &[Operand<'a, V>] {
         self.operands.get(..self.count).unwrap_or(&[])
-    }
-}
-
-impl<V> Job<'_, V> {
-    /// Tiles of output channels.
-    pub fn tiles(&self) -> usize {
-        self.outputs.div_ceil(OUTPUT_TILE)
     }
 }

@@ -1,16 +1,15 @@
 //! Functions by table, the entries gathered a vector at a time.
 
-use super::dispatch::dispatch;
 use super::floats::Floats;
 use super::integers::{Element, Integers};
-use super::level::Available;
-use super::vectors::{Map, Unary};
+use super::machine::Machine;
+use super::tensors::{Map, Unary};
 use crate::kernels::integer::with_integer;
 use crate::task::{Task, elements, elements_mut};
 use convrnn_format::TableKind;
 
 /// [`crate::kernels::lookup::run`]
-pub fn run(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn run(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let (Some(kind), Some(input)) = (TableKind::from_byte(task.record.variant), task.operand(0)) else { return false };
     let table: &[i16] = task.constant(task.record.table, kind.entries());
     let mut done = false;
@@ -18,15 +17,15 @@ pub fn run(task: &mut Task<'_>, level: Available) -> bool {
         let output = elements_mut::<Y>(task.output);
         done = match kind {
             TableKind::Direct => match table.first_chunk() {
-                Some(table) => dispatch(level, Map { input: elements(input.bytes), output, function: Direct(table) }),
+                Some(table) => machine.dispatch(Map { input: elements(input.bytes), output, function: Direct(table) }),
                 None => false,
             },
             TableKind::Interpolated => match table.first_chunk() {
-                Some(table) => dispatch(level, Map { input: elements(input.bytes), output, function: Interpolated(table) }),
+                Some(table) => machine.dispatch(Map { input: elements(input.bytes), output, function: Interpolated(table) }),
                 None => false,
             },
             TableKind::Fine => match table.first_chunk() {
-                Some(table) => dispatch(level, Map { input: elements(input.bytes), output, function: Fine(table) }),
+                Some(table) => machine.dispatch(Map { input: elements(input.bytes), output, function: Fine(table) }),
                 None => false,
             },
         };
@@ -40,9 +39,9 @@ pub fn run(task: &mut Task<'_>, level: Available) -> bool {
 /// The processor has the instructions, and the lanes hold values of i8.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn direct<I: Integers>(x: I, table: &[i16; 256]) -> I {
-    // SAFETY: the caller's promise; the index is 0 to 255.
-    unsafe { entry(x.add(I::splat(128)), table) }
+pub(crate) unsafe fn direct<I: Integers>(x: I, table: &[i16; 256]) -> I {
+    // SAFETY: the caller's promise; the index is 0 to 255, and the number of entries is even.
+    unsafe { x.add(I::splat(128)).gather(table.as_ptr()) }
 }
 
 /// `table[(x + 32768) >> 5]` of values of i16.
@@ -51,25 +50,9 @@ pub(super) unsafe fn direct<I: Integers>(x: I, table: &[i16; 256]) -> I {
 /// The processor has the instructions, and the lanes hold values of i16.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn fine<I: Integers>(x: I, table: &[i16; 2048]) -> I {
-    // SAFETY: the caller's promise; the index is 0 to 2047.
-    unsafe { entry(x.add(I::splat(32768)).shift_right::<5>(), table) }
-}
-
-/// The entry of every lane. The number of entries is even, so that pairs of them can be gathered.
-///
-/// # Safety
-/// The processor has the instructions, and the lanes hold indices of entries.
-#[inline(always)]
-#[allow(unsafe_code)]
-unsafe fn entry<I: Integers, const ENTRIES: usize>(index: I, table: &[i16; ENTRIES]) -> I {
-    const { assert!(ENTRIES.is_multiple_of(2)) };
-    // SAFETY: the caller's promise; the first entry of a pair is even, so the second one exists.
-    unsafe {
-        let pair = index.and(I::splat(!1)).gather(table.as_ptr());
-        let entry = pair.shift_right_by(index.and(I::splat(1)).shift_left::<4>());
-        entry.shift_left::<16>().shift_right::<16>()
-    }
+pub(crate) unsafe fn fine<I: Integers>(x: I, table: &[i16; 2048]) -> I {
+    // SAFETY: the caller's promise; the index is 0 to 2047, and the number of entries is even.
+    unsafe { x.add(I::splat(32768)).shift_right::<5>().gather(table.as_ptr()) }
 }
 
 /// `u = x + 32768, i = u >> 7, f = u & 127`, `table[i] + (((table[i + 1] - table[i]) * f + 64) >> 7)`
@@ -79,11 +62,11 @@ unsafe fn entry<I: Integers, const ENTRIES: usize>(index: I, table: &[i16; ENTRI
 /// The processor has the instructions, and the lanes hold values of i16.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn interpolated<I: Integers>(x: I, table: &[i16; 513]) -> I {
+pub(crate) unsafe fn interpolated<I: Integers>(x: I, table: &[i16; 513]) -> I {
     // SAFETY: the caller's promise; the first entry of a pair is 0 to 511, so the second one exists.
     unsafe {
         let position = x.add(I::splat(32768));
-        let pair = position.shift_right::<7>().gather(table.as_ptr());
+        let pair = position.shift_right::<7>().gather_pairs(table.as_ptr());
         let (low, high) = (pair.shift_left::<16>().shift_right::<16>(), pair.shift_right::<16>());
         let rise = high.subtract(low).multiply(position.and(I::splat(127)));
         low.add(rise.add(I::splat(64)).shift_right::<7>())

@@ -1,10 +1,9 @@
 //! The elementwise end of a cell's update, a vector at a time.
 
-use super::dispatch::{Kernel, dispatch};
 use super::floats::Floats;
 use super::integers::{Element, Factor, Integers};
-use super::level::Available;
 use super::lookup::{direct, fine, interpolated};
+use super::machine::{Kernel, Machine};
 use crate::kernels::integer::with_integer;
 use crate::task::{Task, elements, elements_mut};
 use convrnn_format::{Element as ElementType, NONE, TableKind};
@@ -13,7 +12,7 @@ use convrnn_format::{Element as ElementType, NONE, TableKind};
 const MOST_OPERANDS: usize = 4;
 
 /// [`crate::kernels::gated_sum::run`]
-pub fn run(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn run(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let record = task.record;
     let count = usize::from(record.operand_count);
     let length = task.target.elements();
@@ -41,7 +40,7 @@ pub fn run(task: &mut Task<'_>, level: Available) -> bool {
     with_integer!(task.target.element, Y => {
         let output = elements_mut::<Y>(task.output);
         if output.len() == length {
-            done = dispatch(level, GatedSum { operands, factors, function, zero, output });
+            done = machine.dispatch(GatedSum { operands, factors, function, zero, output });
         }
     });
     done

@@ -1,10 +1,9 @@
 //! Sums and products of two tensors, and changes of scale.
 
-use super::dispatch::dispatch;
 use super::floats::Floats;
 use super::integers::{Element, Factor, Integers};
-use super::level::Available;
-use super::vectors::{Binary, Map, Unary, Zip};
+use super::machine::Machine;
+use super::tensors::{Binary, Map, Unary, Zip};
 use crate::kernels::integer::with_integer;
 use crate::task::{Task, elements, elements_mut};
 use convrnn_format::Numerics;
@@ -18,33 +17,33 @@ struct Zeros {
 }
 
 /// [`crate::kernels::elementwise::add`]
-pub fn add(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn add(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let record = task.record;
     let left = Factor::new(record.first, record.first_shift);
     let right = Factor::new(record.second, record.second_shift);
-    combine(task, level, Sum { left, right })
+    combine(task, machine, Sum { left, right })
 }
 
 /// [`crate::kernels::elementwise::multiply`]
-pub fn multiply(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn multiply(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let factor = Factor::new(task.record.first, task.record.first_shift);
-    combine(task, level, Product { factor })
+    combine(task, machine, Product { factor })
 }
 
 /// [`crate::kernels::rescale::run`]
-pub fn rescale(task: &mut Task<'_>, level: Available) -> bool {
+pub(crate) fn rescale(task: &mut Task<'_>, machine: impl Machine) -> bool {
     let Some(input) = task.operand(0) else { return false };
     let factor = Factor::new(task.record.first, task.record.first_shift);
     let zeros = Zeros { left: input.buffer.zero_point, right: 0, output: task.target.zero_point };
     let mut done = false;
     with_integer!(input.buffer.element, X => with_integer!(task.target.element, Y => {
         let (input, output) = (elements::<X>(input.bytes), elements_mut::<Y>(task.output));
-        done = dispatch(level, Map { input, output, function: Rescale { zeros, factor } });
+        done = machine.dispatch(Map { input, output, function: Rescale { zeros, factor } });
     }));
     done
 }
 
-fn combine(task: &mut Task<'_>, level: Available, combine: impl Combine) -> bool {
+fn combine(task: &mut Task<'_>, machine: impl Machine, combine: impl Combine) -> bool {
     let (Some(left), Some(right)) = (task.operand(0), task.operand(1)) else { return false };
     let (left_zero, right_zero) = (left.buffer.zero_point, right.buffer.zero_point);
     let zeros = Zeros { left: left_zero, right: right_zero, output: task.target.zero_point };
@@ -52,13 +51,13 @@ fn combine(task: &mut Task<'_>, level: Available, combine: impl Combine) -> bool
     match task.numerics() {
         Numerics::Real => {
             let (left, right) = (elements::<f32>(left.bytes), elements::<f32>(right.bytes));
-            done = dispatch(level, Zip { left, right, output: elements_mut(task.output), function: Real(combine) });
+            done = machine.dispatch(Zip { left, right, output: elements_mut(task.output), function: Real(combine) });
         }
         Numerics::Integer => with_integer!(left.buffer.element, A => with_integer!(right.buffer.element, B => {
             with_integer!(task.target.element, Y => {
                 let (left, right) = (elements::<A>(left.bytes), elements::<B>(right.bytes));
                 let output = elements_mut::<Y>(task.output);
-                done = dispatch(level, Zip { left, right, output, function: Whole { zeros, combine } });
+                done = machine.dispatch(Zip { left, right, output, function: Whole { zeros, combine } });
             })
         })),
     }

@@ -1,0 +1,62 @@
+//! Reads a collection of device programs from standard input, computes every operation with NEON and with the portable
+//! kernels, and says how many programs there were and the checksum of all that they computed.
+//!
+//! It stands on the kernel of Linux alone, so that nothing but a compiler is needed to build it, and QEMU's user mode
+//! runs it.
+#![no_std]
+#![no_main]
+
+mod linux;
+
+use conformance::{ARENA_BYTES, HEADER_BYTES, PROGRAM_BYTES, Runner, SCRATCH_BYTES, collection};
+use convrnn_runtime::backend::Vector128;
+use core::fmt::Write;
+use linux::{Stream, exit, read};
+
+/// Everything that programs need; it lies on the stack.
+#[repr(C, align(16))]
+struct Memory {
+    program: [u8; PROGRAM_BYTES],
+    arena: [u8; ARENA_BYTES],
+    scratch: [u8; SCRATCH_BYTES],
+}
+
+/// Where the start-up code goes to.
+fn main() -> ! {
+    let mut memory =
+        Memory { program: [0; PROGRAM_BYTES], arena: [0; ARENA_BYTES], scratch: [0; SCRATCH_BYTES] };
+    let mut runner = Runner::new();
+    let mut header = [0; HEADER_BYTES];
+    loop {
+        match read(&mut header) {
+            0 => break,
+            HEADER_BYTES => {}
+            _ => fail(&runner, format_args!("the collection ends within a header")),
+        }
+        let length = collection::program_length(&header);
+        let Some(padded) = memory.program.get_mut(..collection::padded_length(length)) else {
+            fail(&runner, format_args!("{length} bytes, but there is room for {PROGRAM_BYTES}"))
+        };
+        let expected = padded.len();
+        if read(padded) != expected {
+            fail(&runner, format_args!("the collection ends within the program"));
+        }
+        let program = padded.get(..length as usize).unwrap_or(&[]);
+        if let Err(failure) = runner.run(program, &mut memory.arena, &mut memory.scratch, Vector128) {
+            fail(&runner, format_args!("{failure:?}"));
+        }
+    }
+    let _ = writeln!(Stream::output(), "{} {}", runner.programs(), runner.checksum());
+    exit(0)
+}
+
+fn fail(runner: &Runner, reason: core::fmt::Arguments<'_>) -> ! {
+    let _ = writeln!(Stream::error(), "program {}: {reason}", runner.programs());
+    exit(1)
+}
+
+#[panic_handler]
+fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
+    let _ = writeln!(Stream::error(), "{information}");
+    exit(2)
+}
