@@ -7,6 +7,7 @@
 
 pub mod device;
 mod heap;
+pub mod host_file;
 pub mod line;
 pub mod machine;
 pub mod outbox;

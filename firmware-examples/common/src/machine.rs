@@ -1,11 +1,11 @@
 //! What differs between the machines, but for their memory, which their own crates name.
 
-#[cfg(feature = "mps2-an386")]
+#[cfg(any(feature = "mps2-an386", feature = "mps2-an500"))]
 mod numbers {
     /// Computes the operations.
     pub type Kernels = convrnn_runtime::Portable;
 
-    /// The kernels; the Cortex-M4's are the portable ones with its instructions in the inner loops.
+    /// The kernels; those of Cortex-M4 and M7 are the portable ones with their instructions in the inner loops.
     pub const KERNELS: Kernels = convrnn_runtime::Portable;
 
     /// Clock of the core, of SysTick and of the UARTs in Hz.
