@@ -16,7 +16,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::Path;
 
-const USAGE: &str = "usage: conformance_programs rows|portable|cortex-m4|cortex-m55|x86-64 FIRST-SEED COUNT FILE [f32]\n   \
+const USAGE: &str = "usage: conformance_programs rows|portable|cortex-m4|cortex-m55|x86-64|aarch64|wasm FIRST-SEED COUNT FILE [f32]\n   \
                      or: conformance_programs of FILE PROGRAM.crnn ...";
 
 /// A program with what it is.
@@ -50,6 +50,8 @@ fn random(target: &str, first: &str, count: &str, numerics: Numerics) -> Result<
         "cortex-m4" => Target::CortexM4,
         "cortex-m55" => Target::CortexM55,
         "x86-64" => Target::X86_64,
+        "aarch64" => Target::Aarch64,
+        "wasm" => Target::Wasm,
         _ => return Err(USAGE.into()),
     };
     let (first, count): (u64, u64) = (first.parse()?, count.parse()?);

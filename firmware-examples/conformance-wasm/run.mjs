@@ -1,11 +1,10 @@
-// Runs a collection of device programs: node run.mjs MODULE.wasm COLLECTION
-import { readFile } from "node:fs/promises";
+// Runs the collection of device programs on standard input: node run.mjs MODULE.wasm < COLLECTION
+import { readFileSync } from "node:fs";
 
 const PAGE = 65536;
-const [module, path] = process.argv.slice(2);
-const { instance } = await WebAssembly.instantiate(await readFile(module));
+const { instance } = await WebAssembly.instantiate(readFileSync(process.argv[2]));
 const { memory, memory_length, check, answer_at } = instance.exports;
-const collection = await readFile(path);
+const collection = readFileSync(0);
 const start = memory.grow(Math.ceil(memory_length(collection.length) / PAGE)) * PAGE;
 new Uint8Array(memory.buffer, start).set(collection);
 const length = check(start, collection.length);

@@ -8,6 +8,7 @@ mod image;
 pub mod operations;
 pub mod parts;
 mod qemu;
+pub mod simd;
 mod stream;
 mod toolchain;
 mod vectors;
@@ -180,7 +181,8 @@ pub fn check() -> Result<()> {
     Image::read(&echo)?.refuse_forbidden()?;
     say(&echo::check(&echo)?);
     check_stream()?;
-    vectors::check()
+    vectors::check()?;
+    simd::check()
 }
 
 /// What must not come into firmware does not, and the checks that say so can fail.

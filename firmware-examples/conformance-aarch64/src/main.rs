@@ -23,8 +23,7 @@ struct Memory {
 
 /// Where the start-up code goes to.
 fn main() -> ! {
-    let mut memory =
-        Memory { program: [0; PROGRAM_BYTES], arena: [0; ARENA_BYTES], scratch: [0; SCRATCH_BYTES] };
+    let mut memory = Memory { program: [0; PROGRAM_BYTES], arena: [0; ARENA_BYTES], scratch: [0; SCRATCH_BYTES] };
     let mut runner = Runner::new();
     let mut header = [0; HEADER_BYTES];
     loop {
