@@ -2,6 +2,7 @@
 
 mod board;
 mod build;
+mod conformance;
 mod count;
 mod echo;
 mod image;
@@ -10,6 +11,7 @@ pub mod parts;
 mod qemu;
 mod stream;
 mod toolchain;
+mod two_cores;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use clap::Subcommand;
 
 pub use board::Board;
 use build::{Firmware, WRONG};
+use conformance::{Collection, Random};
 use image::Image;
 use stream::Stream;
 pub use stream::write_untrained;
@@ -78,6 +81,20 @@ pub enum FirmwareTask {
         machine: Machine,
         /// Device program, int8 (.crnn)
         program: PathBuf,
+    },
+    /// Compute random programs, and compare every operation with the portable kernels and all of them with the host
+    Conformance {
+        #[command(flatten)]
+        machine: Machine,
+        /// Seed of the first program
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Seeds
+        #[arg(long, default_value_t = 1000)]
+        programs: u64,
+        /// In f32
+        #[arg(long)]
+        real: bool,
     },
     /// Check in QEMU: line, tick, stack gauge, the network's bits; panics, a heap and too large a network are refused
     Check,
@@ -145,6 +162,13 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
             print!("{}", operations::table(&operations::measure(machine.board(), program)?));
             Ok(())
         }
+        FirmwareTask::Conformance { machine, first, programs, real } => {
+            crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
+            let random = Random { first: *first, count: *programs, is_real: *real };
+            let collection = Collection::random(machine.board(), random)?;
+            println!("{}", collection.run(machine.board(), &conformance::image(machine.board())?)?);
+            Ok(())
+        }
         FirmwareTask::Check => check(),
     }
 }
@@ -180,7 +204,9 @@ pub fn check() -> Result<()> {
     Image::read(&echo)?.refuse_forbidden()?;
     say(&echo::check(&echo)?);
     check_stream()?;
-    vectors::check()
+    conformance::check()?;
+    vectors::check()?;
+    two_cores::check()
 }
 
 /// What must not come into firmware does not, and the checks that say so can fail.

@@ -90,7 +90,10 @@ fn leave_out(needs: &[Need], reason: &str) {
         let quote = if reason.contains('`') { "`" } else { "" };
         eprintln!("left out: {} ({reason} {}{quote})", need.purpose, need.packages.join(" "));
         if need.packages == FIRMWARE_COMPILER.packages {
-            eprintln!("          or `rustup target add {}`", Board::ALL.map(|board| board.target).join(" "));
+            let mut targets = Board::ALL.map(|board| board.target).to_vec();
+            targets.sort_unstable();
+            targets.dedup();
+            eprintln!("          or `rustup target add {}`", targets.join(" "));
         }
     }
 }
