@@ -5,19 +5,24 @@
 //! ```text
 //! cargo run -p convrnn-export --example conformance_programs -- TARGET FIRST-SEED COUNT FILE [f32]
 //! cargo run -p convrnn-export --example conformance_programs -- of FILE PROGRAM.crnn ...
+//! cargo run -p convrnn-export --example conformance_programs -- steps PROGRAM.crnn
 //! ```
+//!
+//! The last form writes nothing: it says the checksum of a few steps of one program.
 
 use conformance::{ARENA_BYTES, Failure, PROGRAM_BYTES, Runner, SCRATCH_BYTES, TENSOR_BYTES, collection};
 use convrnn_export::program::testing::{OneOperation, network_program};
 use convrnn_export::program::{AlignedBytes, Target};
 use convrnn_models::files::write_whole;
-use convrnn_runtime::{Host, Numerics, Program, arena_length};
+use convrnn_runtime::{Host, Numerics, Program, Session, arena_length};
 use std::error::Error;
 use std::fmt::Write;
 use std::path::Path;
 
-const USAGE: &str = "usage: conformance_programs rows|portable|cortex-m4|cortex-m55|x86-64|aarch64|wasm FIRST-SEED COUNT FILE [f32]\n   \
-                     or: conformance_programs of FILE PROGRAM.crnn ...";
+const USAGE: &str = "usage: conformance_programs TARGET FIRST-SEED COUNT FILE [f32]\n   \
+                     or: conformance_programs of FILE PROGRAM.crnn ...\n   \
+                     or: conformance_programs steps PROGRAM.crnn\n\
+                     targets: rows, portable, cortex-m4, cortex-m55, x86-64, aarch64, wasm";
 
 /// A program with what it is.
 type Described = (String, AlignedBytes);
@@ -26,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (file, programs): (_, Vec<Described>) = match words[..] {
+        ["steps", path] => return steps(path),
         ["of", file, ref paths @ ..] => (file, paths.iter().map(|path| read(path)).collect::<Result<_, _>>()?),
         [target, first, count, file] => (file, random(target, first, count, Numerics::Integer)?),
         [target, first, count, file, "f32"] => (file, random(target, first, count, Numerics::Real)?),
@@ -40,6 +46,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn read(path: &str) -> Result<Described, Box<dyn Error>> {
     let bytes = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
     Ok((path.into(), AlignedBytes::copy_of(&bytes)))
+}
+
+/// Says the checksum of a few steps.
+fn steps(path: &str) -> Result<(), Box<dyn Error>> {
+    let (_, program) = read(path)?;
+    Program::new_checked(&program)?;
+    let (mut arena, mut frame) = (AlignedBytes::zeroed(arena_length(&program)), AlignedBytes::zeroed(TENSOR_BYTES));
+    let mut session = Session::new(&program, &mut arena)?;
+    let checksum = conformance::steps::run(&mut session, &mut frame, |session| session.step());
+    println!("{}", checksum.ok_or("a frame of this program is larger than firmware shows")?);
+    Ok(())
 }
 
 /// The programs of so many seeds, without those that are too large.

@@ -8,10 +8,5 @@ const collection = readFileSync(0);
 const start = memory.grow(Math.ceil(memory_length(collection.length) / PAGE)) * PAGE;
 new Uint8Array(memory.buffer, start).set(collection);
 const length = check(start, collection.length);
-const bytes = new Uint8Array(memory.buffer, start + answer_at(collection.length), Math.abs(length));
-const answer = new TextDecoder().decode(bytes);
-if (length < 0) {
-    console.error(answer);
-    process.exit(1);
-}
-console.log(answer);
+process.stdout.write(new Uint8Array(memory.buffer, start + answer_at(collection.length), Math.abs(length)));
+process.exitCode = length < 0 ? 1 : 0;

@@ -16,7 +16,7 @@ const RESERVED_BYTES: usize = 48 * 1024;
 
 const _: () = assert!(
     PROGRAM_BYTES + ARENA_BYTES + SCRATCH_BYTES + RESERVED_BYTES <= memory::RAM_BYTES,
-    "build this with `--features whole-machine`: it needs more memory than a common part has"
+    "the largest programs do not fit the memory"
 );
 
 #[entry]

@@ -36,4 +36,22 @@ mod numbers {
     pub(crate) const UART_RECEIVE: u8 = 33;
 }
 
+#[cfg(feature = "mps2-an521")]
+mod numbers {
+    /// Computes the operations.
+    pub type Kernels = convrnn_runtime::Portable;
+
+    /// The kernels.
+    pub const KERNELS: Kernels = convrnn_runtime::Portable;
+
+    /// Clock of the cores, of SysTick and of the UARTs in Hz.
+    pub const CORE_HZ: u32 = 20_000_000;
+
+    /// UART0, a CMSDK APB UART, at its secure address.
+    pub(crate) const UART0: usize = 0x5020_0000;
+
+    /// Number of UART0's receive interrupt, within the 124 lines that the machine has.
+    pub(crate) const UART_RECEIVE: u8 = 32;
+}
+
 pub use numbers::*;

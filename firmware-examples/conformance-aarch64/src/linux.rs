@@ -57,27 +57,15 @@ pub fn exit(status: usize) -> ! {
     }
 }
 
-/// An open file to write to.
-pub struct Stream(usize);
+/// Standard output.
+pub struct Output;
 
-impl Stream {
-    /// Standard output.
-    pub fn output() -> Self {
-        Self(1)
-    }
-
-    /// Standard error.
-    pub fn error() -> Self {
-        Self(2)
-    }
-}
-
-impl fmt::Write for Stream {
+impl fmt::Write for Output {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
             // SAFETY: no more is read than the slice holds.
-            match unsafe { call(WRITE, [self.0, rest.as_ptr() as usize, rest.len()]) } {
+            match unsafe { call(WRITE, [1, rest.as_ptr() as usize, rest.len()]) } {
                 count @ 1.. => rest = rest.get(count as usize..).unwrap_or(&[]),
                 _ => return Err(fmt::Error),
             }

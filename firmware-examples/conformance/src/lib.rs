@@ -14,6 +14,7 @@ pub mod both;
 pub mod collection;
 pub mod random;
 pub mod runner;
+pub mod steps;
 
 pub use both::{Both, Difference};
 pub use collection::{HEADER_BYTES, Programs, header};

@@ -122,8 +122,12 @@ fn fill_states<B: Backend>(
     Ok(())
 }
 
-/// Shows a new frame, past the table of the program.
-fn fill_frame<B: Backend>(session: &mut Session<'_, '_, B>, random: &mut Random, tensor: &mut [u8]) -> Result<(), u32> {
+/// Shows a new frame, past the table of the program; fails with the size of one that does not fit.
+pub(crate) fn fill_frame<B: Backend>(
+    session: &mut Session<'_, '_, B>,
+    random: &mut Random,
+    tensor: &mut [u8],
+) -> Result<(), u32> {
     let program = session.program();
     let Some(buffer) = program.buffer(program.prelude().frame_buffer) else { return Ok(()) };
     let numerics = program.numerics();

@@ -4,9 +4,9 @@
 pub const FLASH_BYTES: usize = 1024 * 1024;
 
 /// RAM, from address 0x2000_0000: what a common part has.
-#[cfg(not(feature = "whole-machine"))]
+#[cfg(not(feature = "conformance"))]
 pub const RAM_BYTES: usize = 192 * 1024;
 
 /// RAM, from address 0x2000_0000: what the machine offers.
-#[cfg(feature = "whole-machine")]
+#[cfg(feature = "conformance")]
 pub const RAM_BYTES: usize = 4 * 1024 * 1024;

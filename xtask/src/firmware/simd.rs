@@ -2,14 +2,18 @@
 //! those for WebAssembly in Node.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Toolchain, say};
+use super::{
+    Toolchain,
+    conformance::{Collection, Random},
+    say,
+};
 use crate::{checkout, process};
 
 /// A processor that is no board.
@@ -63,17 +67,8 @@ pub const WASM: Machine = Machine {
     packed_for: "wasm",
 };
 
-/// Random programs of a check, of integers and in f32; those that are too large are left out.
-const INTEGER_PROGRAMS: u64 = 400;
-const REAL_PROGRAMS: u64 = 100;
-
-/// How many times as many a thorough check has (`CONVRNN_THOROUGH=1`), as the tests of the host.
-const THOROUGH: u64 = 20;
-
 /// Runs random programs by every machine whose tools are there, and says which are left out. The host's programs are there.
 pub fn check() -> Result<()> {
-    let is_thorough = std::env::var_os("CONVRNN_THOROUGH").is_some_and(|value| value == "1");
-    let factor = if is_thorough { THOROUGH } else { 1 };
     for machine in [AARCH64, AARCH64_DOT_PRODUCT, WASM] {
         let processor = machine.processor;
         if let Some(tool) = machine.missing() {
@@ -83,9 +78,9 @@ pub fn check() -> Result<()> {
             continue;
         }
         let built = machine.build()?;
-        for (count, numerics) in [(INTEGER_PROGRAMS, "int8"), (REAL_PROGRAMS, "f32")] {
-            let outcome = machine.run(&built, factor * count, numerics)?;
-            say(&format!("{processor}: the portable kernels' results in random {numerics} programs: {outcome}"));
+        for random in Random::of_a_check() {
+            let collection = Collection::random(machine.packed_for, random)?;
+            random.report(processor, &machine.run(&built, &collection)?);
         }
     }
     Ok(())
@@ -121,36 +116,14 @@ impl Machine {
         Ok(built)
     }
 
-    /// Has programs written, and runs them; says how many there were and their checksum. Fails where an operation is not
-    /// what the portable kernels make of it, or where these do not give what they give on the host.
-    fn run(&self, built: &Path, count: u64, numerics: &str) -> Result<String> {
-        let folder = checkout::firmware_target("programs");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let path = folder.join(format!("conformance-{numerics}-{}", self.packed_for));
-        let mut command = Command::new(checkout::built("examples").join("conformance_programs"));
-        command.args([self.packed_for, "0", &count.to_string()]).arg(&path);
-        if numerics == "f32" {
-            command.arg(numerics);
-        }
-        let written = process::output(&mut command)?;
-        let errors = String::from_utf8_lossy(&written.stderr);
-        ensure!(written.status.success(), "`{}` failed: {errors}", process::describe(&command));
-        let written = String::from_utf8_lossy(&written.stdout);
-        let expected = written.lines().last().unwrap_or_default();
-
+    /// Runs the programs of a collection by what has been built; says how many there were and their checksum. Fails where an
+    /// operation is not what the portable kernels make of it, or where these do not give what they give on the host.
+    fn run(&self, built: &Path, collection: &Collection) -> Result<String> {
         let mut command = Command::new(self.host);
         command.args(self.script.map(|script| checkout::firmware(self.folder).join(script))).arg(built);
-        let collection = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let ended = command.stdin(collection).output().with_context(|| format!("cannot start {}", self.host))?;
-        let errors = String::from_utf8_lossy(&ended.stderr);
-        ensure!(ended.status.success(), "{} on {}: {errors}", self.processor, path.display());
-        let found = String::from_utf8_lossy(&ended.stdout);
-        let found = found.trim();
-        let file = path.display();
-        ensure!(found == expected, "{} on {file}: found {found}, expected {expected}", self.processor);
-        found
-            .split_once(' ')
-            .map(|(programs, checksum)| format!("{programs} programs, checksum {checksum}"))
-            .context("no answer")
+        let path = collection.path();
+        command.stdin(File::open(path).with_context(|| format!("cannot read {}", path.display()))?);
+        let ended = command.output().with_context(|| format!("cannot start `{}`", process::describe(&command)))?;
+        collection.compare(self.processor, &ended)
     }
 }

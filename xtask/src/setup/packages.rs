@@ -63,6 +63,7 @@ pub fn ensure() -> Result<()> {
 fn targets() -> Vec<&'static str> {
     let mut targets: Vec<&str> = Board::ALL.iter().map(|board| board.target).collect();
     targets.extend([simd::AARCH64.target, simd::WASM.target]);
+    targets.sort_unstable();
     targets.dedup();
     targets
 }
