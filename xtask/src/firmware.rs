@@ -97,6 +97,8 @@ pub enum FirmwareTask {
         #[arg(long)]
         real: bool,
     },
+    /// The same for the processors that are no boards, AArch64 and WebAssembly; with CONVRNN_THOROUGH=1 thousands of programs
+    Simd,
     /// Check in QEMU: line, tick, stack gauge, the network's bits; panics, a heap and too large a network are refused
     Check,
 }
@@ -170,6 +172,7 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
             println!("{}", collection.run(machine.board(), &conformance::image(machine.board())?)?);
             Ok(())
         }
+        FirmwareTask::Simd => simd::check(),
         FirmwareTask::Check => check(),
     }
 }
