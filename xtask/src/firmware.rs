@@ -172,7 +172,10 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
             println!("{}", collection.run(machine.board(), &conformance::image(machine.board())?)?);
             Ok(())
         }
-        FirmwareTask::Simd => simd::check(),
+        FirmwareTask::Simd => {
+            crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
+            simd::check()
+        }
         FirmwareTask::Check => check(),
     }
 }
