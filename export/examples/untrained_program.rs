@@ -1,7 +1,7 @@
 //! Writes an int8 program, or an f32 one, of a catalogue network with random weights, for checks that need a program but no
-//! trained one.
+//! trained one. `parallel` is the plan whose layers may run at once.
 //!
-//! `cargo run -p convrnn-export --example untrained_program -- rgc-28-m4 net.crnn [f32 | cortex-m4 | cortex-m55]`
+//! `cargo run -p convrnn-export --example untrained_program -- rgc-28-m4 net.crnn [f32 | cortex-m4 | cortex-m55 | parallel]`
 
 mod common;
 
@@ -9,7 +9,7 @@ use common::Untrained;
 use convrnn_export::program::{ProgramDescription, ProgramOptions, Target, write_integer, write_real};
 use convrnn_models::catalogue;
 use convrnn_models::files::write_whole;
-use convrnn_runtime::Numerics;
+use convrnn_runtime::{Numerics, Plan};
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,17 +17,22 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (architecture, output, numerics, target) = match words[..] {
-        [architecture, output] => (architecture, output, Numerics::Integer, Target::default()),
-        [architecture, output, "f32"] => (architecture, output, Numerics::Real, Target::default()),
-        [architecture, output, "cortex-m4"] => (architecture, output, Numerics::Integer, Target::CortexM4),
-        [architecture, output, "cortex-m55"] => (architecture, output, Numerics::Integer, Target::CortexM55),
+    let usual = ProgramOptions::default();
+    let packed_for = |target| (Numerics::Integer, ProgramOptions { target, ..usual });
+    let (architecture, output, (numerics, options)) = match words[..] {
+        [architecture, output] => (architecture, output, (Numerics::Integer, usual)),
+        [architecture, output, "f32"] => (architecture, output, (Numerics::Real, usual)),
+        [architecture, output, "cortex-m4"] => (architecture, output, packed_for(Target::CortexM4)),
+        [architecture, output, "cortex-m55"] => (architecture, output, packed_for(Target::CortexM55)),
+        [architecture, output, "parallel"] => {
+            (architecture, output, (Numerics::Integer, ProgramOptions { plan: Plan::Parallel, ..usual }))
+        }
         _ => {
-            eprintln!("usage: untrained_program ARCHITECTURE FILE.crnn [f32 | cortex-m4 | cortex-m55]");
+            eprintln!("usage: untrained_program ARCHITECTURE FILE.crnn [f32 | cortex-m4 | cortex-m55 | parallel]");
             return ExitCode::from(2);
         }
     };
-    match write(architecture, Path::new(output), numerics, target) {
+    match write(architecture, Path::new(output), numerics, &options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -36,7 +41,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(architecture: &str, output: &Path, numerics: Numerics, target: Target) -> Result<(), Box<dyn Error>> {
+fn write(
+    architecture: &str,
+    output: &Path,
+    numerics: Numerics,
+    options: &ProgramOptions,
+) -> Result<(), Box<dyn Error>> {
     let architecture = catalogue::find(architecture)?;
     let (network, parameters) = Untrained::new(&architecture)?;
     let class_names: Vec<String> = (0..network.graph.classes()).map(|class| class.to_string()).collect();
@@ -45,10 +55,9 @@ fn write(architecture: &str, output: &Path, numerics: Numerics, target: Target) 
         preprocessing: Some(&network.preprocessing),
         presentation: architecture.presentation,
     };
-    let options = ProgramOptions { target, ..ProgramOptions::default() };
     let program = match numerics {
-        Numerics::Integer => write_integer(&network.graph, &network.quantized, &description, &options)?,
-        Numerics::Real => write_real(&network.graph, &parameters, &description, &options)?,
+        Numerics::Integer => write_integer(&network.graph, &network.quantized, &description, options)?,
+        Numerics::Real => write_real(&network.graph, &parameters, &description, options)?,
     };
     write_whole(output, &program)?;
     Ok(())

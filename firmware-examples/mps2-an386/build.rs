@@ -6,8 +6,9 @@ use std::{env, fs, path::Path};
 mod memory;
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/memory.rs");
+    // Seen from the folder of a board, which may be another than this file's.
+    println!("cargo:rerun-if-changed=../mps2-an386/build.rs");
+    println!("cargo:rerun-if-changed=../mps2-an386/src/memory.rs");
     let folder = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     let layout = format!(
         "MEMORY\n{{\n  FLASH : ORIGIN = 0x00000000, LENGTH = {}\n  RAM   : ORIGIN = 0x20000000, LENGTH = {}\n}}\n",

@@ -7,6 +7,17 @@ mod x86;
 pub use crate::kernels::x86::level::Level;
 #[cfg(target_arch = "x86_64")]
 pub use x86::X86;
+#[cfg(any(
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+mod vector128;
+#[cfg(any(
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+pub use vector128::Vector128;
+
 #[cfg(all(feature = "cortex-m55", target_arch = "arm"))]
 mod helium;
 
@@ -139,6 +150,47 @@ pub trait Backend {
     }
 }
 
+/// Makes a backend of a type by its convolutions and its processor's vectors: for each operation the kernel over these, or
+/// else the portable one.
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+macro_rules! vector_backend {
+    ($backend:ty, $convolution:path, $self:ident => $machine:expr) => {
+        $crate::backend::vector_backend! {
+            @operations $backend, $self => $machine;
+            convolution = $convolution, kernels::convolution::run;
+            add = kernels::vectors::elementwise::add, kernels::elementwise::add;
+            multiply = kernels::vectors::elementwise::multiply, kernels::elementwise::multiply;
+            affine = kernels::vectors::activation::affine, kernels::activation::affine;
+            activation = kernels::vectors::activation::run, kernels::activation::run;
+            lookup = kernels::vectors::lookup::run, kernels::lookup::run;
+            rescale = kernels::vectors::elementwise::rescale, kernels::rescale::run;
+            max_pool = kernels::vectors::pool::max, kernels::pool::max;
+            global_average = kernels::vectors::pool::average, kernels::pool::average;
+            resize = kernels::vectors::resize::run, kernels::resize::run;
+            gated_sum = kernels::vectors::gated_sum::run, kernels::gated_sum::run;
+        }
+    };
+    (@operations $backend:ty, $self:ident => $machine:expr; $($method:ident = $kernel:path, $portable:path;)*) => {
+        impl $crate::backend::Backend for $backend {
+            $(fn $method(&mut $self, task: &mut $crate::task::Task<'_>) {
+                if !$kernel(task, $machine) {
+                    $portable(task);
+                }
+            })*
+        }
+    };
+}
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+pub(crate) use vector_backend;
+
 /// The portable backend: plain Rust on any machine, and the definition of the integer results.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Portable;
@@ -150,5 +202,16 @@ impl Backend for Portable {}
 pub type Host = X86;
 
 /// The fastest backend for the processor that this is built for.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(any(
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+pub type Host = Vector128;
+
+/// The fastest backend for the processor that this is built for.
+#[cfg(not(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
 pub type Host = Portable;

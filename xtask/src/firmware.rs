@@ -2,14 +2,17 @@
 
 mod board;
 mod build;
+mod conformance;
 mod count;
 mod echo;
 mod image;
 pub mod operations;
 pub mod parts;
 mod qemu;
+pub mod simd;
 mod stream;
 mod toolchain;
+mod two_cores;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +22,7 @@ use clap::Subcommand;
 
 pub use board::Board;
 use build::{Firmware, WRONG};
+use conformance::{Collection, Random};
 use image::Image;
 use stream::Stream;
 pub use stream::write_untrained;
@@ -79,6 +83,22 @@ pub enum FirmwareTask {
         /// Device program, int8 (.crnn)
         program: PathBuf,
     },
+    /// Compute random programs, and compare every operation with the portable kernels and all of them with the host
+    Conformance {
+        #[command(flatten)]
+        machine: Machine,
+        /// Seed of the first program
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Seeds
+        #[arg(long, default_value_t = 1000)]
+        programs: u64,
+        /// In f32
+        #[arg(long)]
+        real: bool,
+    },
+    /// The same for the processors that are no boards, AArch64 and WebAssembly; with CONVRNN_THOROUGH=1 thousands of programs
+    Simd,
     /// Check in QEMU: line, tick, stack gauge, the network's bits; panics, a heap and too large a network are refused
     Check,
 }
@@ -145,6 +165,17 @@ pub fn run(task: &FirmwareTask) -> Result<()> {
             print!("{}", operations::table(&operations::measure(machine.board(), program)?));
             Ok(())
         }
+        FirmwareTask::Conformance { machine, first, programs, real } => {
+            crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
+            let random = Random { first: *first, count: *programs, is_real: *real };
+            let collection = Collection::random(machine.board().packed_for, random)?;
+            println!("{}", collection.run(machine.board(), &conformance::image(machine.board())?)?);
+            Ok(())
+        }
+        FirmwareTask::Simd => {
+            crate::process::run_on_stderr(&mut crate::checkout::build_all())?;
+            simd::check()
+        }
         FirmwareTask::Check => check(),
     }
 }
@@ -180,7 +211,10 @@ pub fn check() -> Result<()> {
     Image::read(&echo)?.refuse_forbidden()?;
     say(&echo::check(&echo)?);
     check_stream()?;
-    vectors::check()
+    conformance::check()?;
+    simd::check()?;
+    vectors::check()?;
+    two_cores::check()
 }
 
 /// What must not come into firmware does not, and the checks that say so can fail.

@@ -134,6 +134,10 @@ enum TargetArgument {
     /// x86-64: 16 output channels side by side.
     #[value(name = "x86-64")]
     X86_64,
+    /// AArch64 with NEON: as x86-64.
+    Aarch64,
+    /// WebAssembly with SIMD: as x86-64.
+    Wasm,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -164,6 +168,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
             TargetArgument::CortexM4 => Target::CortexM4,
             TargetArgument::CortexM55 => Target::CortexM55,
             TargetArgument::X86_64 => Target::X86_64,
+            TargetArgument::Aarch64 => Target::Aarch64,
+            TargetArgument::Wasm => Target::Wasm,
         },
         keep_taps: !arguments.drop_taps,
         skipping: match arguments.skip {

@@ -20,6 +20,8 @@ mod records;
 mod report;
 mod run;
 mod step;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod write;

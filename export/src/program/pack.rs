@@ -20,14 +20,27 @@ pub enum Target {
     CortexM55,
     /// x86-64: 16 output channels side by side, for int8 four input channels of each together.
     X86_64,
+    /// AArch64 with NEON: as x86-64.
+    Aarch64,
+    /// WebAssembly with SIMD: as x86-64.
+    Wasm,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Rows, Self::Portable, Self::CortexM4, Self::CortexM55, Self::X86_64];
+    pub const ALL: [Self; 7] =
+        [Self::Rows, Self::Portable, Self::CortexM4, Self::CortexM55, Self::X86_64, Self::Aarch64, Self::Wasm];
 
     /// The machine that this program runs on.
-    pub const HOST: Self = if cfg!(target_arch = "x86_64") { Self::X86_64 } else { Self::Portable };
+    pub const HOST: Self = if cfg!(target_arch = "x86_64") {
+        Self::X86_64
+    } else if cfg!(all(target_arch = "aarch64", target_feature = "neon")) {
+        Self::Aarch64
+    } else if cfg!(all(target_arch = "wasm32", target_feature = "simd128")) {
+        Self::Wasm
+    } else {
+        Self::Portable
+    };
 
     /// The packing of a convolution with so many input and output channels a group.
     pub(super) fn packing(self, work: &ConvolutionWork, inputs: usize, outputs: usize) -> Packing {
@@ -38,16 +51,14 @@ impl Target {
         let is_depthwise = work.groups > 1 && (inputs, outputs) == (1, 1);
         match (self, &work.weights) {
             (Self::Rows, _) => Packing::rows(element_width),
-            (Self::Portable | Self::CortexM4 | Self::CortexM55 | Self::X86_64, _) if is_depthwise => {
-                Packing::depthwise(element_width)
-            }
+            _ if is_depthwise => Packing::depthwise(element_width),
             (Self::Portable | Self::CortexM4 | Self::CortexM55, Weights::Real(_)) => {
                 Packing::interleaved(element_width, 4)
             }
             (Self::Portable | Self::CortexM4, Weights::Integer(_)) => Packing::interleaved(element_width, 2),
             (Self::CortexM55, Weights::Integer(_)) => Packing::rows(element_width),
-            (Self::X86_64, Weights::Real(_)) => Packing::interleaved(element_width, 16),
-            (Self::X86_64, Weights::Integer(_)) => {
+            (Self::X86_64 | Self::Aarch64 | Self::Wasm, Weights::Real(_)) => Packing::interleaved(element_width, 16),
+            (Self::X86_64 | Self::Aarch64 | Self::Wasm, Weights::Integer(_)) => {
                 Packing { channel_tile: 4, ..Packing::interleaved(element_width, 16) }
             }
         }

@@ -8,6 +8,7 @@
 pub mod device;
 pub mod external;
 mod heap;
+pub mod host_file;
 pub mod line;
 pub mod machine;
 pub mod outbox;

@@ -1,11 +1,11 @@
 //! What differs between the machines, but for their memory, which their own crates name.
 
-#[cfg(feature = "mps2-an386")]
+#[cfg(any(feature = "mps2-an386", feature = "mps2-an500"))]
 mod numbers {
     /// Computes the operations.
     pub type Kernels = convrnn_runtime::Portable;
 
-    /// The kernels; the Cortex-M4's are the portable ones with its instructions in the inner loops.
+    /// The kernels; those of Cortex-M4 and M7 are the portable ones with their instructions in the inner loops.
     pub const KERNELS: Kernels = convrnn_runtime::Portable;
 
     /// Clock of the core, of SysTick and of the UARTs in Hz.
@@ -40,6 +40,24 @@ mod numbers {
 
     /// Memory that only the machine has and no common part: its DDR RAM, for programs that QEMU loads there.
     pub const EXTERNAL: usize = 0x7000_0000;
+}
+
+#[cfg(feature = "mps2-an521")]
+mod numbers {
+    /// Computes the operations.
+    pub type Kernels = convrnn_runtime::Portable;
+
+    /// The kernels.
+    pub const KERNELS: Kernels = convrnn_runtime::Portable;
+
+    /// Clock of the cores, of SysTick and of the UARTs in Hz.
+    pub const CORE_HZ: u32 = 20_000_000;
+
+    /// UART0, a CMSDK APB UART, at its secure address.
+    pub(crate) const UART0: usize = 0x5020_0000;
+
+    /// Number of UART0's receive interrupt, within the 124 lines that the machine has.
+    pub(crate) const UART_RECEIVE: u8 = 32;
 }
 
 pub use numbers::*;

@@ -1,8 +1,10 @@
 //! Counts how often each instruction of a QEMU guest runs, and writes the counts to a file when QEMU ends.
 //!
-//! `-plugin libconvrnn_instruction_counter.so,output=FILE,marks=FILE`. Each line of the output is an address in
+//! `-plugin libconvrnn_instruction_counter.so,output=FILE,marks=FILE,processors=FILE`. Each line of the output is an address in
 //! hexadecimal and a count; each line of the marks says how many instructions had run when the guest came to the reserved
-//! hint [`MARK`]. Counts are exact and the same in every run of the same instructions. Either file may be left out.
+//! hint [`MARK`]; each line of the processors' file, which is for machines of several, says which processor came to the mark
+//! and how many instructions it had run itself. Counts are exact and the same in every run of the same instructions. Any
+//! file may be left out; with the processors' QEMU is many times slower.
 
 mod plugin;
 
@@ -11,7 +13,10 @@ use std::{
     collections::BTreeMap,
     ffi::{CStr, c_char, c_int, c_uint, c_void},
     fmt::Write,
-    sync::{Mutex, OnceLock},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The instruction that marks a moment: a Thumb hint that no processor gives a meaning.
@@ -25,6 +30,18 @@ static TOTAL: OnceLock<usize> = OnceLock::new();
 
 /// [`TOTAL`] at each mark.
 static MARKS: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+
+/// By processor, the instructions that it has run.
+static BY_PROCESSOR: [AtomicU64; PROCESSORS] = [const { AtomicU64::new(0) }; PROCESSORS];
+
+/// Most processors of a machine.
+const PROCESSORS: usize = 16;
+
+/// The processor that came to a mark and its instructions before, at each mark.
+static PROCESSOR_MARKS: Mutex<Vec<(c_uint, u64)>> = Mutex::new(Vec::new());
+
+/// Where the processors' marks go.
+static PROCESSORS_OUTPUT: Mutex<Option<String>> = Mutex::new(None);
 
 /// Where the counts go.
 static OUTPUT: Mutex<Option<String>> = Mutex::new(None);
@@ -58,9 +75,13 @@ pub unsafe extern "C" fn qemu_plugin_install(
             Some(("marks", path)) => {
                 *MARKS_OUTPUT.lock().unwrap_or_else(|error| error.into_inner()) = Some(path.to_owned());
             }
+            Some(("processors", path)) => {
+                *PROCESSORS_OUTPUT.lock().unwrap_or_else(|error| error.into_inner()) = Some(path.to_owned());
+            }
             _ => {
                 eprintln!(
-                    "error: instruction counter: unknown argument {argument:?}, expected output=FILE or marks=FILE"
+                    "error: instruction counter: unknown argument {argument:?}, expected output=FILE, marks=FILE or \
+                     processors=FILE"
                 );
                 return 1;
             }
@@ -80,19 +101,32 @@ fn counter() -> usize {
 }
 
 /// Notes how many instructions ran before a mark.
-extern "C" fn marked(_processor: c_uint, _data: *mut c_void) {
+extern "C" fn marked(processor: c_uint, _data: *mut c_void) {
+    if let Some(own) = BY_PROCESSOR.get(processor as usize) {
+        let count = own.load(Ordering::Relaxed);
+        PROCESSOR_MARKS.lock().unwrap_or_else(|error| error.into_inner()).push((processor, count));
+    }
     let total = *TOTAL.get_or_init(counter);
-    // SAFETY: the number was leaked by `counter`, and the only processor of the guest is here, not adding to it.
+    // SAFETY: the number was leaked by `counter`, and QEMU with `-icount` runs one processor at a
+    // time: the one that is here, not adding to it.
     let total = unsafe { *std::ptr::with_exposed_provenance::<u64>(total) };
     MARKS.lock().unwrap_or_else(|error| error.into_inner()).push(total);
+}
+
+/// Counts an instruction for its processor.
+extern "C" fn counted(processor: c_uint, _data: *mut c_void) {
+    if let Some(own) = BY_PROCESSOR.get(processor as usize) {
+        own.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Gives every instruction of a block its address's counter, and every mark its note.
 extern "C" fn translated(_id: PluginId, block: *mut c_void) {
     let mut counters = COUNTERS.lock().unwrap_or_else(|error| error.into_inner());
+    let has_processors = PROCESSORS_OUTPUT.lock().unwrap_or_else(|error| error.into_inner()).is_some();
     // SAFETY: QEMU passes a block that lives through this call; the indices are below its length; an instruction's data
-    // has as many bytes as its size says; the counters are leaked, so QEMU's code may add to them for ever, and only one
-    // processor runs; the callback has the signature that this version of the interface asks for.
+    // has as many bytes as its size says; the counters are leaked, so QEMU's code may add to them for ever, and one
+    // processor runs at a time; the callbacks have the signature that this version of the interface asks for.
     unsafe {
         for index in 0..plugin::qemu_plugin_tb_n_insns(block) {
             let instruction = plugin::qemu_plugin_tb_get_insn(block, index);
@@ -104,6 +138,14 @@ extern "C" fn translated(_id: PluginId, block: *mut c_void) {
             };
             if is_mark {
                 plugin::qemu_plugin_register_vcpu_insn_exec_cb(instruction, marked, NO_REGISTERS, std::ptr::null_mut());
+            }
+            if has_processors {
+                plugin::qemu_plugin_register_vcpu_insn_exec_cb(
+                    instruction,
+                    counted,
+                    NO_REGISTERS,
+                    std::ptr::null_mut(),
+                );
             }
             for number in [own, *TOTAL.get_or_init(counter)] {
                 plugin::qemu_plugin_register_vcpu_insn_exec_inline(
@@ -130,6 +172,9 @@ extern "C" fn ended(_id: PluginId, _data: *mut c_void) {
     let marks = MARKS.lock().unwrap_or_else(|error| error.into_inner());
     let text: String = marks.iter().map(|total| format!("{total}\n")).collect();
     write(&MARKS_OUTPUT, &text);
+    let marks = PROCESSOR_MARKS.lock().unwrap_or_else(|error| error.into_inner());
+    let text: String = marks.iter().map(|(processor, count)| format!("{processor} {count}\n")).collect();
+    write(&PROCESSORS_OUTPUT, &text);
 }
 
 /// Writes a text where it was asked for.

@@ -1,10 +1,9 @@
 //! The backend for x86-64.
 
-use super::Backend;
+use super::vector_backend;
 use crate::kernels;
 use crate::kernels::x86;
 use crate::kernels::x86::level::{Available, Level};
-use crate::task::Task;
 
 /// Computes with AVX2 or AVX-512 VNNI where the processor has them. With the feature `std` the
 /// processor is asked when the backend is made; without it, the build's target features count.
@@ -45,29 +44,4 @@ impl Default for X86 {
     }
 }
 
-/// For each operation its kernel here, or else the portable one.
-macro_rules! operations {
-    ($($method:ident = $kernel:path, $portable:path;)*) => {
-        impl Backend for X86 {
-            $(fn $method(&mut self, task: &mut Task<'_>) {
-                if !$kernel(task, self.level) {
-                    $portable(task);
-                }
-            })*
-        }
-    };
-}
-
-operations! {
-    convolution = x86::convolution::run, kernels::convolution::run;
-    add = x86::elementwise::add, kernels::elementwise::add;
-    multiply = x86::elementwise::multiply, kernels::elementwise::multiply;
-    affine = x86::activation::affine, kernels::activation::affine;
-    activation = x86::activation::run, kernels::activation::run;
-    lookup = x86::lookup::run, kernels::lookup::run;
-    rescale = x86::elementwise::rescale, kernels::rescale::run;
-    max_pool = x86::pool::max, kernels::pool::max;
-    global_average = x86::pool::average, kernels::pool::average;
-    resize = x86::resize::run, kernels::resize::run;
-    gated_sum = x86::gated_sum::run, kernels::gated_sum::run;
-}
+vector_backend!(X86, x86::convolution::run, self => self.level);

@@ -16,6 +16,17 @@ pub mod lookup;
 pub mod pool;
 pub mod rescale;
 pub mod resize;
+#[cfg(any(
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+pub mod vector128;
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+pub mod vectors;
 pub mod window;
 #[cfg(target_arch = "x86_64")]
 pub mod x86;

@@ -25,6 +25,10 @@ impl Board {
         external: 0x2100_0000,
     };
 
+    /// Cortex-M7 with a floating-point unit: the Cortex-M4's programs and kernels.
+    pub const CORTEX_M7: Self =
+        Self { name: "mps2-an500", target: "thumbv7em-none-eabihf", processor: "Cortex-M7", packed_for: "cortex-m4" };
+
     /// Cortex-M55 with the M-profile vector extension.
     pub const CORTEX_M55: Self = Self {
         name: "mps3-an547",
@@ -34,11 +38,20 @@ impl Board {
         external: 0x7000_0000,
     };
 
+    /// Two Cortex-M33 without floating point.
+    pub const TWO_CORTEX_M33: Self = Self {
+        name: "mps2-an521",
+        target: "thumbv8m.main-none-eabi",
+        processor: "two Cortex-M33",
+        packed_for: "portable",
+    };
+
     /// All of them; the first is the one that set-up, demo and most checks use.
-    pub const ALL: [Self; 2] = [Self::CORTEX_M4, Self::CORTEX_M55];
+    pub const ALL: [Self; 4] = [Self::CORTEX_M4, Self::CORTEX_M7, Self::CORTEX_M55, Self::TWO_CORTEX_M33];
 
     /// The names, for the command line.
-    pub const NAMES: [&str; 2] = [Self::CORTEX_M4.name, Self::CORTEX_M55.name];
+    pub const NAMES: [&str; 4] =
+        [Self::CORTEX_M4.name, Self::CORTEX_M7.name, Self::CORTEX_M55.name, Self::TWO_CORTEX_M33.name];
 
     /// The machine of an example, by the name of its folder.
     pub fn named(name: &str) -> Option<Self> {

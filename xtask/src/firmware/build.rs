@@ -21,6 +21,9 @@ const PROGRAM_VARIABLE: &str = "CONVRNN_PROGRAM";
 /// Programs of an example whose release build must not link, with the name that the linker must miss.
 pub const WRONG: [(&str, &str); 2] = [("panicking", PANIC_SYMBOL), ("allocating", HEAP_SYMBOL)];
 
+/// The program that computes collections of programs; a feature of that name gives it memory and arithmetic for all.
+const CONFORMANCE: &str = "conformance";
+
 /// One program of an example.
 pub struct Firmware<'a> {
     /// The machine.
@@ -100,6 +103,9 @@ impl Firmware<'_> {
             .arg("--target-dir")
             .arg(checkout::firmware_target(board.name))
             .env_remove(PROGRAM_VARIABLE);
+        if self.program == CONFORMANCE {
+            command.args(["--features", CONFORMANCE]);
+        }
         if let Some(network) = self.network {
             let path = std::path::absolute(network).with_context(|| format!("no path to {}", network.display()))?;
             if !path.is_file() {

@@ -23,19 +23,25 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The command that runs an image; it waits for a connection to the port.
 pub fn command(board: Board, image: &Path, port: u16) -> Command {
-    with_serial(board, image, &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on"))
+    with_serial(board, image, &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on"), "")
 }
 
 /// The command that runs an image whose serial line leads nowhere.
 pub fn silent(board: Board, image: &Path) -> Command {
-    with_serial(board, image, "null")
+    with_serial(board, image, "null", "")
 }
 
-fn with_serial(board: Board, image: &Path, serial: &str) -> Command {
+/// The same with the path of a file as the image's command line.
+pub fn with_file(board: Board, image: &Path, file: &Path) -> Command {
+    // A comma would begin another option.
+    with_serial(board, image, "null", &format!(",arg={}", file.display().to_string().replace(',', ",,")))
+}
+
+fn with_serial(board: Board, image: &Path, serial: &str, argument: &str) -> Command {
     let mut command = Command::new("qemu-system-arm");
     command
         .args(["-machine", board.name, "-display", "none", "-monitor", "none", "-icount", INSTRUCTION_CLOCK])
-        .args(["-semihosting-config", "enable=on,target=native"])
+        .args(["-semihosting-config", &format!("enable=on,target=native{argument}")])
         .args(["-serial", serial])
         .arg("-kernel")
         .arg(image);

@@ -10,7 +10,7 @@ use std::{
 use super::board::Board;
 use crate::{checkout, process};
 
-/// A compiler and cargo that can build for a machine.
+/// A compiler and cargo that can build for a kind of processor.
 pub struct Toolchain {
     target: &'static str,
     rustc: PathBuf,
@@ -34,34 +34,42 @@ impl Toolchain {
     /// The user's choice, else the one on `PATH`, else the distribution's; an installed core library before one to
     /// build.
     pub fn find(board: Board) -> Option<Self> {
+        Self::for_target(board.target)
+    }
+
+    /// As [`Toolchain::find`], for a kind of processor by the compiler's name.
+    pub fn for_target(target: &'static str) -> Option<Self> {
         let in_folder = |folder: PathBuf| (folder.join("rustc"), folder.join("cargo"));
         let candidates = match std::env::var_os(Self::CHOICE) {
             Some(folder) => vec![in_folder(folder.into())],
             None => vec![("rustc".into(), "cargo".into()), in_folder("/usr/bin".into())],
         };
-        let installed = candidates.iter().find_map(|(rustc, cargo)| Self::with_installed_core(board, rustc, cargo));
-        installed.or_else(|| candidates.iter().find_map(|(rustc, cargo)| Self::with_core_source(board, rustc, cargo)))
+        let installed = candidates.iter().find_map(|(rustc, cargo)| Self::with_installed_core(target, rustc, cargo));
+        installed.or_else(|| candidates.iter().find_map(|(rustc, cargo)| Self::with_core_source(target, rustc, cargo)))
     }
 
-    fn with_installed_core(board: Board, rustc: &Path, cargo: &Path) -> Option<Self> {
-        let folder = answer(rustc, &["--print", "target-libdir", "--target", board.target])?;
+    fn with_installed_core(target: &'static str, rustc: &Path, cargo: &Path) -> Option<Self> {
+        let folder = answer(rustc, &["--print", "target-libdir", "--target", target])?;
         let has_core = Path::new(&folder).read_dir().ok()?.flatten().any(|entry| {
             let name = entry.file_name();
             name.to_string_lossy().starts_with("libcore-")
         });
-        has_core.then(|| Self::new(board, rustc, cargo, Core::Installed)).flatten()
+        has_core.then(|| Self::new(target, rustc, cargo, Core::Installed)).flatten()
     }
 
-    fn with_core_source(board: Board, rustc: &Path, cargo: &Path) -> Option<Self> {
+    fn with_core_source(target: &'static str, rustc: &Path, cargo: &Path) -> Option<Self> {
         let root = answer(rustc, &["--print", "sysroot"])?;
         let source = Path::new(&root).join("lib/rustlib/src/rust/library/core/Cargo.toml");
-        source.is_file().then(|| Self::new(board, rustc, cargo, Core::Built { linker: linker(&root) })).flatten()
+        source
+            .is_file()
+            .then(|| Self::new(target, rustc, cargo, Core::Built { linker: linker(&root, target) }))
+            .flatten()
     }
 
-    fn new(board: Board, rustc: &Path, cargo: &Path, core: Core) -> Option<Self> {
+    fn new(target: &'static str, rustc: &Path, cargo: &Path, core: Core) -> Option<Self> {
         let version = answer(rustc, &["--version"])?;
         answer(cargo, &["--version"])?;
-        Some(Self { target: board.target, rustc: rustc.into(), cargo: cargo.into(), version, core })
+        Some(Self { target, rustc: rustc.into(), cargo: cargo.into(), version, core })
     }
 
     /// A cargo command in `folder`, without its arguments.
@@ -96,7 +104,8 @@ impl fmt::Display for Toolchain {
 }
 
 /// The target's linker is `rust-lld`, which a distribution's compiler may lack: then that of the compiler on `PATH`.
-fn linker(compiler_root: &str) -> Option<PathBuf> {
+fn linker(compiler_root: &str, target: &str) -> Option<PathBuf> {
+    let plain = if target.starts_with("wasm") { "wasm-ld" } else { "ld.lld" };
     let own = |root: &str| {
         let host = Path::new(root).join("lib/rustlib").join(env_host()?).join("bin/rust-lld");
         host.is_file().then_some(host)
@@ -104,7 +113,7 @@ fn linker(compiler_root: &str) -> Option<PathBuf> {
     if own(compiler_root).is_some() || process::find("rust-lld").is_some() {
         return None;
     }
-    answer("rustc", &["--print", "sysroot"]).and_then(|root| own(&root)).or_else(|| process::find("ld.lld"))
+    answer("rustc", &["--print", "sysroot"]).and_then(|root| own(&root)).or_else(|| process::find(plain))
 }
 
 /// The host's target name.

@@ -1,11 +1,17 @@
 //! The Cortex-M55: its kernels against the portable ones, operation by operation, and the network's bits against the host's.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::{Board, Toolchain, build::Firmware, image::Image, qemu, say, stream, stream::Stream};
-use crate::{checkout, process};
+use super::{
+    Board, Toolchain,
+    conformance::{self, Collection},
+    image::Image,
+    say,
+    stream::{self, Stream},
+};
+use crate::checkout;
 
 const BOARD: Board = Board::CORTEX_M55;
 
@@ -41,24 +47,13 @@ pub fn check() -> Result<()> {
     let whole = checkout::firmware_target("programs").join("whole.toml");
     fs::write(&whole, WHOLE).with_context(|| format!("cannot write {}", whole.display()))?;
     programs.push(stream::write_untrained(&whole.to_string_lossy(), "whole", BOARD)?);
-    for program in &programs {
-        compare(program)?;
-    }
-    say(&format!("{}: the kernels give the portable ones' bytes in {} networks", BOARD.processor, programs.len()));
+    let outcome = Collection::of(BOARD.packed_for, &programs)?.run(BOARD, &conformance::image(BOARD)?)?;
+    say(&format!("{}: the kernels give the host's bits in whole networks: {outcome}", BOARD.processor));
     for program in programs.iter().take(2) {
         let image = Stream::build(BOARD, program)?;
         Stream { board: BOARD, program, trace: None, images: IMAGES, damage: None }.run(&image)?;
         say(&format!("{}: {}", BOARD.processor, Image::read(&image)?.size()?));
     }
     say(&format!("{}: {} networks give the host's bits, no panic and no heap in the images", BOARD.processor, 2));
-    Ok(())
-}
-
-/// Fails unless all operations of a program give the same bytes by both kinds of kernels.
-fn compare(program: &Path) -> Result<()> {
-    let image = Firmware { board: BOARD, program: "compare", network: Some(program) }.release()?;
-    let ended = process::output(&mut qemu::silent(BOARD, &image))?;
-    let text = String::from_utf8_lossy(&ended.stdout);
-    ensure!(ended.status.success(), "{}: the kernels differ from the portable ones: {text}", program.display());
     Ok(())
 }

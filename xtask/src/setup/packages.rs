@@ -1,11 +1,11 @@
-//! Programs of the distribution: a C++ compiler for libtorch's bindings, QEMU, and a compiler for the Cortex-M4.
+//! Programs of the distribution: a C++ compiler for libtorch's bindings, QEMU, Node, and a compiler for firmware.
 
 use std::process::Command;
 
 use anyhow::Result;
 
 use crate::{
-    firmware::{Board, Toolchain},
+    firmware::{Board, Toolchain, simd},
     process,
 };
 
@@ -17,6 +17,8 @@ struct Need {
 
 const CPP_COMPILER: Need = Need { packages: &["g++"], purpose: "building the trainer" };
 const QEMU: Need = Need { packages: &["qemu-system-arm"], purpose: "running firmware" };
+const QEMU_USER: Need = Need { packages: &["qemu-user"], purpose: "running the kernels for AArch64" };
+const NODE: Need = Need { packages: &["nodejs"], purpose: "running the kernels for WebAssembly" };
 const FIRMWARE_COMPILER: Need =
     Need { packages: &["rustc-web", "cargo-web", "rust-web-src"], purpose: "building firmware" };
 
@@ -29,8 +31,13 @@ pub fn ensure() -> Result<()> {
     if process::find("qemu-system-arm").is_none() {
         needs.push(QEMU);
     }
-    let can_build = |board: &Board| Toolchain::find(*board).is_some() || add_rustup_target(*board);
-    if Board::ALL.iter().filter(|board| !can_build(board)).count() > 0 {
+    for (program, need) in [(simd::AARCH64.host, QEMU_USER), (simd::WASM.host, NODE)] {
+        if process::find(program).is_none() {
+            needs.push(need);
+        }
+    }
+    let can_build = |target: &&'static str| Toolchain::for_target(target).is_some() || add_rustup_target(target);
+    if targets().iter().filter(|target| !can_build(target)).count() > 0 {
         needs.push(FIRMWARE_COMPILER);
     }
     if !needs.is_empty() {
@@ -41,20 +48,34 @@ pub fn ensure() -> Result<()> {
             eprintln!("firmware compiler for the {}: {toolchain}", board.processor);
         }
     }
+    for machine in [simd::AARCH64, simd::WASM] {
+        if let Some(toolchain) = Toolchain::for_target(machine.target) {
+            eprintln!("compiler for {}: {toolchain}", machine.processor);
+        }
+    }
     if let Some(qemu) = process::find("qemu-system-arm") {
         eprintln!("QEMU: {}", qemu.display());
     }
     Ok(())
 }
 
+/// All that something is built for which is no host of cargo.
+fn targets() -> Vec<&'static str> {
+    let mut targets: Vec<&str> = Board::ALL.iter().map(|board| board.target).collect();
+    targets.extend([simd::AARCH64.target, simd::WASM.target]);
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
 /// Asks rustup for the prebuilt core library; false where there is no rustup or nothing to fetch from.
-fn add_rustup_target(board: Board) -> bool {
+fn add_rustup_target(target: &'static str) -> bool {
     if process::find("rustup").is_none() {
         return false;
     }
-    eprintln!("asking rustup for the target {}", board.target);
-    let added = process::answer(Command::new("rustup").args(["target", "add", board.target]));
-    added.is_some() && Toolchain::find(board).is_some()
+    eprintln!("asking rustup for the target {target}");
+    let added = process::answer(Command::new("rustup").args(["target", "add", target]));
+    added.is_some() && Toolchain::for_target(target).is_some()
 }
 
 fn install(needs: &[Need]) {
@@ -90,7 +111,7 @@ fn leave_out(needs: &[Need], reason: &str) {
         let quote = if reason.contains('`') { "`" } else { "" };
         eprintln!("left out: {} ({reason} {}{quote})", need.purpose, need.packages.join(" "));
         if need.packages == FIRMWARE_COMPILER.packages {
-            eprintln!("          or `rustup target add {}`", Board::ALL.map(|board| board.target).join(" "));
+            eprintln!("          or `rustup target add {}`", targets().join(" "));
         }
     }
 }

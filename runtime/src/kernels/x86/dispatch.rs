@@ -1,36 +1,22 @@
-//! One text for both widths of vectors, compiled for the instructions of each.
+//! Kernels over vectors, compiled for both widths.
 
-use super::floats::Floats;
-use super::integers::Integers;
 use super::level::{Available, Level};
+use crate::kernels::vectors::machine::{Kernel, Machine};
 use core::arch::x86_64::{__m256, __m256i, __m512, __m512i};
 
-/// Most lanes of any vector.
-pub(super) const MOST_LANES: usize = 16;
-
-/// Work that can be done with vectors of either width.
-#[allow(unsafe_code)]
-pub(super) trait Kernel {
-    /// Does it. To be `#[inline(always)]`, and all that it calls: only so is it compiled for the
-    /// instructions.
-    ///
-    /// # Safety
-    /// The processor has the instructions of the vectors.
-    unsafe fn run<I: Integers, F: Floats>(self);
-}
-
-/// Does the work; false without vectors, and then nothing is done.
-#[inline(always)]
-#[allow(unsafe_code)]
-pub(super) fn dispatch(level: Available, kernel: impl Kernel) -> bool {
-    match level.get() {
-        Level::Portable => return false,
-        // SAFETY: the level is available.
-        Level::Avx2 => unsafe { avx2(kernel) },
-        // SAFETY: likewise.
-        Level::Avx512Vnni => unsafe { avx512(kernel) },
+impl Machine for Available {
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn dispatch(self, kernel: impl Kernel) -> bool {
+        match self.get() {
+            Level::Portable => return false,
+            // SAFETY: the level is available.
+            Level::Avx2 => unsafe { avx2(kernel) },
+            // SAFETY: likewise.
+            Level::Avx512Vnni => unsafe { avx512(kernel) },
+        }
+        true
     }
-    true
 }
 
 /// # Safety

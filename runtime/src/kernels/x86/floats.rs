@@ -1,76 +1,7 @@
 //! Vectors of f32, of 8 with AVX2 and FMA or of 16 with AVX-512.
-//!
-//! Every method is inlined into a kernel that is compiled for the instructions; to call one, the
-//! processor must have them.
 
+use crate::kernels::vectors::floats::Floats;
 use core::arch::x86_64::*;
-
-/// A vector of f32.
-#[allow(unsafe_code)]
-pub(super) trait Floats: Copy {
-    /// Elements.
-    const LANES: usize;
-
-    /// The same number in every lane.
-    ///
-    /// # Safety
-    /// The processor has the instructions; as for all methods.
-    unsafe fn splat(value: f32) -> Self;
-
-    /// # Safety
-    /// [`Self::LANES`] numbers from `source` on are readable.
-    unsafe fn load(source: *const f32) -> Self;
-
-    /// # Safety
-    /// [`Self::LANES`] numbers from `target` on are writable.
-    unsafe fn store(self, target: *mut f32);
-
-    /// `self * factor + term`, rounded once.
-    ///
-    /// # Safety
-    /// As of [`Self::splat`].
-    unsafe fn multiply_add(self, factor: Self, term: Self) -> Self;
-
-    /// # Safety
-    /// As of [`Self::splat`].
-    unsafe fn add(self, other: Self) -> Self;
-
-    /// # Safety
-    /// As of [`Self::splat`].
-    unsafe fn subtract(self, other: Self) -> Self;
-
-    /// # Safety
-    /// As of [`Self::splat`].
-    unsafe fn multiply(self, other: Self) -> Self;
-
-    /// # Safety
-    /// As of [`Self::splat`].
-    unsafe fn divide(self, other: Self) -> Self;
-
-    /// The larger one; `other` where `self` is no number.
-    ///
-    /// # Safety
-    /// As of [`Self::splat`].
-    unsafe fn maximum(self, other: Self) -> Self;
-
-    /// The smaller one; `other` where `self` is no number.
-    ///
-    /// # Safety
-    /// As of [`Self::splat`].
-    unsafe fn minimum(self, other: Self) -> Self;
-
-    /// The nearest whole number `n`, and `2^n`, for -126 <= n <= 127.
-    ///
-    /// # Safety
-    /// As of [`Self::splat`].
-    unsafe fn round_to_power(self) -> (Self, Self);
-
-    /// `self` where it is above zero, else `other`.
-    ///
-    /// # Safety
-    /// As of [`Self::splat`].
-    unsafe fn if_positive_else(self, other: Self) -> Self;
-}
 
 /// The methods that are one intrinsic of a width.
 macro_rules! one_intrinsic {
@@ -171,26 +102,6 @@ impl Floats for __m512 {
         unsafe {
             let is_positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self, _mm512_setzero_ps());
             _mm512_mask_blend_ps(is_positive, other, self)
-        }
-    }
-}
-
-/// Writes the first `count` lanes.
-///
-/// # Safety
-/// The processor has the instructions, and `count` numbers from `target` on are writable, or
-/// [`Floats::LANES`] if that is less.
-#[inline(always)]
-#[allow(unsafe_code)]
-pub(super) unsafe fn store_first<F: Floats>(values: F, target: *mut f32, count: usize) {
-    // SAFETY: the array has as many lanes as the widest vector; the rest is the caller's promise.
-    unsafe {
-        if count >= F::LANES {
-            values.store(target);
-        } else {
-            let mut lanes = [0.0; 16];
-            values.store(lanes.as_mut_ptr());
-            core::ptr::copy_nonoverlapping(lanes.as_ptr(), target, count);
         }
     }
 }

@@ -12,13 +12,10 @@
 //! sums wrap at 32 bits, as the definition's do, and no product or sum of four products can.
 
 use super::super::avx512::{LANES, Narrow, load, rescale};
-use super::band::{Band, Extent, Kept, for_each};
-use super::integer::Scale;
-use super::job::{Job, OUTPUT_TILE};
+use crate::kernels::vectors::convolution::band::{Band, Extent, Kept, for_each};
+use crate::kernels::vectors::convolution::job::{CHANNEL_TILE, Job, OUTPUT_TILE};
+use crate::kernels::vectors::convolution::scale::Scale;
 use core::arch::x86_64::*;
-
-/// Input channels of one product.
-pub(super) const CHANNEL_TILE: usize = 4;
 
 /// Bytes of the weights of one tile of output channels and one tile of input channels.
 const STEP: usize = OUTPUT_TILE * CHANNEL_TILE;
@@ -32,6 +29,19 @@ const SMALL: usize = 16 << 10;
 
 /// Kept values of the larger scratch, which costs time to enter.
 const LARGE: usize = 96 << 10;
+
+/// 128 more, so that no value is negative; the sums are put right.
+impl Kept<i8> for u8 {
+    #[inline(always)]
+    fn keep(value: i8, _zero_point: i32) -> Self {
+        value as u8 ^ 0x80
+    }
+
+    #[inline(always)]
+    fn nothing(zero_point: i32) -> Self {
+        zero_point as u8 ^ 0x80
+    }
+}
 
 /// Computes a convolution. Gives whether the scratch is large enough; if not, nothing is done.
 ///
@@ -79,7 +89,7 @@ unsafe fn by_bands<Y: Narrow, const LENGTH: usize>(
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 #[allow(unsafe_code)]
 unsafe fn convolve<Y: Narrow>(job: &Job<'_, i8>, band: &Band<'_, u8>, scale: &Scale<'_>, output: *mut Y) {
-    let tiles = job.tiles();
+    let tiles = job.outputs.div_ceil(OUTPUT_TILE);
     let groups = tiles.div_ceil(MOST_TILES);
     let mut tile = 0;
     for group in 0..groups {

@@ -5,10 +5,9 @@
 //! output channel has two sums in neighbouring lanes, which are added at the end.
 
 use super::super::avx2::{LANES, Narrow, load, rescale};
-use super::band::{Band, Extent, for_each};
-use super::bytes::CHANNEL_TILE;
-use super::integer::Scale;
-use super::job::{Job, OUTPUT_TILE};
+use crate::kernels::vectors::convolution::band::{Band, Extent, Kept, for_each};
+use crate::kernels::vectors::convolution::job::{CHANNEL_TILE, Job, OUTPUT_TILE};
+use crate::kernels::vectors::convolution::scale::Scale;
 use core::arch::x86_64::*;
 
 /// Bytes of the weights of one tile of output channels and one tile of input channels.
@@ -22,6 +21,19 @@ const SMALL: usize = 8 << 10;
 
 /// Kept values of the larger scratch, which costs time to enter.
 const LARGE: usize = 48 << 10;
+
+/// The zero point taken off.
+impl Kept<i8> for i16 {
+    #[inline(always)]
+    fn keep(value: i8, zero_point: i32) -> Self {
+        i16::from(value).wrapping_sub(zero_point as i16)
+    }
+
+    #[inline(always)]
+    fn nothing(_zero_point: i32) -> Self {
+        0
+    }
+}
 
 /// Computes a convolution. Gives whether the scratch is large enough; if not, nothing is done.
 ///
