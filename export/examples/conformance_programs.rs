@@ -1,6 +1,6 @@
-//! Writes a collection of device programs for `firmware-examples/conformance`, and says what computing all of them gives:
-//! for each program a line with its index, its checksum and what it is, and at the end the number of programs and the
-//! checksum of all. The machine's own kernels compute every operation too and are compared.
+//! Writes a collection of device programs for `firmware-examples/conformance`, and says what computing all of them
+//! gives: for each program a line with its index, its checksum and what it is, and at the end the number of programs and
+//! the checksum of all. The machine's own kernels compute every operation too and are compared.
 //!
 //! ```text
 //! cargo run -p convrnn-export --example conformance_programs -- TARGET FIRST-SEED COUNT FILE [f32]
@@ -19,8 +19,8 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::Path;
 
-const USAGE: &str = "usage: conformance_programs rows|portable|cortex-m4|cortex-m55|x86-64 FIRST-SEED COUNT FILE [f32]\n   \
-                     or: conformance_programs of FILE PROGRAM.crnn ...\n   \
+const USAGE: &str = "usage: conformance_programs rows|portable|cortex-m4|cortex-m55|x86-64 FIRST-SEED COUNT FILE \
+                     [f32]\n   or: conformance_programs of FILE PROGRAM.crnn ...\n   \
                      or: conformance_programs steps PROGRAM.crnn";
 
 /// A program with what it is.

@@ -69,8 +69,8 @@ impl Collection {
         Ok(Self { path, expected })
     }
 
-    /// Runs all programs on a machine; says how many there were and their checksum. Fails at the first program that gives
-    /// anything but what it gives the host.
+    /// Runs all programs on a machine; says how many there were and their checksum. Fails at the first program that
+    /// gives anything but what it gives the host.
     pub fn run(&self, board: Board, image: &Path) -> Result<String> {
         let ended = process::output(&mut qemu::with_file(board, image, &self.path))?;
         let text = String::from_utf8_lossy(&ended.stdout);
