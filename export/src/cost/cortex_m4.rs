@@ -148,7 +148,8 @@ fn by_pairs_of_windows(convolution: &Convolution) -> Counts {
         let [_, rows, _] = convolution.rows.span(row);
         let mut column = 0;
         while column < convolution.width {
-            let ([left, columns, right], next) = (convolution.columns.span(column), convolution.columns.span(column + 1));
+            let ([left, columns, right], next) =
+                (convolution.columns.span(column), convolution.columns.span(column + 1));
             let is_pair = next == [left, columns, right] && column + 1 < convolution.width;
             let [windows, runs, values] = match is_pair {
                 true => ["pairs of windows", "rows of pairs", "values of pairs"],

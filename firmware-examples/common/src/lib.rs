@@ -6,6 +6,7 @@
 #![no_std]
 
 pub mod device;
+#[cfg(not(feature = "mps2-an521"))]
 pub mod external;
 mod heap;
 pub mod host_file;

@@ -11,8 +11,8 @@ pub struct Board {
     pub processor: &'static str,
     /// What programs are packed for, as `convrnn-export program --target` says it.
     pub packed_for: &'static str,
-    /// Where the memory begins that programs can be loaded into from outside.
-    pub external: usize,
+    /// Where the memory begins that programs can be loaded into from outside, if the machine has such.
+    pub external: Option<usize>,
 }
 
 impl Board {
@@ -22,12 +22,11 @@ impl Board {
         target: "thumbv7em-none-eabihf",
         processor: "Cortex-M4",
         packed_for: "cortex-m4",
-        external: 0x2100_0000,
+        external: Some(0x2100_0000),
     };
 
     /// Cortex-M7 with a floating-point unit: the Cortex-M4's programs and kernels.
-    pub const CORTEX_M7: Self =
-        Self { name: "mps2-an500", target: "thumbv7em-none-eabihf", processor: "Cortex-M7", packed_for: "cortex-m4" };
+    pub const CORTEX_M7: Self = Self { name: "mps2-an500", processor: "Cortex-M7", ..Self::CORTEX_M4 };
 
     /// Cortex-M55 with the M-profile vector extension.
     pub const CORTEX_M55: Self = Self {
@@ -35,7 +34,7 @@ impl Board {
         target: "thumbv8m.main-none-eabihf",
         processor: "Cortex-M55",
         packed_for: "cortex-m55",
-        external: 0x7000_0000,
+        external: Some(0x7000_0000),
     };
 
     /// Two Cortex-M33 without floating point.
@@ -44,6 +43,7 @@ impl Board {
         target: "thumbv8m.main-none-eabi",
         processor: "two Cortex-M33",
         packed_for: "portable",
+        external: None,
     };
 
     /// All of them; the first is the one that set-up, demo and most checks use.

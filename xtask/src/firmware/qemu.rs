@@ -52,7 +52,8 @@ fn with_serial(board: Board, image: &Path, serial: &str, argument: &str) -> Comm
 /// `firmware-examples/common/src/external.rs`.
 pub fn load(command: &mut Command, board: Board, program: &Path) -> Result<()> {
     let length = program.metadata().with_context(|| format!("cannot read {}", program.display()))?.len();
-    let (length_at, program_at) = (board.external, board.external + 16);
+    let Some(length_at) = board.external else { bail!("{} has no memory to load programs into", board.name) };
+    let program_at = length_at + 16;
     // In QEMU's options a comma is written twice.
     let path = std::path::absolute(program)?.to_string_lossy().replace(',', ",,");
     command.arg("-device").arg(format!("loader,addr={length_at:#x},data={length:#x},data-len=4"));
