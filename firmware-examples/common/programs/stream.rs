@@ -32,7 +32,8 @@ const _: () = assert_fits(PROGRAM, memory::RAM_BYTES - RESERVED_BYTES);
 const ARENA_BYTES: usize = arena_length(PROGRAM);
 
 /// The kernels that the program needs; no others come into the image.
-const KERNELS: Tailored<{ Uses::of(PROGRAM).bits() }> = tailored(PROGRAM);
+const KERNELS: Tailored<USES> = tailored::<USES>(PROGRAM);
+const USES: u64 = Uses::of(PROGRAM).bits();
 
 /// Longest framed request: the largest frame in one piece.
 const RECEIVE_BYTES: usize = framed_length(MESSAGE_OVERHEAD + STAGED_BYTES);
