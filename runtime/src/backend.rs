@@ -1,5 +1,6 @@
 //! Who computes the operations.
 
+mod tailored;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -23,6 +24,8 @@ mod helium;
 
 #[cfg(all(feature = "cortex-m55", target_arch = "arm"))]
 pub use helium::Helium;
+
+pub use tailored::Tailored;
 
 use crate::kernels;
 use crate::task::Task;

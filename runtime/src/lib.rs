@@ -35,6 +35,7 @@ pub mod session;
 pub mod skipping;
 pub mod snapshot;
 pub mod task;
+pub mod uses;
 pub mod view;
 
 pub use arena::Arena;
@@ -51,4 +52,5 @@ pub use session::{LayerProgress, Session};
 pub use skipping::Work;
 pub use snapshot::SnapshotError;
 pub use task::Task;
+pub use uses::Uses;
 pub use view::{LengthError, Logits, Tensor};

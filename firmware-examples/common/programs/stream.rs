@@ -5,14 +5,14 @@
 #![no_main]
 
 use convrnn_runtime::{
-    Arena, Session, arena_length, assert_fits, include_program,
+    Arena, Session, Uses, arena_length, assert_fits, include_program,
     protocol::{MESSAGE_OVERHEAD, framed_length},
 };
 use cortex_m_rt::entry;
 use firmware::{
     device::{Device, STAGED_BYTES},
     line::Line,
-    machine::KERNELS,
+    machine::{Tailored, tailored},
     memory,
     outbox::Outbox,
     serial, tick,
@@ -30,6 +30,10 @@ const RESERVED_BYTES: usize = 32 * 1024;
 // A program that needs more working memory than the part can give stops the build here.
 const _: () = assert_fits(PROGRAM, memory::RAM_BYTES - RESERVED_BYTES);
 const ARENA_BYTES: usize = arena_length(PROGRAM);
+
+/// The kernels that the program needs; no others come into the image.
+const KERNELS: Tailored<USES> = tailored::<USES>(PROGRAM);
+const USES: u64 = Uses::of(PROGRAM).bits();
 
 /// Longest framed request: the largest frame in one piece.
 const RECEIVE_BYTES: usize = framed_length(MESSAGE_OVERHEAD + STAGED_BYTES);

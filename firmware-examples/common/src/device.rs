@@ -6,15 +6,11 @@
 //! same bits, whatever the timing was.
 
 use convrnn_runtime::{
-    Frame, FrameError, Session,
+    Backend, Frame, FrameError, Session,
     protocol::{Answer, ErrorKind, ProgramInfo, Report, Request, Scores, StepResult},
 };
 
-use crate::{
-    machine::{CORE_HZ, Kernels},
-    outbox::Outbox,
-    tick,
-};
+use crate::{machine::CORE_HZ, outbox::Outbox, tick};
 
 /// Largest frame that can be sent in pieces.
 pub const STAGED_BYTES: usize = 4096;
@@ -55,8 +51,8 @@ pub enum Reply {
 }
 
 /// A network at work.
-pub struct Device<'program, 'memory> {
-    session: Session<'program, 'memory, Kernels>,
+pub struct Device<'program, 'memory, B: Backend> {
+    session: Session<'program, 'memory, B>,
     staged: &'memory mut [u8; STAGED_BYTES],
     presentation: Option<Presentation>,
     steps: u32,
@@ -64,9 +60,9 @@ pub struct Device<'program, 'memory> {
     longest_step: u32,
 }
 
-impl<'program, 'memory> Device<'program, 'memory> {
+impl<'program, 'memory, B: Backend> Device<'program, 'memory, B> {
     /// A device at rest.
-    pub fn new(session: Session<'program, 'memory, Kernels>, staged: &'memory mut [u8; STAGED_BYTES]) -> Self {
+    pub fn new(session: Session<'program, 'memory, B>, staged: &'memory mut [u8; STAGED_BYTES]) -> Self {
         Self { session, staged, presentation: None, steps: 0, missed: 0, longest_step: 0 }
     }
 
@@ -166,7 +162,7 @@ impl<'program, 'memory> Device<'program, 'memory> {
 }
 
 /// Bytes of a frame of raw pixels.
-fn frame_length(session: &Session<'_, '_, Kernels>) -> usize {
+fn frame_length<B: Backend>(session: &Session<'_, '_, B>) -> usize {
     let program = session.program();
     let frame = program.buffer(program.prelude().frame_buffer);
     frame.map_or(0, |frame| frame.elements())

@@ -1,7 +1,7 @@
 //! The host's end of the device: requests in, answers out, whenever no step is being computed.
 
 use convrnn_runtime::{
-    LoadError,
+    Backend, LoadError,
     protocol::{Answer, Decoder, ErrorKind, ProgramInfo, Report, Request},
 };
 
@@ -29,7 +29,7 @@ impl<'memory> Line<'memory> {
     }
 
     /// Sends and takes a piece; sleeps until the next interrupt if there was nothing to do.
-    pub fn serve(&mut self, device: &mut Result<Device<'_, '_>, LoadError>) {
+    pub fn serve<B: Backend>(&mut self, device: &mut Result<Device<'_, '_, B>, LoadError>) {
         self.outbox.send_waiting();
         let mut piece = [0; PIECE_BYTES];
         let count = serial::receive(&mut piece);
@@ -47,7 +47,7 @@ impl<'memory> Line<'memory> {
         }
     }
 
-    fn answer(&mut self, device: &Result<Device<'_, '_>, LoadError>, reply: Reply) {
+    fn answer<B: Backend>(&mut self, device: &Result<Device<'_, '_, B>, LoadError>, reply: Reply) {
         let answer = match (reply, device) {
             (Reply::Program, Ok(device)) => {
                 Answer::Program(ProgramInfo { receive_buffer: self.receive_bytes, ..device.program() })

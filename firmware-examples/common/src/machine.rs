@@ -8,6 +8,14 @@ mod numbers {
     /// The kernels; those of Cortex-M4 and M7 are the portable ones with their instructions in the inner loops.
     pub const KERNELS: Kernels = convrnn_runtime::Portable;
 
+    /// Computes the operations of one program; other kernels are left out of the image.
+    pub type Tailored<const USES: u64> = convrnn_runtime::backend::Tailored<USES>;
+
+    /// The kernels for one program.
+    pub const fn tailored<const USES: u64>(program: &[u8]) -> Tailored<USES> {
+        Tailored::new(program)
+    }
+
     /// Clock of the core, of SysTick and of the UARTs in Hz.
     pub const CORE_HZ: u32 = 25_000_000;
 
@@ -28,6 +36,14 @@ mod numbers {
 
     /// The kernels.
     pub const KERNELS: Kernels = convrnn_runtime::Helium::new();
+
+    /// Computes the operations of one program, as those of any other.
+    pub type Tailored<const USES: u64> = Kernels;
+
+    /// The kernels for one program.
+    pub const fn tailored<const USES: u64>(_program: &[u8]) -> Tailored<USES> {
+        KERNELS
+    }
 
     /// Clock of the core, of SysTick and of the UARTs in Hz.
     pub const CORE_HZ: u32 = 32_000_000;

@@ -39,7 +39,7 @@ pub use packing::{Packing, PackingKind};
 pub use prelude::{Numerics, Plan, Prelude, Skipping, arena_length, assert_fits, is_program};
 pub use program::Program;
 pub use record::Record;
-pub use section::{SectionKind, SectionRecord};
+pub use section::{SectionKind, SectionRecord, section_start};
 pub use tables::{LayerRecord, NameReference, OperandRecord, ResizeEntry, StateKind, StateRecord, TapRecord};
 
 /// First four bytes of a program.

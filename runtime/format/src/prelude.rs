@@ -98,22 +98,22 @@ byte_enumeration! {
     }
 }
 
-const ARENA_LENGTH_OFFSET: usize = 16;
-
 /// The arena length a program asks for, in bytes, readable at compile time; 0 for bytes too short
 /// to be a program.
 pub const fn arena_length(program: &[u8]) -> usize {
     if program.len() < Prelude::STRIDE {
         return 0;
     }
-    word(program, ARENA_LENGTH_OFFSET) as usize
+    Prelude::at(program, 0).arena_length as usize
 }
 
 /// Whether bytes start like a program of this format version.
 pub const fn is_program(program: &[u8]) -> bool {
-    program.len() >= Prelude::STRIDE
-        && word(program, 0) == u32::from_le_bytes(MAGIC)
-        && (word(program, 4) & 0xffff) as u16 == FORMAT_VERSION
+    if program.len() < Prelude::STRIDE {
+        return false;
+    }
+    let prelude = Prelude::at(program, 0);
+    prelude.magic == u32::from_le_bytes(MAGIC) && prelude.format_version == FORMAT_VERSION
 }
 
 /// For constant evaluation: stops the build when bytes are not a program of this version or when
@@ -121,8 +121,4 @@ pub const fn is_program(program: &[u8]) -> bool {
 pub const fn assert_fits(program: &[u8], arena: usize) {
     assert!(is_program(program), "these bytes are not a convrnn device program of this format version");
     assert!(arena_length(program) <= arena, "the program does not fit: its working memory is larger than the arena");
-}
-
-const fn word(bytes: &[u8], offset: usize) -> u32 {
-    u32::from_le_bytes([bytes[offset], bytes[offset + 1], bytes[offset + 2], bytes[offset + 3]])
 }

@@ -31,6 +31,26 @@ macro_rules! number_fields {
 
 number_fields!(u8, u16, u32, u64, i32, f32);
 
+/// Numbers at an offset, for constant evaluation: past the end the build stops.
+pub mod constant {
+    macro_rules! readers {
+        ($($number:ident),*) => {$(
+            /// Little endian.
+            pub const fn $number(bytes: &[u8], offset: usize) -> $number {
+                let mut own = [0; size_of::<$number>()];
+                let mut index = 0;
+                while index < own.len() {
+                    own[index] = bytes[offset + index];
+                    index += 1;
+                }
+                <$number>::from_le_bytes(own)
+            }
+        )*};
+    }
+
+    readers!(u8, u16, u32, u64, i32, f32);
+}
+
 /// A record of fixed stride.
 pub trait Record: Sized + Copy {
     /// Distance from one record to the next.
@@ -46,7 +66,7 @@ pub trait Record: Sized + Copy {
 #[macro_export]
 macro_rules! record {
     ($(#[$doc:meta])* $name:ident, stride $stride:literal {
-        $($(#[$field_doc:meta])* $field:ident: $kind:ty = $offset:literal,)*
+        $($(#[$field_doc:meta])* $field:ident: $kind:ident = $offset:literal,)*
     }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -68,6 +88,13 @@ macro_rules! record {
                 bytes.fill(0);
                 $($crate::record::Field::write(self.$field, bytes, $offset)?;)*
                 Some(())
+            }
+        }
+
+        impl $name {
+            /// For constant evaluation: the record at an offset; bytes that are too short stop the build.
+            pub const fn at(bytes: &[u8], offset: usize) -> Self {
+                Self { $($field: $crate::record::constant::$kind(bytes, offset + $offset),)* }
             }
         }
 

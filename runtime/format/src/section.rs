@@ -1,5 +1,7 @@
 //! The section table.
 
+use crate::prelude::Prelude;
+use crate::record::Record;
 use crate::{byte_enumeration, record};
 
 record! {
@@ -72,4 +74,18 @@ impl SectionKind {
             SectionKind::Metadata => "metadata",
         }
     }
+}
+
+/// For constant evaluation: where a section of a program starts. Bytes that are no program stop the build.
+pub const fn section_start(program: &[u8], kind: SectionKind) -> usize {
+    let prelude = Prelude::at(program, 0);
+    let mut index = 0;
+    while index < prelude.section_count as usize {
+        let record = SectionRecord::at(program, prelude.section_table as usize + index * SectionRecord::STRIDE);
+        if record.kind == kind.to_byte() {
+            return record.offset as usize;
+        }
+        index += 1;
+    }
+    panic!("the program lacks a section: export it again")
 }

@@ -32,10 +32,15 @@ enum Map<'a> {
 
 /// With `u = x - z`, or the table of x: `s = first(u0 * u1) + second(u2 * u3)`;
 /// `saturate(table(saturate16(s)))`, or without a table `saturate(z_out + s)`.
-#[inline(never)]
 pub fn run(task: &mut Task<'_>) {
+    run_with::<{ crate::uses::Uses::ALL.bits() }>(task);
+}
+
+/// [`run`] with the kernels of `USES` alone.
+#[inline(never)]
+pub(crate) fn run_with<const USES: u64>(task: &mut Task<'_>) {
     #[cfg(feature = "cortex-m4")]
-    crate::kernels::dsp::gated_sum::run(task);
+    crate::kernels::dsp::gated_sum::run::<USES>(task);
     #[cfg(not(feature = "cortex-m4"))]
     portable(task);
 }

@@ -75,3 +75,25 @@ macro_rules! with_integer {
     };
 }
 pub(crate) use with_integer;
+
+/// [`with_integer`] for the element type of an operation's output, of which only those among the uses are built.
+macro_rules! with_output {
+    ($uses:expr, $kind:expr, $element:expr, $type:ident => $body:expr) => {
+        match convrnn_format::Element::from_byte($element) {
+            Some(convrnn_format::Element::I8)
+                if $crate::uses::Uses::from_bits($uses).has_output($kind, convrnn_format::Element::I8) =>
+            {
+                type $type = i8;
+                $body
+            }
+            Some(convrnn_format::Element::I16)
+                if $crate::uses::Uses::from_bits($uses).has_output($kind, convrnn_format::Element::I16) =>
+            {
+                type $type = i16;
+                $body
+            }
+            Some(_) | None => {}
+        }
+    };
+}
+pub(crate) use with_output;

@@ -1,21 +1,31 @@
 //! Functions by table.
 
-use crate::kernels::integer::{Integer, keep_rolled, with_integer};
+use crate::kernels::integer::{Integer, keep_rolled, with_output};
 use crate::task::{Task, elements, elements_mut};
-use convrnn_format::TableKind;
+use crate::uses::{Use, Uses};
+use convrnn_format::{OperationKind, TableKind};
 
 /// `saturate(table(x))`
-#[inline(never)]
 pub fn run(task: &mut Task<'_>) {
+    run_with::<{ Uses::ALL.bits() }>(task);
+}
+
+/// [`run`] with the kernels of `USES` alone.
+#[inline(never)]
+pub(crate) fn run_with<const USES: u64>(task: &mut Task<'_>) {
     let Some(kind) = TableKind::from_byte(task.record.variant) else { return };
     let Some(input) = task.operand(0) else { return };
     let table: &[i16] = task.constant(task.record.table, kind.entries());
-    with_integer!(task.target.element, Y => {
+    let uses = |kind| Uses::from_bits(USES).has(Use::Lookup(kind));
+    with_output!(USES, OperationKind::Lookup, task.target.element, Y => {
         let output = elements_mut::<Y>(task.output);
         match kind {
-            TableKind::Direct => direct(elements(input.bytes), table, output),
-            TableKind::Interpolated => interpolated(elements(input.bytes), table, output),
-            TableKind::Fine => fine(elements(input.bytes), table, output),
+            TableKind::Direct if uses(TableKind::Direct) => direct(elements(input.bytes), table, output),
+            TableKind::Interpolated if uses(TableKind::Interpolated) => {
+                interpolated(elements(input.bytes), table, output);
+            }
+            TableKind::Fine if uses(TableKind::Fine) => fine(elements(input.bytes), table, output),
+            TableKind::Direct | TableKind::Interpolated | TableKind::Fine => {}
         }
     });
 }

@@ -2,29 +2,37 @@
 
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 use crate::kernels::dsp::maximum::{Window, maximum as maximum_by_words};
-use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
+use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer, with_output};
 use crate::kernels::window::Axis;
 #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
 use crate::kernels::window::Span;
 use crate::task::{Operand, Task, elements, elements_mut};
-use convrnn_format::{BufferRecord, Numerics, OperationRecord};
+#[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+use crate::uses::Use;
+use crate::uses::Uses;
+use convrnn_format::{BufferRecord, Numerics, OperationKind, OperationRecord};
 
 /// Maximum over the window's positions inside the map.
-#[inline(never)]
 pub fn max(task: &mut Task<'_>) {
+    max_with::<{ Uses::ALL.bits() }>(task);
+}
+
+/// [`max`] with the kernels of `USES` alone.
+#[inline(never)]
+pub(crate) fn max_with<const USES: u64>(task: &mut Task<'_>) {
     let Some(input) = task.operand(0) else { return };
     match task.numerics() {
         Numerics::Real => {
             // NaN is passed over, as by `f32::max`.
-            maximum::<f32>(&input, &task.record, &task.target, task.output, f32::NEG_INFINITY, f32::max);
+            maximum::<f32, USES>(&input, &task.record, &task.target, task.output, f32::NEG_INFINITY, f32::max);
         }
-        Numerics::Integer => with_integer!(task.target.element, Y => {
-            maximum::<Y>(&input, &task.record, &task.target, task.output, Y::MIN, Ord::max);
+        Numerics::Integer => with_output!(USES, OperationKind::MaxPool, task.target.element, Y => {
+            maximum::<Y, USES>(&input, &task.record, &task.target, task.output, Y::MIN, Ord::max);
         }),
     }
 }
 
-fn maximum<T: bytemuck::Pod>(
+fn maximum<T: bytemuck::Pod, const USES: u64>(
     input: &Operand<'_>,
     record: &OperationRecord,
     target: &BufferRecord,
@@ -42,7 +50,8 @@ fn maximum<T: bytemuck::Pod>(
             let along = columns.span(column);
             let Some(pixel) = pixels.next() else { return };
             #[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
-            if by_words(pixel, values, channels, &columns, down, along) {
+            if by_words(pixel, values, channels, &columns, down, along) || !Uses::from_bits(USES).has(Use::SmallPixels)
+            {
                 continue;
             }
             pixel.fill(lowest);
@@ -98,12 +107,46 @@ pub fn average(task: &mut Task<'_>) {
             let (zero, input_zero) = (task.target.zero_point, input.buffer.zero_point);
             with_integer!(input.buffer.element, X => with_integer!(task.target.element, Y => {
                 let values = elements::<X>(input.bytes);
-                for (channel, y) in elements_mut::<Y>(task.output).iter_mut().enumerate() {
+                let finish = |sum: i32| Y::saturate(zero.wrapping_add(rescale(sum, multiplier, shift)));
+                let output = elements_mut::<Y>(task.output);
+                let done = fast_means(values, channels, input_zero, output, &finish);
+                for (channel, y) in output.iter_mut().enumerate().skip(done) {
                     let values = values.iter().skip(channel).step_by(channels);
                     let sum = values.fold(0_i32, |sum, &x| sum.wrapping_add(x.widen().wrapping_sub(input_zero)));
-                    *y = Y::saturate(zero.wrapping_add(rescale(sum, multiplier, shift)));
+                    *y = finish(sum);
                 }
             }));
         }
     }
+}
+
+/// Means of channels with the processor's instructions; returns how many there are, from the first one on.
+#[cfg(all(feature = "cortex-m4", target_arch = "arm"))]
+fn fast_means<X: Integer, Y>(
+    values: &[X],
+    channels: usize,
+    zero: i32,
+    output: &mut [Y],
+    finish: &impl Fn(i32) -> Y,
+) -> usize {
+    let Ok(values) = bytemuck::try_cast_slice(values) else { return 0 };
+    if size_of::<X>() != 1 {
+        return 0;
+    }
+    let zeros = ((values.len() / channels.max(1)) as i32).wrapping_mul(zero);
+    let mut done: usize = 0;
+    for targets in output.chunks_exact_mut(4) {
+        let Some(sums) = crate::kernels::dsp::mean::sums(values, channels, done) else { break };
+        for (target, sum) in targets.iter_mut().zip(sums) {
+            *target = finish(sum.wrapping_sub(zeros));
+        }
+        done = done.wrapping_add(4);
+    }
+    done
+}
+
+/// None: the plain loop does it all.
+#[cfg(not(all(feature = "cortex-m4", target_arch = "arm")))]
+fn fast_means<X: Integer, Y>(_: &[X], _: usize, _: i32, _: &mut [Y], _: &impl Fn(i32) -> Y) -> usize {
+    0
 }

@@ -1,12 +1,18 @@
 //! Separable interpolation by a table of source positions and weights.
 
-use crate::kernels::integer::{Integer, with_integer};
+use crate::kernels::integer::{Integer, with_output};
 use crate::task::{Operand, Task, elements, elements_mut};
-use convrnn_format::{BufferRecord, Numerics, Record, ResizeEntry};
+use crate::uses::Uses;
+use convrnn_format::{BufferRecord, Numerics, OperationKind, Record, ResizeEntry};
 
 /// Every output element from four neighbours.
-#[inline(never)]
 pub fn run(task: &mut Task<'_>) {
+    run_with::<{ Uses::ALL.bits() }>(task);
+}
+
+/// [`run`] with the kernels of `USES` alone.
+#[inline(never)]
+pub(crate) fn run_with<const USES: u64>(task: &mut Task<'_>) {
     let Some(input) = task.operand(0) else { return };
     let (rows, columns) = (task.target.height as usize, task.target.width as usize);
     let table: &[u8] = task.constant(task.record.table, rows.wrapping_add(columns).wrapping_mul(ResizeEntry::STRIDE));
@@ -22,7 +28,7 @@ pub fn run(task: &mut Task<'_>) {
                 }
             })
         }
-        Numerics::Integer => with_integer!(task.target.element, Y => {
+        Numerics::Integer => with_output!(USES, OperationKind::Resize, task.target.element, Y => {
             interpolate::<Y>(&input, &task.target, table, task.output, |pixel, corners, down, along| {
                 let axis = |weight_128: u16| [128_u16.wrapping_sub(weight_128), weight_128];
                 let ([top, bottom], [left, right]) = (axis(down.weight_128), axis(along.weight_128));

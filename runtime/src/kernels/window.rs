@@ -28,22 +28,22 @@ pub struct Span {
 
 impl Axis {
     /// The rows of an operation's window over a map.
-    pub fn rows(input: &BufferRecord, record: &OperationRecord) -> Self {
+    pub const fn rows(input: &BufferRecord, record: &OperationRecord) -> Self {
         Self {
             size: input.height as usize,
-            kernel: record.kernel_height.into(),
-            stride: record.stride_height.into(),
-            before: record.padding_top.into(),
+            kernel: record.kernel_height as usize,
+            stride: record.stride_height as usize,
+            before: record.padding_top as usize,
         }
     }
 
     /// The columns of an operation's window over a map.
-    pub fn columns(input: &BufferRecord, record: &OperationRecord) -> Self {
+    pub const fn columns(input: &BufferRecord, record: &OperationRecord) -> Self {
         Self {
             size: input.width as usize,
-            kernel: record.kernel_width.into(),
-            stride: record.stride_width.into(),
-            before: record.padding_left.into(),
+            kernel: record.kernel_width as usize,
+            stride: record.stride_width as usize,
+            before: record.padding_left as usize,
         }
     }
 

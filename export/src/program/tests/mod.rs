@@ -7,6 +7,7 @@ mod parallel;
 mod real;
 mod skipping;
 mod stepping;
+mod tailored;
 mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -17,14 +17,18 @@ mod quads;
 mod rows;
 mod scratch;
 mod tiles;
+mod way;
 mod widen;
 
-use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
+use crate::kernels::integer::{Integer, keep_rolled, rescale, with_output};
 use crate::kernels::window::Axis;
 use crate::task::{Task, elements, elements_mut};
+use crate::uses::{Use, Uses};
 use bytemuck::Pod;
 use convrnn_format::packing::WeightShape;
-use convrnn_format::{MAXIMUM_CONVOLUTION_OPERANDS, Numerics, Packing, PackingKind};
+use convrnn_format::{MAXIMUM_CONVOLUTION_OPERANDS, Numerics, OperationKind, Packing};
+pub(crate) use rows::Extent;
+pub(crate) use way::{Shape, Way};
 
 /// How values are multiplied and summed.
 pub(crate) trait Arithmetic {
@@ -133,12 +137,6 @@ impl Geometry {
 /// A reference, so that there is one kernel for all kinds of output.
 pub(crate) type Finish<'f, S> = &'f mut dyn FnMut(usize, usize, &[S]);
 
-/// The same with the output's bytes first.
-type FinishInto<'f, S> = &'f dyn Fn(&mut [u8], usize, usize, &[S]);
-
-/// Convolves into the output's bytes and says so, or returns false and has done nothing.
-type Direct<'f, V> = &'f dyn Fn(&Geometry, &[Input<'_, V>], &mut [u8]) -> bool;
-
 /// How integer sums become outputs: `saturate(zero + rescale[o](sum + bias[o]))`.
 pub(crate) struct Scaling<'a> {
     /// One an output channel.
@@ -149,62 +147,64 @@ pub(crate) struct Scaling<'a> {
     pub shift: u8,
     /// Zero point of the output.
     pub zero: i32,
-    /// [`Element`] of the output.
+    /// `Element` of the output.
     pub element: u8,
-}
-
-/// Kernels that write their outputs themselves.
-fn integer_directly(geometry: &Geometry, inputs: &[Input<'_, i8>], scaling: &Scaling<'_>, output: &mut [u8]) -> bool {
-    let packing = geometry.packing;
-    match PackingKind::from_byte(packing.kind) {
-        Some(PackingKind::Tiled)
-            if geometry.groups == 1 && (packing.output_tile, packing.channel_tile) == (Whole::TILE, 1) =>
-        {
-            gathered::convolve(geometry, inputs, scaling, output)
-        }
-        #[cfg(feature = "cortex-m4")]
-        Some(PackingKind::Depthwise) if scaling.element == convrnn_format::Element::I8.to_byte() => {
-            channelwise::convolve(geometry, inputs, scaling, elements_mut(output))
-        }
-        Some(PackingKind::Tiled | PackingKind::Depthwise) | None => false,
-    }
 }
 
 /// `y[o] = bias[o] + sum of w * x`; integer
 /// `saturate(z_out + rescale[o](bias[o] + sum of w * (x - z)))`.
-#[inline(never)]
 pub fn run(task: &mut Task<'_>) {
+    run_with::<{ Uses::ALL.bits() }>(task);
+}
+
+/// [`run`] with the kernels of `USES` alone.
+#[inline(never)]
+pub(crate) fn run_with<const USES: u64>(task: &mut Task<'_>) {
     let record = task.record;
     let channels = task.target.channels as usize;
     match task.numerics() {
         Numerics::Real => {
             let bias: &[f32] = task.constant(record.bias, channels);
-            let finish = |output: &mut [u8], position: usize, first: usize, sums: &[f32]| {
-                let targets = pixel::<f32>(output, position, channels, first);
-                for (index, (y, &sum)) in targets.iter_mut().zip(sums).enumerate() {
-                    *y = sum + bias.get(first.wrapping_add(index)).copied().unwrap_or(0.0);
-                }
-            };
-            convolve::<Real>(task, &finish, &|_, _, _| false);
+            with_inputs(task, |shape, geometry, inputs, output| {
+                let finish: Finish<'_, f32> = &mut |position, first, sums| {
+                    let targets = pixel::<f32>(output, position, channels, first);
+                    for (index, (y, &sum)) in targets.iter_mut().zip(sums).enumerate() {
+                        *y = sum + bias.get(first.wrapping_add(index)).copied().unwrap_or(0.0);
+                    }
+                };
+                convolve::<Real, USES>(shape.way(), geometry, inputs, finish);
+            });
         }
         Numerics::Integer => {
             let bias: &[i32] = task.constant(record.bias, channels);
             let multipliers: &[i32] = task.constant(record.multipliers, channels);
             let (shift, zero, element) = (record.first_shift, task.target.zero_point, task.target.element);
             let scaling = Scaling { bias, multipliers, shift, zero, element };
-            let direct = |geometry: &Geometry, inputs: &[Input<'_, i8>], output: &mut [u8]| {
-                integer_directly(geometry, inputs, &scaling, output)
-            };
-            with_integer!(element, Y => {
-                let finish = |output: &mut [u8], position: usize, first: usize, sums: &[i32]| {
-                    let targets = pixel::<Y>(output, position, channels, first);
-                    let (bias, multipliers) = (bias.get(first..).unwrap_or(&[]), multipliers.get(first..).unwrap_or(&[]));
-                    scale(targets, sums, bias, multipliers, shift, zero);
-                };
-                convolve::<Whole>(task, &finish, &direct)
+            with_inputs(task, |shape, geometry, inputs, output| match shape.way() {
+                Way::Gathered if uses::<USES>(Way::Gathered) => {
+                    gathered::convolve(&shape.extent, geometry, inputs, &scaling, output);
+                }
+                #[cfg(feature = "cortex-m4")]
+                Way::Channelwise if uses::<USES>(Way::Channelwise) => {
+                    channelwise::convolve(geometry, inputs, &scaling, elements_mut(output));
+                }
+                way => with_output!(USES, OperationKind::Convolution, element, Y => {
+                    let finish: Finish<'_, i32> = &mut |position, first, sums| {
+                        let targets = pixel::<Y>(output, position, channels, first);
+                        let bias = bias.get(first..).unwrap_or(&[]);
+                        scale(targets, sums, bias, multipliers.get(first..).unwrap_or(&[]), shift, zero);
+                    };
+                    convolve::<Whole, USES>(way, geometry, inputs, finish);
+                }),
             });
         }
     }
+}
+
+/// Whether the kernels of a way to convolve are built.
+#[inline(always)]
+const fn uses<const USES: u64>(way: Way) -> bool {
+    Uses::from_bits(USES).has(Use::Convolution(way))
 }
 
 /// `y = saturate(zero + rescale(sum + bias))`
@@ -227,8 +227,9 @@ fn pixel<T: Pod>(output: &mut [u8], position: usize, channels: usize, first: usi
     elements_mut::<T>(output).get_mut(range).unwrap_or(&mut [])
 }
 
-/// `finish` is given the output, position, first channel and sums.
-fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: FinishInto<'_, A::Sum>, direct: Direct<'_, A::Value>) {
+/// Calls `then` with everything about a convolution, its operands and the output's bytes.
+#[inline(always)]
+fn with_inputs<V: Pod>(task: &mut Task<'_>, then: impl FnOnce(&Shape, &Geometry, &[Input<'_, V>], &mut [u8])) {
     let Some(first) = task.operand(0) else { return };
     let record = task.record;
     let geometry = Geometry {
@@ -241,7 +242,8 @@ fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: FinishInto<'_, A::Sum>, 
         packing: task.packing(),
     };
     let empty = Input { values: &[], weights: &[], channels: 0, zero_point: 0 };
-    let mut inputs: [Input<'_, A::Value>; MAXIMUM_CONVOLUTION_OPERANDS] = [empty; MAXIMUM_CONVOLUTION_OPERANDS];
+    let mut inputs: [Input<'_, V>; MAXIMUM_CONVOLUTION_OPERANDS] = [empty; MAXIMUM_CONVOLUTION_OPERANDS];
+    let mut extent = Extent::new(geometry.rows, geometry.columns, geometry.width);
     for (index, input) in inputs.iter_mut().enumerate() {
         let Some(operand) = task.operand(index) else { break };
         let channels = operand.buffer.channels as usize;
@@ -252,19 +254,34 @@ fn convolve<A: Arithmetic>(task: &mut Task<'_>, finish: FinishInto<'_, A::Sum>, 
             channels,
             zero_point: operand.buffer.zero_point,
         };
+        extent = extent.with(channels);
     }
     let inputs = inputs.get(..usize::from(record.operand_count)).unwrap_or(&[]);
-    let output = &mut *task.output;
-    if direct(&geometry, inputs, output) {
-        return;
-    }
-    let finish: Finish<'_, A::Sum> = &mut |position, first, sums| finish(output, position, first, sums);
-    let packing = geometry.packing;
-    match PackingKind::from_byte(packing.kind) {
-        Some(PackingKind::Tiled) if (packing.output_tile, packing.channel_tile) == (A::TILE, 1) => {
-            A::interleaved(&geometry, inputs, finish);
-        }
-        Some(PackingKind::Depthwise) => depthwise::convolve::<A>(&geometry, inputs, finish),
-        Some(PackingKind::Tiled) | None => general::convolve::<A>(&geometry, inputs, finish),
+    let shape = Shape {
+        packing: geometry.packing,
+        groups: geometry.groups,
+        extent,
+        #[cfg(feature = "cortex-m4")]
+        shift: record.first_shift,
+        element: task.target.element,
+    };
+    then(&shape, &geometry, inputs, task.output);
+}
+
+/// The ways that give sums.
+#[inline(always)]
+fn convolve<A: Arithmetic, const USES: u64>(
+    way: Way,
+    geometry: &Geometry,
+    inputs: &[Input<'_, A::Value>],
+    finish: Finish<'_, A::Sum>,
+) {
+    match way {
+        Way::Interleaved if uses::<USES>(Way::Interleaved) => A::interleaved(geometry, inputs, finish),
+        Way::Depthwise if uses::<USES>(Way::Depthwise) => depthwise::convolve::<A>(geometry, inputs, finish),
+        Way::General if uses::<USES>(Way::General) => general::convolve::<A>(geometry, inputs, finish),
+        #[cfg(feature = "cortex-m4")]
+        Way::Channelwise => {}
+        Way::Gathered | Way::Interleaved | Way::Depthwise | Way::General => {}
     }
 }

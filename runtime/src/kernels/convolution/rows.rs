@@ -4,17 +4,57 @@ use super::tiles::WINDOWS;
 use super::widen::widen;
 use super::{Geometry, Input};
 use crate::kernels::integer::keep_rolled;
+use crate::kernels::window::Axis;
 
 /// Halves of words that rows may take.
 pub(super) const HALVES: usize = 4096;
 
+/// What decides how many rows are kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
+    pub rows: Axis,
+    pub columns: Axis,
+    /// Output columns.
+    pub width: usize,
+    /// Operands.
+    pub operands: usize,
+    /// Channels of all operands.
+    pub channels: usize,
+    /// Words of the windows of all operands.
+    pub words: usize,
+}
+
+impl Extent {
+    /// Without operands.
+    pub const fn new(rows: Axis, columns: Axis, width: usize) -> Self {
+        Self { rows, columns, width, operands: 0, channels: 0, words: 0 }
+    }
+
+    /// With one more operand.
+    pub const fn with(self, channels: usize) -> Self {
+        Self {
+            operands: self.operands.saturating_add(1),
+            channels: self.channels.saturating_add(channels),
+            words: self.words.saturating_add(words(&self.rows, &self.columns, channels)),
+            ..self
+        }
+    }
+}
+
+/// Words of the part of a window that an operand has.
+pub(super) const fn words(rows: &Axis, columns: &Axis, channels: usize) -> usize {
+    rows.kernel.saturating_mul(columns.kernel).saturating_mul(channels).div_ceil(2)
+}
+
 /// How many rows are kept, and of which columns.
 #[derive(Clone, Copy)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Rows kept: row r of the padded map lies in slot `r % slots`.
     pub slots: usize,
     /// Output columns at a time.
     pub strip: usize,
+    /// Columns of the padded map that those reach.
+    columns: usize,
 }
 
 impl Plan {
@@ -22,39 +62,35 @@ impl Plan {
     /// one round of them.
     ///
     /// Where all fit, windows computed at once go on in the next rows, whose rows of the map are kept too.
-    #[inline(never)]
-    pub fn new(geometry: &Geometry, inputs: &[Input<'_, i8>]) -> Option<Self> {
-        let (rows, columns) = (&geometry.rows, &geometry.columns);
-        let more = (WINDOWS - 1).div_ceil(geometry.width.max(1));
+    pub const fn new(extent: &Extent) -> Option<Self> {
+        let (rows, columns) = (&extent.rows, &extent.columns);
+        if rows.kernel == 0 || columns.stride == 0 || extent.channels == 0 || extent.width == 0 {
+            return None;
+        }
+        let more = (WINDOWS - 1).div_ceil(extent.width);
         let slots = rows.kernel.saturating_add(more.saturating_mul(rows.stride));
-        let whole = Self { slots, strip: geometry.width };
-        if whole.halves(geometry, inputs) <= HALVES {
+        let whole = Self::of(extent, slots, extent.width);
+        // An odd row is filled up.
+        let line = whole.columns.saturating_mul(extent.channels).saturating_add(extent.operands);
+        if line.saturating_mul(slots) <= HALVES {
             return Some(whole);
         }
-        let channels = inputs.iter().fold(0_usize, |sum, input| sum.saturating_add(input.channels));
-        // An odd row is filled up.
-        let line = (HALVES.checked_div(rows.kernel)?.checked_sub(inputs.len())?).checked_div(channels)?;
-        let fitting = line.checked_sub(columns.kernel)?.checked_div(columns.stride)?.wrapping_add(1);
-        let strip = fitting.min(geometry.width) / WINDOWS * WINDOWS;
-        (strip > 0).then_some(Self { slots: rows.kernel, strip })
+        let line = (HALVES / rows.kernel).saturating_sub(extent.operands) / extent.channels;
+        let Some(room) = line.checked_sub(columns.kernel) else { return None };
+        let fitting = (room / columns.stride).saturating_add(1);
+        let strip = if fitting < extent.width { fitting } else { extent.width } / WINDOWS * WINDOWS;
+        if strip > 0 { Some(Self::of(extent, rows.kernel, strip)) } else { None }
     }
 
-    /// Columns of the padded map that so many output columns reach.
-    fn columns(&self, geometry: &Geometry) -> usize {
-        let steps = self.strip.saturating_sub(1).saturating_mul(geometry.columns.stride);
-        steps.saturating_add(geometry.columns.kernel)
+    const fn of(extent: &Extent, slots: usize, strip: usize) -> Self {
+        let steps = strip.saturating_sub(1).saturating_mul(extent.columns.stride);
+        Self { slots, strip, columns: steps.saturating_add(extent.columns.kernel) }
     }
 
     /// Halves of one row of an operand; a whole number of words.
-    pub fn line(&self, geometry: &Geometry, input: &Input<'_, i8>) -> usize {
-        self.columns(geometry).saturating_mul(input.channels).saturating_add(1) & !1
-    }
-
-    /// Halves of all rows of all operands.
-    #[inline(never)]
-    pub fn halves(&self, geometry: &Geometry, inputs: &[Input<'_, i8>]) -> usize {
-        let lines = inputs.iter().fold(0_usize, |sum, input| sum.saturating_add(self.line(geometry, input)));
-        lines.saturating_mul(self.slots)
+    #[inline(always)]
+    pub fn line(&self, input: &Input<'_, i8>) -> usize {
+        self.columns.saturating_mul(input.channels).saturating_add(1) & !1
     }
 }
 
@@ -78,7 +114,7 @@ pub(super) fn load(
     let mut rest = halves;
     for input in inputs {
         keep_rolled();
-        let line = plan.line(geometry, input);
+        let line = plan.line(input);
         let Some((own, after)) = rest.split_at_mut_checked(line.wrapping_mul(plan.slots)) else { return };
         rest = after;
         let start = slot.wrapping_mul(line);

@@ -4,13 +4,14 @@
 //! multiplied with such a one; all other factors are written to the stack first.
 
 use super::gates::{Sums, fine_products, function_of_sums, interpolate, products};
-use crate::kernels::integer::{Integer, keep_rolled, rescale, with_integer};
+use crate::kernels::integer::{Integer, keep_rolled, rescale, with_output};
 use crate::kernels::lookup::{direct_entry, fine_entry, interpolated_entry};
 use crate::task::{Task, elements, elements_mut};
-use convrnn_format::{Element, NONE, TableKind};
+use crate::uses::{Use, Uses};
+use convrnn_format::{Element, NONE, OperationKind, TableKind};
 
 /// Elements at a time.
-const BLOCK: usize = 128;
+const BLOCK: usize = 256;
 
 /// Factors of a block, at a whole word.
 #[repr(C, align(8))]
@@ -47,7 +48,7 @@ struct Product<'a> {
 
 /// `s = first(u0 * u1) + second(u2 * u3)`, `saturate(table(saturate16(s)))` or `saturate(z_out + s)`; nothing where
 /// verification would have refused the operation.
-pub(crate) fn run(task: &mut Task<'_>) {
+pub(crate) fn run<const USES: u64>(task: &mut Task<'_>) {
     let record = task.record;
     let product = |slot: usize, multiplier: u32, shift: u8| {
         let (left, right) = (operand(task, slot)?, operand(task, slot.wrapping_add(1))?);
@@ -67,13 +68,13 @@ pub(crate) fn run(task: &mut Task<'_>) {
     let mut sums = [0; BLOCK];
     for start in (0..count).step_by(BLOCK) {
         let end = start.wrapping_add(BLOCK).min(count);
-        sum(&first, task.output, start, end, Sums::Begun, &mut sums);
+        sum::<USES>(&first, task.output, start, end, Sums::Begun, &mut sums);
         if let Some(second) = &second {
-            sum(second, task.output, start, end, Sums::Continued, &mut sums);
+            sum::<USES>(second, task.output, start, end, Sums::Continued, &mut sums);
         }
-        with_integer!(element, Y => {
+        with_output!(USES, OperationKind::GatedSum, element, Y => {
             let targets = elements_mut::<Y>(task.output).get_mut(start..end).unwrap_or(&mut []);
-            finish(targets, &sums, function.first_chunk(), zero);
+            finish::<Y, USES>(targets, &sums, function.first_chunk(), zero);
         });
     }
 }
@@ -106,21 +107,29 @@ fn operand<'a>(task: &Task<'a>, slot: usize) -> Option<Operand<'a>> {
 }
 
 /// Products of the elements from `start` to `end`.
-fn sum(product: &Product<'_>, output: &[u8], start: usize, end: usize, begin: Sums, sums: &mut [i32; BLOCK]) {
+#[inline(never)]
+fn sum<const USES: u64>(
+    product: &Product<'_>,
+    output: &[u8],
+    start: usize,
+    end: usize,
+    begin: Sums,
+    sums: &mut [i32; BLOCK],
+) {
     let Product { left, right, multiplier, shift } = product;
     match (left.map, right.own(output, start, end)) {
         (Map::Fine(table), Some(right)) if *shift == 0 => {
             fine_products(values(left, output, start, end), right, table, *multiplier, begin, sums);
         }
         (Map::Centred(_) | Map::Direct(_) | Map::Interpolated(_) | Map::Fine(_), right) => {
-            sum_of_copies(product, right, output, start, end, begin, sums);
+            sum_of_copies::<USES>(product, right, output, start, end, begin, sums);
         }
     }
 }
 
 /// The same where factors are written to the stack first, unless they lie in memory.
 #[inline(never)]
-fn sum_of_copies(
+fn sum_of_copies<const USES: u64>(
     product: &Product<'_>,
     right_factors: Option<&[i16]>,
     output: &[u8],
@@ -133,13 +142,13 @@ fn sum_of_copies(
     let (mut left_copy, mut right_copy) = (Factors([0; BLOCK]), Factors([0; BLOCK]));
     let right = match right_factors {
         Some(factors) => factors,
-        None => factors(right, output, start, end, &mut right_copy),
+        None => factors::<USES>(right, output, start, end, &mut right_copy),
     };
     let left = match left.own(output, start, end) {
         Some(factors) => factors,
-        None => factors(left, output, start, end, &mut left_copy),
+        None => factors::<USES>(left, output, start, end, &mut left_copy),
     };
-    if *shift == 0 {
+    if *shift == 0 || !uses::<USES>(Use::ShiftedProducts) {
         products(left, right, *multiplier, begin, sums);
         return;
     }
@@ -166,20 +175,36 @@ fn values<'a, X: Integer>(operand: &Operand<'a>, output: &'a [u8], start: usize,
 }
 
 /// Writes the factors that an operand gives from `start` to `end`.
-fn factors<'a>(operand: &Operand<'a>, output: &'a [u8], start: usize, end: usize, block: &'a mut Factors) -> &'a [i16] {
+#[inline(never)]
+fn factors<'a, const USES: u64>(
+    operand: &Operand<'a>,
+    output: &'a [u8],
+    start: usize,
+    end: usize,
+    block: &'a mut Factors,
+) -> &'a [i16] {
     match operand.map {
-        Map::Centred(zero) => {
+        Map::Centred(zero) if uses::<USES>(Use::NarrowFactor) => {
             fill(block, values(operand, output, start, end), |x: i8| i16::from(x).wrapping_sub(zero));
         }
-        Map::Direct(table) => {
+        Map::Direct(table) if uses::<USES>(Use::Factor(TableKind::Direct)) => {
             fill(block, values(operand, output, start, end), |x: i8| direct_entry(table, x) as i16);
         }
-        Map::Interpolated(table) => interpolate(values(operand, output, start, end), table, &mut block.0),
-        Map::Fine(table) => {
+        Map::Interpolated(table) if uses::<USES>(Use::Factor(TableKind::Interpolated)) => {
+            interpolate(values(operand, output, start, end), table, &mut block.0);
+        }
+        Map::Fine(table) if uses::<USES>(Use::Factor(TableKind::Fine)) => {
             fill(block, values(operand, output, start, end), |x: i16| fine_entry(table, x) as i16);
         }
+        Map::Centred(_) | Map::Direct(_) | Map::Interpolated(_) | Map::Fine(_) => {}
     }
     &block.0
+}
+
+/// Whether code for something is built.
+#[inline(always)]
+const fn uses<const USES: u64>(which: Use) -> bool {
+    Uses::from_bits(USES).has(which)
 }
 
 #[inline(always)]
@@ -191,20 +216,30 @@ fn fill<X: Integer>(block: &mut Factors, values: &[X], map: impl Fn(X) -> i16) {
 }
 
 /// The outputs of a block.
-fn finish<Y: Integer>(targets: &mut [Y], sums: &[i32; BLOCK], function: Option<&[i16; 513]>, zero: i32) {
+#[inline(never)]
+fn finish<Y: Integer, const USES: u64>(
+    targets: &mut [Y],
+    sums: &[i32; BLOCK],
+    function: Option<&[i16; 513]>,
+    zero: i32,
+) {
     match (function, bytemuck::try_cast_slice_mut(targets)) {
-        (Some(function), Ok(targets)) if size_of::<Y>() == 2 => function_of_sums(sums, function, targets),
-        (Some(function), _) => {
+        (Some(function), Ok(targets)) if size_of::<Y>() == 2 && uses::<USES>(Use::Function) => {
+            function_of_sums(sums, function, targets);
+        }
+        (Some(function), _) if uses::<USES>(Use::Function) => {
             for (y, &sum) in targets.iter_mut().zip(sums) {
                 keep_rolled();
                 *y = Y::saturate(interpolated_entry(function, i16::saturate(sum)));
             }
         }
-        (None, _) => {
+        (Some(_), _) => {}
+        (None, _) if uses::<USES>(Use::Sum) => {
             for (y, &sum) in targets.iter_mut().zip(sums) {
                 keep_rolled();
                 *y = Y::saturate(zero.wrapping_add(sum));
             }
         }
+        (None, _) => {}
     }
 }

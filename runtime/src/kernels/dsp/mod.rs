@@ -9,4 +9,6 @@ pub(crate) mod gated_sum;
 pub(crate) mod gates;
 #[cfg(target_arch = "arm")]
 pub(crate) mod maximum;
+#[cfg(target_arch = "arm")]
+pub(crate) mod mean;
 pub(crate) mod narrow;

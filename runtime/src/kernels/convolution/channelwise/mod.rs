@@ -7,8 +7,10 @@
 
 mod rows;
 
+use super::rows::Extent;
 use super::{Geometry, Input, Scaling};
 use crate::kernels::integer::keep_rolled;
+use crate::kernels::window::Axis;
 use rows::{Column, Job};
 
 /// Words of all columns of one channel.
@@ -24,37 +26,49 @@ const WEIGHT_WORDS: usize = SIDE * (SIDE - 1);
 /// The largest shift that leaves a shifted weight in 16 bits.
 const SHIFT: u8 = 8;
 
-/// Convolves if it can: kernels up to 7x7, a stride of 1, i8 output, columns that fit the stack. Else it returns false and
-/// has done nothing.
-///
-/// The shift of the rescale is applied to weights and bias; the sum, which wraps at 32 bits, is then shifted too.
-#[inline(never)]
-pub(super) fn convolve(
-    geometry: &Geometry,
-    inputs: &[Input<'_, i8>],
-    scaling: &Scaling<'_>,
-    output: &mut [i8],
-) -> bool {
-    let [input] = inputs else { return false };
-    let (channels, kernel) = (input.channels, geometry.rows.kernel.max(geometry.columns.kernel));
-    let pairs = match kernel {
+/// Pairs of rows of a column, for a kernel up to 7x7 filled up with zeros; 0 for a larger one.
+const fn pairs(rows: &Axis, columns: &Axis) -> usize {
+    match if rows.kernel > columns.kernel { rows.kernel } else { columns.kernel } {
         0..=3 => 2,
         4 | 5 => 3,
         6 | 7 => 4,
-        8.. => return false,
-    };
-    let side = 2 * pairs - 1;
-    let columns = geometry.width.saturating_add(side).saturating_sub(1);
+        8.. => 0,
+    }
+}
+
+/// Columns that the output columns of a row read, for kernels filled up with zeros.
+const fn columns(width: usize, pairs: usize) -> usize {
+    width.saturating_add(pairs.saturating_mul(2)).saturating_sub(2)
+}
+
+/// Whether this is for a convolution with i8 output: kernels up to 7x7, a stride of 1, columns that fit the stack.
+pub(super) const fn takes(extent: &Extent, shift: u8) -> bool {
+    let pairs = pairs(&extent.rows, &extent.columns);
+    let words = columns(extent.width, pairs).saturating_mul(pairs);
+    extent.operands == 1
+        && extent.rows.stride == 1
+        && extent.columns.stride == 1
+        && shift <= SHIFT
+        && pairs > 0
+        && words <= WORDS
+}
+
+/// Convolves what it [`takes`]; nothing where values, weights or outputs do not reach.
+///
+/// The shift of the rescale is applied to weights and bias; the sum, which wraps at 32 bits, is then shifted too.
+#[inline(never)]
+pub(super) fn convolve(geometry: &Geometry, inputs: &[Input<'_, i8>], scaling: &Scaling<'_>, output: &mut [i8]) {
+    let [input] = inputs else { return };
+    let channels = input.channels;
+    let pairs @ 2..=4 = pairs(&geometry.rows, &geometry.columns) else { return };
+    let columns = columns(geometry.width, pairs);
     let area = |height: usize, width: usize| height.saturating_mul(width).saturating_mul(channels);
-    let fits = (geometry.rows.stride, geometry.columns.stride) == (1, 1)
-        && scaling.shift <= SHIFT
-        && columns.saturating_mul(pairs) <= WORDS
-        && area(geometry.rows.size, geometry.columns.size) <= input.values.len()
+    let fits = area(geometry.rows.size, geometry.columns.size) <= input.values.len()
         && area(geometry.rows.kernel, geometry.columns.kernel) <= input.weights.len()
         && area(geometry.height, geometry.width) <= output.len()
         && channels <= scaling.bias.len().min(scaling.multipliers.len());
     if !fits || geometry.height == 0 || geometry.width == 0 {
-        return false;
+        return;
     }
     let mut weights = [0; WEIGHT_WORDS];
     let mut words = [0; WORDS];
@@ -85,7 +99,6 @@ pub(super) fn convolve(
             rows::two_rows(words, pairs, &weights, targets, geometry.width, job);
         }
     }
-    true
 }
 
 /// Writes the weights of a channel in pairs of rows, shifted, into words that were zero or those of another channel.
@@ -148,7 +161,6 @@ fn feed(geometry: &Geometry, input: &Input<'_, i8>, channel: usize, pair: usize,
 mod tests {
     use super::*;
     use crate::kernels::convolution::{Whole, depthwise, scale};
-    use crate::kernels::window::Axis;
     use convrnn_format::Packing;
     use proptest::prelude::*;
 
@@ -199,14 +211,15 @@ mod tests {
                 let targets = &mut expected[position * channels + first..end];
                 scale(targets, sums, &bias[first..], &multipliers[first..], shift, zero);
             });
-            prop_assert_eq!(convolve(&geometry, &[input], &scaling, &mut found[..length]), shift <= SHIFT);
+            let extent = Extent::new(geometry.rows, geometry.columns, geometry.width).with(channels);
+            prop_assert_eq!(takes(&extent, shift), shift <= SHIFT);
             if shift <= SHIFT {
+                convolve(&geometry, &[input], &scaling, &mut found[..length]);
                 prop_assert_eq!(&found[..length], &expected[..length]);
             }
-            let strided = Geometry { rows: Axis { stride: 2, ..geometry.rows }, ..geometry };
-            prop_assert!(!convolve(&strided, &[input], &scaling, &mut found));
-            let large = Geometry { rows: Axis { kernel: 8, ..geometry.rows }, ..geometry };
-            prop_assert!(!convolve(&large, &[input], &scaling, &mut found));
+            let strided = Extent { rows: Axis { stride: 2, ..geometry.rows }, ..extent };
+            let large = Extent { rows: Axis { kernel: 8, ..geometry.rows }, ..extent };
+            prop_assert!(!takes(&strided, 0) && !takes(&large, 0) && !takes(&extent.with(channels), 0));
         }
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn run(task: &mut Task<'_>) -> bool {
     let mut window: MaybeUninit<[[u8; CHUNK]; CHUNKS]> = MaybeUninit::uninit();
     let mut targets = task.output.chunks_exact_mut(channels.wrapping_mul(size).max(1));
     for row in 0..task.target.height as usize {
-        source.turn_to(row);
+        source.turn_to(row, false);
         let down = rows.span(row);
         let first = values.as_ptr().wrapping_add(down.source.wrapping_mul(step));
         for column in 0..task.target.width as usize {

@@ -6,6 +6,7 @@
 //! the padding is, `(x - z) * w` is summed as `x * w`, and `z` times the sum of a whole row of weights is taken off the
 //! bias, once a call.
 
+mod copy;
 mod depthwise;
 mod finish;
 mod product;
@@ -141,7 +142,7 @@ impl Convolution<'_> {
         let positions = self.height.wrapping_mul(self.width);
         let is_point = inputs.iter().all(|input| input.source.is_point());
         let (mut row, mut column) = (0, 0);
-        turn_to(inputs, row);
+        self.turn_to(inputs, row);
         for position in (0..positions).step_by(LANES) {
             let last = positions.wrapping_sub(position).min(LANES).wrapping_sub(1);
             let rows = self.used_rows(row);
@@ -165,7 +166,7 @@ impl Convolution<'_> {
                 column = column.wrapping_add(1);
                 if column == self.width {
                     (row, column) = (row.wrapping_add(1), 0);
-                    turn_to(inputs, row);
+                    self.turn_to(inputs, row);
                 }
             }
             for (index, input) in inputs.iter().enumerate() {
@@ -180,6 +181,13 @@ impl Convolution<'_> {
             let target = output.get_mut(start..).unwrap_or(&mut []);
             let offsets = core::array::from_fn(|lane| lane.min(last).wrapping_mul(pixel) as u32);
             finish::finish(&self.finish, &sums, &scales, count, target, offsets);
+        }
+    }
+
+    /// Turns to the windows of an output row.
+    fn turn_to(&self, inputs: &mut [Input<'_>], row: usize) {
+        for input in inputs.iter_mut() {
+            input.source.turn_to(row, self.can_skip);
         }
     }
 
@@ -211,12 +219,5 @@ impl Convolution<'_> {
                 scale.bias = scale.bias.wrapping_sub(i32::from(input.zero).wrapping_mul(sum));
             }
         }
-    }
-}
-
-/// Turns to the windows of an output row.
-fn turn_to(inputs: &mut [Input<'_>], row: usize) {
-    for input in inputs.iter_mut() {
-        input.source.turn_to(row);
     }
 }

@@ -1,9 +1,10 @@
 //! Windows side by side, with the zero point where the padding is.
 #![allow(unsafe_code)]
 
+use super::copy::{Copy, copy_chunks, copy_line, copy_rows, spread};
 use super::{CHUNK, CHUNKS, LANES};
 use crate::kernels::window::Axis;
-use core::mem::{MaybeUninit, offset_of};
+use core::mem::MaybeUninit;
 
 /// One chunk of each window.
 pub(super) type Chunk = [[u8; CHUNK]; LANES];
@@ -43,6 +44,10 @@ pub(super) struct Source {
     copy: Copy,
     /// Values of the first row inside the map.
     row: *const i8,
+    /// First chunk that is copied of the windows of the output row at work.
+    first: usize,
+    /// Whether all their rows that are copied lie in the map.
+    is_inside: bool,
 }
 
 impl Source {
@@ -59,6 +64,8 @@ impl Source {
         values: core::ptr::null(),
         copy: Copy::NONE,
         row: core::ptr::null(),
+        first: 0,
+        is_inside: false,
     };
 
     /// None where the values are not a whole map, or where the windows have no room from `chunk` on, of `limit` chunks.
@@ -81,7 +88,22 @@ impl Source {
         let fill = u32::from(zero as u8);
         let copy = Copy { step: target_step, scale, value_step: step, fill, ..Copy::NONE };
         let values = values.as_ptr();
-        Some(Self { rows, columns, pixel: channels, step, line, chunk, count, is_whole, values, copy, row: values })
+        let (row, first, is_inside) = (values, chunk, false);
+        Some(Self {
+            rows,
+            columns,
+            pixel: channels,
+            step,
+            line,
+            chunk,
+            count,
+            is_whole,
+            values,
+            copy,
+            row,
+            first,
+            is_inside,
+        })
     }
 
     /// The chunk after the windows of this operand.
@@ -132,8 +154,8 @@ impl Source {
         }
     }
 
-    /// Turns to the windows of an output row.
-    pub fn turn_to(&mut self, row: usize) {
+    /// Turns to the windows of an output row. Where `leaves_padding` says so, rows of padding are not copied.
+    pub fn turn_to(&mut self, row: usize, leaves_padding: bool) {
         let down = self.rows.span(row);
         self.row = self.values.wrapping_add(down.source.wrapping_mul(self.step));
         self.copy.count = down.length;
@@ -141,6 +163,12 @@ impl Source {
         let top = if down.length == 0 { 0 } else { down.start };
         let bottom = self.rows.kernel.wrapping_sub(top).wrapping_sub(down.length);
         (self.copy.top, self.copy.bottom) = (top.wrapping_mul(self.line), bottom.wrapping_mul(self.line));
+        self.first = self.chunk;
+        if leaves_padding && self.is_whole && down.length > 0 {
+            self.first = self.chunk.wrapping_add(self.copy.top / CHUNK);
+            (self.copy.top, self.copy.bottom) = (0, 0);
+        }
+        self.is_inside = self.copy.top == 0 && self.copy.bottom == 0 && down.length > 0 && self.line > 0;
     }
 
     /// Copies the window at a column into a lane.
@@ -150,12 +178,17 @@ impl Source {
             return;
         }
         let along = self.columns.span(column);
+        let values = self.row.wrapping_add(along.source.wrapping_mul(self.pixel));
+        let target = windows.0.as_mut_ptr().cast::<Chunk>().wrapping_add(self.first).cast::<[u8; CHUNK]>();
+        let target = target.wrapping_add(lane);
+        if self.is_inside && along.length == self.columns.kernel {
+            self.gather_inside(values, target);
+            return;
+        }
         let left = along.start.wrapping_mul(self.pixel);
         let length = along.length.wrapping_mul(self.pixel);
-        let target = windows.0.as_mut_ptr().cast::<Chunk>().wrapping_add(self.chunk).cast::<[u8; CHUNK]>();
-        let target = target.wrapping_add(lane);
         let copy = &mut self.copy;
-        copy.values = self.row.wrapping_add(along.source.wrapping_mul(self.pixel));
+        copy.values = values;
         (copy.left, copy.length) = (left, length);
         copy.right = self.line.wrapping_sub(left).wrapping_sub(length);
         if self.is_whole {
@@ -173,133 +206,23 @@ impl Source {
             spread(line.as_ptr().cast(), target.cast(), self.count);
         }
     }
-}
 
-/// What the copying loop is given.
-#[repr(C)]
-#[derive(Clone, core::marker::Copy)]
-struct Copy {
-    values: *const i8,
-    target: *mut u8,
-    /// From one chunk of the target to the next.
-    step: usize,
-    count: usize,
-    left: usize,
-    length: usize,
-    right: usize,
-    value_step: usize,
-    /// Left shift that turns bytes of the window into bytes of the target.
-    scale: u32,
-    top: usize,
-    bottom: usize,
-    fill: u32,
-}
-
-impl Copy {
-    const NONE: Self = Self {
-        values: core::ptr::null(),
-        target: core::ptr::null_mut(),
-        step: 0,
-        count: 0,
-        left: 0,
-        length: 0,
-        right: 0,
-        value_step: 0,
-        scale: 0,
-        top: 0,
-        bottom: 0,
-        fill: 0,
-    };
-}
-
-/// Writes `$length` bytes of padding at r1, and moves r1 on.
-macro_rules! fill {
-    ($length:literal) => {
-        concat!(
-            "wlstp.8 lr, ",
-            $length,
-            ", 3f\n",
-            "mov r8, r1\n",
-            "2:\n",
-            "vstrb.8 q0, [r8]\n",
-            "add r8, r2\n",
-            "letp lr, 2b\n",
-            "3:\n",
-            "lsl.w r8, ",
-            $length,
-            ", r9\n",
-            "add r1, r8\n",
-        )
-    };
-}
-
-/// Padding above, row by row padding, values and padding, padding below.
-///
-/// # Safety
-/// The values can be read, `count` rows of `length` at a distance of `value_step`. The window's bytes can be written, 16
-/// follow one another, and then those at a distance of `step`: with a `scale` of 0 that is 16, else all parts of a row are
-/// multiples of 16 and it is 16 times two to the `scale`.
-#[unsafe(naked)]
-unsafe extern "C" fn copy_rows(copy: *const Copy) {
-    helium_asm!(
-        "push {{r4-r11, lr}}",
-        "ldr r8, [r0, #{fill}]",
-        "vdup.8 q0, r8",
-        "mov r11, r0",
-        "ldr r9, [r11, #{scale}]",
-        "ldrd r0, r1, [r11, #{values}]",
-        "ldrd r2, r3, [r11, #{step}]",
-        "ldr r12, [r11, #{top}]",
-        fill!("r12"),
-        "cbz r3, 6f",
-        "ldrd r4, r5, [r11, #{left}]",
-        "ldrd r6, r7, [r11, #{right}]",
-        "lsl.w r12, r5, r9",
-        "4:",
-        fill!("r4"),
-        "wlstp.8 lr, r5, 3f",
-        "mov r8, r1",
-        "mov r10, r0",
-        "2:",
-        "vldrb.u8 q1, [r10], #16",
-        "vstrb.8 q1, [r8]",
-        "add r8, r2",
-        "letp lr, 2b",
-        "3:",
-        "add r1, r12",
-        "add r0, r7",
-        fill!("r6"),
-        "subs r3, #1",
-        "bne 4b",
-        "6:",
-        "ldr r12, [r11, #{bottom}]",
-        fill!("r12"),
-        "pop {{r4-r11, pc}}",
-        values = const offset_of!(Copy, values),
-        step = const offset_of!(Copy, step),
-        left = const offset_of!(Copy, left),
-        right = const offset_of!(Copy, right),
-        scale = const offset_of!(Copy, scale),
-        top = const offset_of!(Copy, top),
-        bottom = const offset_of!(Copy, bottom),
-        fill = const offset_of!(Copy, fill),
-    )
-}
-
-/// Copies `count` chunks that follow one another into a lane.
-///
-/// # Safety
-/// There are so many chunks and so many of the lane; at least one.
-#[unsafe(naked)]
-unsafe extern "C" fn spread(line: *const u8, target: *mut u8, count: usize) {
-    helium_asm!(
-        "push {{r4, lr}}",
-        "dls lr, r2",
-        "2:",
-        "vldrb.u8 q0, [r0], #16",
-        "vstrb.8 q0, [r1], #{step}",
-        "le lr, 2b",
-        "pop {{r4, pc}}",
-        step = const size_of::<Chunk>(),
-    )
+    /// The same for a window whose rows all lie in the map from left to right.
+    #[inline(always)]
+    fn gather_inside(&self, values: *const i8, target: *mut [u8; CHUNK]) {
+        let rows = self.copy.count;
+        if self.is_whole {
+            let gap = self.step.wrapping_sub(self.line);
+            // SAFETY: the rows are those of a whole map, and there are some, of some whole chunks; the windows have room for
+            // as many chunks as a window has.
+            unsafe { copy_chunks(values, target.cast(), rows, self.line / CHUNK, gap) }
+            return;
+        }
+        let mut line: MaybeUninit<[[u8; CHUNK]; CHUNKS]> = MaybeUninit::uninit();
+        // SAFETY: as above; the line has as many chunks as the windows can have, and `spread` copies those of one window.
+        unsafe {
+            copy_line(values, line.as_mut_ptr().cast(), rows, self.line, self.step);
+            spread(line.as_ptr().cast(), target.cast(), self.count);
+        }
+    }
 }

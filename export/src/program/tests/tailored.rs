@@ -1,0 +1,66 @@
+//! Backends for one program.
+
+use super::super::*;
+use super::network::*;
+use convrnn_runtime::backend::Tailored;
+use convrnn_runtime::{Frame, LoadErrorKind, Session, Uses, arena_length};
+
+const EVERYTHING: u64 = Uses::ALL.bits();
+
+/// An integer program of a random network, and its frames in height, width, channel order.
+fn program(seed: u64, target: Target) -> (AlignedBytes, Vec<Vec<i8>>) {
+    let (network, frames) = network(seed);
+    let quantized = quantized(&network, &frames);
+    let options = ProgramOptions { target, ..ProgramOptions::default() };
+    let bytes = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+    let quantize = |frame: &convrnn_graph::Tensor| {
+        let values: Vec<i8> = frame.values.iter().map(|&x| quantized.graph.frame.quantize(x) as i8).collect();
+        interleave(frame.shape, &values)
+    };
+    (AlignedBytes::copy_of(&bytes), frames.iter().map(quantize).collect())
+}
+
+/// CRCs of logits and states of each step.
+fn run<B: convrnn_runtime::Backend>(mut session: Session<'_, '_, B>, frames: &[Vec<i8>]) -> Vec<(u32, u32)> {
+    let step = |frame: &Vec<i8>| {
+        session.present(Frame::Quantized(frame)).expect("the frame fits");
+        session.step();
+        (session.logits_crc(), session.states_crc())
+    };
+    frames.iter().map(step).collect()
+}
+
+#[test]
+fn a_tailored_backend_gives_the_bits_of_the_portable_one_and_refuses_other_programs() {
+    for seed in 0..8 {
+        for target in [Target::Rows, Target::Portable] {
+            let (program, frames) = program(seed, target);
+            let (mut first, mut second) =
+                (AlignedBytes::zeroed(arena_length(&program)), AlignedBytes::zeroed(arena_length(&program)));
+            let expected = run(Session::new(&program, &mut first).expect("the program loads"), &frames);
+            let tailored = Tailored::<EVERYTHING>::new(&program);
+            let session = Session::with_backend(&program, &mut second, tailored).expect("the program loads");
+            assert_eq!(run(session, &frames), expected, "seed {seed}");
+
+            let (other, _) = self::program(seed + 100, target);
+            let mut arena = AlignedBytes::zeroed(arena_length(&other));
+            let error = Session::with_backend(&other, &mut arena, tailored).expect_err("it is another program");
+            assert_eq!(error.kind, LoadErrorKind::Backend);
+        }
+    }
+}
+
+#[test]
+fn a_program_uses_the_kernels_that_its_packing_asks_for() {
+    let uses = |target| Uses::of(&program(0, target).0).bits();
+    let (rows, portable) = (uses(Target::Rows), uses(Target::Portable));
+    // Kinds and elements are the same; the ways to convolve are not.
+    assert_ne!(rows, portable);
+    assert_eq!((rows & portable).count_ones() + 1, portable.count_ones().min(rows.count_ones()));
+}
+
+#[test]
+#[should_panic = "needs kernels that the backend is built without"]
+fn a_program_that_needs_more_is_refused_while_compiling() {
+    Tailored::<0>::new(&program(0, Target::Portable).0);
+}
