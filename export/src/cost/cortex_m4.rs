@@ -32,22 +32,20 @@ pub(super) fn convolution(convolution: &Convolution) -> Counts {
     }
 }
 
-/// Rows kept, and output columns at a time.
-fn plan(convolution: &Convolution) -> Option<[usize; 2]> {
+/// Output columns at a time.
+fn strip(convolution: &Convolution) -> Option<usize> {
     let (rows, columns, width) = (&convolution.rows, &convolution.columns, convolution.width);
-    let halves = |slots: usize, strip: usize| -> usize {
-        let reached = strip.saturating_sub(1) * columns.stride + columns.kernel;
-        convolution.operands.iter().map(|operand| (reached * operand.channels + 1) & !1).sum::<usize>() * slots
-    };
-    let slots = rows.kernel + (WINDOWS - 1).div_ceil(width.max(1)) * rows.stride;
-    if halves(slots, width) <= HALVES {
-        return Some([slots, width]);
-    }
     let channels: usize = convolution.operands.iter().map(|operand| operand.channels).sum();
+    let slots = rows.kernel + (WINDOWS - 1).div_ceil(width.max(1)) * rows.stride;
+    let reached = width.saturating_sub(1) * columns.stride + columns.kernel;
+    // An odd row is filled up.
+    if (reached * channels + convolution.operands.len()) * slots <= HALVES {
+        return Some(width);
+    }
     let line = (HALVES / rows.kernel).checked_sub(convolution.operands.len())? / channels;
     let fitting = line.checked_sub(columns.kernel)? / columns.stride + 1;
     let strip = fitting.min(width) / WINDOWS * WINDOWS;
-    (strip > 0).then_some([rows.kernel, strip])
+    (strip > 0).then_some(strip)
 }
 
 /// Windows copied side by side from rows that are widened once.
@@ -55,7 +53,7 @@ fn gathered(convolution: &Convolution) -> Option<Counts> {
     let (rows, columns) = (&convolution.rows, &convolution.columns);
     let area = rows.kernel * columns.kernel;
     let words = |operand: &Operand| (area * operand.channels).div_ceil(2);
-    let [slots, strip] = plan(convolution)?;
+    let strip = strip(convolution)?;
     if convolution.operands.iter().map(words).sum::<usize>() > WORDS {
         return None;
     }
@@ -64,77 +62,133 @@ fn gathered(convolution: &Convolution) -> Option<Counts> {
     let mut counts = Counts::new(family);
     counts.add("outputs", convolution.outputs);
     counts.add("operands", convolution.operands.len());
-    let (mut rounds, mut partial) = (0, 0);
     for first in (0..convolution.width).step_by(strip) {
-        let width = (convolution.width - first).min(strip);
-        let positions = match width == convolution.width {
-            true => vec![width * convolution.height],
-            false => vec![width; convolution.height],
-        };
-        for positions in positions {
-            rounds += positions / WINDOWS;
-            partial += usize::from(positions % WINDOWS > 0);
-            counts.add("outputs one by one", positions % WINDOWS * convolution.outputs);
-        }
         counts.add("strips", 1);
-        load(convolution, &mut counts, [slots, strip, first]);
-    }
-    counts.add("rounds", rounds);
-    counts.add("rounds of fewer windows", partial);
-    let all = rounds + partial;
-    for operand in &convolution.operands {
-        let line = ((strip - 1) * columns.stride + columns.kernel) * operand.channels;
-        let length = columns.kernel * operand.channels;
-        let is_even = (line + 1) & !1 == line && operand.channels.is_multiple_of(2) && length.is_multiple_of(2);
-        counts.add("windows of operands", all);
-        counts.add("rows copied", all * rows.kernel);
-        match is_even {
-            true => {
-                counts.add("four words copied", all * rows.kernel * (length / 2 / 4));
-                counts.add("words copied", all * rows.kernel * (length / 2 % 4));
-            }
-            false => {
-                counts.add("odd rows copied", all * rows.kernel);
-                counts.add("two words copied from anywhere", all * rows.kernel * (length.div_ceil(2) / 2));
-                counts.add("words copied from anywhere", all * rows.kernel * (length.div_ceil(2) % 2));
-            }
+        let width = (convolution.width - first).min(strip);
+        let mut walk = Walk { row: 0, column: 0, width, goes_on: width == convolution.width };
+        let mut needed = 0;
+        while walk.row < convolution.height {
+            let round = walk.take(convolution);
+            needed = needed.max(round.needed);
+            rounds(convolution, &mut counts, strip, &round);
         }
-        let pairs = area * operand.channels / 2;
-        let tiles = convolution.outputs.div_ceil(TILE);
-        counts.add("pairs of values", all * tiles * pairs);
-        counts.add("turns", all * tiles * pairs.div_ceil(TURN));
-        counts.add("odd values", all * tiles * (area * operand.channels % 2));
-        counts.add("sums read and written", (all * tiles) * (convolution.operands.len() - 1));
-    }
-    let tiles = convolution.outputs / TILE;
-    counts.add("tiles", rounds * tiles);
-    counts.add("tiles shifted", if convolution.shift > 0 { rounds * tiles } else { 0 });
-    counts.add("tiles of i16", if convolution.is_wide { rounds * tiles } else { 0 });
-    counts.add("tiles to sums", partial * convolution.outputs.div_ceil(TILE));
-    if !convolution.outputs.is_multiple_of(TILE) {
-        counts.add("rounds with an odd output", rounds);
-        counts.add("outputs one by one", rounds * WINDOWS);
+        counts.add("rows walked", convolution.height);
+        load(convolution, &mut counts, strip, first, needed);
     }
     Some(counts)
 }
 
+/// Windows that are computed at once.
+struct Round {
+    valid: usize,
+    /// Rows of the windows that are used: rows that lie in the padding for all of them are left out.
+    used: usize,
+    /// Rows of the padded map that they need.
+    needed: usize,
+    /// Whether they follow one another in a row.
+    is_run: bool,
+}
+
+/// The next output position of a strip.
+struct Walk {
+    row: usize,
+    column: usize,
+    width: usize,
+    /// Whether a round goes on in the next row.
+    goes_on: bool,
+}
+
+impl Walk {
+    fn take(&mut self, convolution: &Convolution) -> Round {
+        let rows = &convolution.rows;
+        let used = |row: usize| {
+            let [start, length, _] = rows.span(row);
+            match length {
+                0 => [0, rows.kernel],
+                length => [start, start + length],
+            }
+        };
+        let [_, end] = used(self.row);
+        let is_run = self.column + WINDOWS <= self.width;
+        let (mut valid, mut last) = (0, self.row);
+        while valid < WINDOWS && self.row < convolution.height && (self.column > 0 || valid == 0 || self.goes_on) {
+            (last, valid, self.column) = (self.row, valid + 1, self.column + 1);
+            if self.column == self.width {
+                (self.row, self.column) = (self.row + 1, 0);
+            }
+        }
+        let [start, _] = used(last);
+        Round { valid, used: end.saturating_sub(start), needed: last * rows.stride + end, is_run }
+    }
+}
+
+/// Copies and products of one round.
+fn rounds(convolution: &Convolution, counts: &mut Counts, strip: usize, round: &Round) {
+    let columns = &convolution.columns;
+    let is_full = round.valid == WINDOWS;
+    let [all, windows, copied] = match round.is_run {
+        true => ["rounds", "windows of operands", "rows copied"],
+        false => ["rounds over an end", "windows of operands over an end", "rows copied over an end"],
+    };
+    counts.add(all, 1);
+    let (tiles, all_tiles) = (convolution.outputs / TILE, convolution.outputs.div_ceil(TILE));
+    if is_full {
+        counts.add("tiles", tiles);
+        counts.add("tiles shifted", if convolution.shift > 0 { tiles } else { 0 });
+        counts.add("tiles of i16", if convolution.is_wide { tiles } else { 0 });
+        if !convolution.outputs.is_multiple_of(TILE) {
+            counts.add("rounds with an odd output", 1);
+            counts.add("outputs one by one", WINDOWS);
+        }
+    } else {
+        counts.add("rounds of fewer windows", 1);
+        counts.add("tiles to sums", all_tiles);
+        counts.add("outputs one by one", round.valid * convolution.outputs);
+    }
+    for operand in &convolution.operands {
+        let line = ((strip - 1) * columns.stride + columns.kernel) * operand.channels;
+        let length = columns.kernel * operand.channels;
+        let is_even = [line, operand.channels, length].iter().all(|count| count.is_multiple_of(2));
+        counts.add(windows, 1);
+        counts.add(copied, round.used);
+        match is_even {
+            true => {
+                counts.add("four words copied", round.used * (length / 2 / 4));
+                counts.add("words copied", round.used * (length / 2 % 4));
+            }
+            false => {
+                counts.add("odd rows copied", round.used);
+                counts.add("two words copied from anywhere", round.used * (length.div_ceil(2) / 2));
+                counts.add("words copied from anywhere", round.used * (length.div_ceil(2) % 2));
+            }
+        }
+        let values = round.used * length;
+        counts.add("pairs of values", all_tiles * (values / 2));
+        counts.add("turns", all_tiles * (values / 2).div_ceil(TURN));
+        counts.add("odd values", all_tiles * (values % 2));
+    }
+    counts.add("sums read and written", all_tiles * (convolution.operands.len() - 1));
+}
+
 /// The widened rows of one strip.
-fn load(convolution: &Convolution, counts: &mut Counts, [_, strip, first]: [usize; 3]) {
+fn load(convolution: &Convolution, counts: &mut Counts, strip: usize, first: usize, needed: usize) {
     let (rows, columns) = (&convolution.rows, &convolution.columns);
     let reached = (strip - 1) * columns.stride + columns.kernel;
     let corner = first * columns.stride;
     let left = columns.before.saturating_sub(corner);
     let inside = reached.saturating_sub(left).min(columns.size.saturating_sub(corner.saturating_sub(columns.before)));
-    let padded = (convolution.height - 1) * rows.stride + rows.kernel;
-    let in_map = (0..padded).filter(|row| (rows.before..rows.before + rows.size).contains(row)).count();
-    counts.add("rows widened", padded);
+    let in_map = (0..needed).filter(|row| (rows.before..rows.before + rows.size).contains(row)).count();
+    counts.add("rows widened", needed);
     for operand in &convolution.operands {
         let (length, line) = (inside * operand.channels, reached * operand.channels);
+        // The first value comes before the turns where it does not begin a word.
+        let before = (left * operand.channels % 2).min(length);
         counts.add("rows of operands widened", in_map);
-        counts.add("rows of operands cleared", padded - in_map);
-        counts.add("four values widened", in_map * (length / 4));
-        counts.add("values widened", in_map * (length % 4));
-        counts.add("values cleared", (padded - in_map) * line);
+        counts.add("rows of operands cleared", needed - in_map);
+        counts.add("first values widened", in_map * before);
+        counts.add("eight values widened", in_map * ((length - before) / 8));
+        counts.add("values widened", in_map * ((length - before) % 8));
+        counts.add("values cleared", (needed - in_map) * line);
         counts.add("values beside the map", if strip < convolution.width { in_map * (line - length) } else { 0 });
     }
 }

@@ -65,6 +65,7 @@ fn gathered(convolution: &Convolution) -> Counts {
                 scales(convolution, &mut counts, count, used.len());
             }
             counts.add("rounds", 1);
+            counts.add("rounds over an end", usize::from(position % convolution.width + LANES > convolution.width));
             counts.add("outputs of rounds", count);
             counts.add("outputs of rounds, i16", if convolution.is_wide { count } else { 0 });
             for operand in &convolution.operands {
@@ -83,7 +84,7 @@ fn gathered(convolution: &Convolution) -> Counts {
                 for lane in 0..LANES {
                     let position = (position + lane).min(positions - 1);
                     for operand in &convolution.operands {
-                        gather(convolution, operand, position, &mut counts);
+                        gather(convolution, operand, position, can_skip, &mut counts);
                     }
                 }
             }
@@ -114,18 +115,29 @@ fn products(counts: &mut Counts, pairs: usize, length: usize) {
     counts.add("tails of products", if whole > 0 && length % CHUNK > 0 { pairs } else { 0 });
 }
 
-/// Copies one window.
-fn gather(convolution: &Convolution, operand: &Operand, position: usize, counts: &mut Counts) {
+/// Copies one window; with `leaves_padding` without its rows of padding.
+fn gather(convolution: &Convolution, operand: &Operand, position: usize, leaves_padding: bool, counts: &mut Counts) {
     let (row, column) = (position / convolution.width, position % convolution.width);
     let [top, inside, bottom] = convolution.rows.span(row);
-    let [left, length, right] = convolution.columns.span(column).map(|columns| columns * operand.channels);
+    let columns = convolution.columns.span(column);
+    let [left, length, right] = columns.map(|columns| columns * operand.channels);
     let line = convolution.columns.kernel * operand.channels;
     let fills = |bytes: usize| bytes.div_ceil(CHUNK);
-    let (top, bottom) = if inside == 0 { (0, convolution.rows.kernel) } else { (top, bottom) };
-    counts.add("windows", 1);
-    counts.add("rows copied", inside);
-    counts.add("chunks filled", fills(top * line) + fills(bottom * line) + inside * (fills(left) + fills(right)));
-    counts.add("chunks copied", inside * fills(length));
+    let (top, bottom) = match inside {
+        0 => (0, convolution.rows.kernel),
+        _ if leaves_padding => (0, 0),
+        _ => (top, bottom),
+    };
+    if (top, bottom) == (0, 0) && columns[1] == convolution.columns.kernel {
+        counts.add("windows inside", 1);
+        counts.add("rows of windows inside", inside);
+        counts.add("chunks of windows inside", inside * fills(line));
+    } else {
+        counts.add("windows", 1);
+        counts.add("rows copied", inside);
+        counts.add("chunks filled", fills(top * line) + fills(bottom * line) + inside * (fills(left) + fills(right)));
+        counts.add("chunks copied", inside * fills(length));
+    }
     if !operand.channels.is_multiple_of(CHUNK) {
         counts.add("windows spread", 1);
         counts.add("chunks spread", chunks(convolution, operand));
@@ -161,7 +173,7 @@ fn depthwise(convolution: &Convolution) -> Counts {
         let is_inside = |span: [usize; 3], kernel: usize| span[1] == kernel;
         let (row, column) = (position / convolution.width, position % convolution.width);
         if !(is_inside(rows.span(row), rows.kernel) && is_inside(columns.span(column), columns.kernel)) {
-            gather(convolution, operand, position, &mut counts);
+            gather(convolution, operand, position, false, &mut counts);
         }
     }
     counts

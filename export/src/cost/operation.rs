@@ -119,6 +119,8 @@ pub(super) fn counts(program: &Program<'_>, record: &OperationRecord, processor:
             counts.add("channels", elements);
             counts.add("values", elements * positions);
             for (blocks, values, count) in [
+                ("words of channels", "words of values", elements / 4),
+                ("channels left", "values left", elements % 4),
                 ("sixteens of channels", "sixteens of values", elements / 16),
                 ("fours of channels", "fours of values", (elements % 16).div_ceil(4)),
             ] {
