@@ -1,6 +1,6 @@
-//! Writes a collection of device programs for `firmware-examples/conformance`, and says what computing all of them gives:
-//! for each program a line with its index, its checksum and what it is, and at the end the number of programs and the
-//! checksum of all. The machine's own kernels compute every operation too and are compared.
+//! Writes a collection of device programs for `firmware-examples/conformance`, and says what computing all of them
+//! gives: for each program a line with its index, its checksum and what it is, and at the end the number of programs and
+//! the checksum of all. The machine's own kernels compute every operation too and are compared.
 //!
 //! ```text
 //! cargo run -p convrnn-export --example conformance_programs -- TARGET FIRST-SEED COUNT FILE [f32]

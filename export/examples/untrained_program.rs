@@ -1,7 +1,7 @@
-//! Writes an int8 program, or an f32 one, of a catalogue network with random weights, for checks that need a program but no
-//! trained one. `parallel` is the plan whose layers may run at once.
+//! Writes an int8 program, or an f32 one, of a catalogue network with random weights, for checks that need a program but
+//! no trained one. `parallel` is the plan whose layers may run at once.
 //!
-//! `cargo run -p convrnn-export --example untrained_program -- rgc-28-m4 net.crnn [f32 | cortex-m4 | cortex-m55 | parallel]`
+//! `cargo run -p convrnn-export --example untrained_program -- rgc-28-m4 net.crnn [f32|cortex-m4|cortex-m55|parallel]`
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Computes the programs of a collection with the machine's kernels and with the portable ones, and compares the bytes; says
-//! the checksum of each program and of all, or where the first difference is.
+//! Computes the programs of a collection with the machine's kernels and with the portable ones, and compares the bytes;
+//! says the checksum of each program and of all, or where the first difference is.
 //!
 //! The collection is a file of the host, whose path is the command line.
 #![no_std]

@@ -28,8 +28,8 @@ pub fn program_length(header: &[u8; HEADER_BYTES]) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-/// Bytes that a program of so many bytes takes with the zeros behind it; the largest number there is where that does not
-/// fit one.
+/// Bytes that a program of so many bytes takes with the zeros behind it; the largest number there is where that does
+/// not fit one.
 pub fn padded_length(length: u32) -> usize {
     (length as usize).checked_next_multiple_of(ALIGNMENT).unwrap_or(usize::MAX)
 }

@@ -1,11 +1,11 @@
-//! Whether a backend computes what the portable one does, in programs that were written to go wrong: no operating system,
-//! no allocator, no panic path.
+//! Whether a backend computes what the portable one does, in programs that were written to go wrong: no operating
+//! system, no allocator, no panic path.
 //!
-//! A collection ([`collection`]) holds device programs, most of one random operation each. [`run`] steps every one of them
-//! on pseudo-random frames and states ([`random`]), has every operation computed by the backend and by
-//! [`convrnn_runtime::Portable`] ([`Both`]), compares them, and gives a checksum of all that was computed. A host that runs the same
-//! collection gets the same checksum, which also finds what the two backends of a machine do wrong alike: on a Cortex-M4
-//! both are one.
+//! A collection ([`collection`]) holds device programs, most of one random operation each. [`run`] steps every one of
+//! them on pseudo-random frames and states ([`random`]), has every operation computed by the backend and by
+//! [`convrnn_runtime::Portable`] ([`Both`]), compares them, and gives a checksum of all that was computed. A host that
+//! runs the same collection gets the same checksum, which also finds what the two backends of a machine do wrong alike:
+//! on a Cortex-M4 both are one.
 //!
 //! `cargo run -p convrnn-export --example conformance_programs` writes collections and says the checksum.
 #![no_std]

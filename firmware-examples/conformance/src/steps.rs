@@ -8,8 +8,9 @@ use convrnn_runtime::{Backend, Session};
 /// Steps.
 pub const COUNT: u32 = 8;
 
-/// Steps a session from where it is, by what `step` does, with a new frame before each step; gives the checksum of the states
-/// and of the logits after each. None if a frame does not fit `frame`, which starts at a multiple of four bytes.
+/// Steps a session from where it is, by what `step` does, with a new frame before each step; gives the checksum of the
+/// states and of the logits after each. None if a frame does not fit `frame`, which starts at a multiple of four bytes
+/// for a program in f32.
 pub fn run<'program, 'arena, B: Backend>(
     session: &mut Session<'program, 'arena, B>,
     frame: &mut [u8],

@@ -1,10 +1,10 @@
 //! Counts how often each instruction of a QEMU guest runs, and writes the counts to a file when QEMU ends.
 //!
-//! `-plugin libconvrnn_instruction_counter.so,output=FILE,marks=FILE,processors=FILE`. Each line of the output is an address in
-//! hexadecimal and a count; each line of the marks says how many instructions had run when the guest came to the reserved
-//! hint [`MARK`]; each line of the processors' file, which is for machines of several, says which processor came to the mark
-//! and how many instructions it had run itself. Counts are exact and the same in every run of the same instructions. Any
-//! file may be left out; with the processors' QEMU is many times slower.
+//! `-plugin libconvrnn_instruction_counter.so,output=FILE,marks=FILE,processors=FILE`. Each line of the output is an
+//! address in hexadecimal and a count; each line of the marks says how many instructions had run when the guest came to
+//! the reserved hint [`MARK`]; each line of the processors' file, which is for machines of several, says which processor
+//! came to the mark and how many instructions it had run itself. Counts are exact and the same in every run of the same
+//! instructions. Any file may be left out; with the processors' QEMU is many times slower.
 
 mod plugin;
 

@@ -1,13 +1,13 @@
 //! The second core, and work for both at once.
 //!
-//! The second core waits from reset until the first lets it run ([`SecondCore::start`]). Then it waits for work, which is
-//! handed to it through one shared word ([`SecondCore::join`]).
+//! The second core waits from reset until the first lets it run ([`SecondCore::start`]). Then it waits for work, which
+//! is handed to it through one shared word ([`SecondCore::join`]).
 #![allow(unsafe_code)]
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use cortex_m::asm::{sev, wfe};
+use cortex_m::asm::{dsb, sev, wfe};
 
 /// The SSE-200's system control registers at their secure address (Arm 101104, section 3.7).
 const SYSTEM_CONTROL: usize = 0x5002_1000;
@@ -69,9 +69,11 @@ impl SecondCore {
         if IS_STARTED.swap(true, Ordering::AcqRel) {
             return None;
         }
-        // SAFETY: both are registers of this machine that only this function writes, once; the table that the second core
-        // starts from is static and aligned as the register asks, its stack is used by nobody else, and static data is
-        // initialised, since this runs after the start-up code.
+        // What the start-up code wrote must have reached the memory before the second core reads it.
+        dsb();
+        // SAFETY: both are registers of this machine that only this function writes, once; the table that the second
+        // core starts from is static and aligned as the register asks, its stack is used by nobody else, and static data
+        // is initialised, since this runs after the start-up code.
         unsafe {
             ptr::write_volatile(INITIAL_VECTORS_1 as *mut u32, (&raw const VECTORS) as u32);
             let waiting = ptr::read_volatile(CPU_WAIT as *const u32);

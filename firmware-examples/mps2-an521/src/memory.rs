@@ -1,4 +1,5 @@
-//! The memory of the machine, by its secure addresses. The build script writes the linker's layout from the same numbers.
+//! The memory of the machine, by its secure addresses. The build script writes the linker's layout from the same
+//! numbers.
 
 /// Instruction memory, from address 0x1000_0000.
 pub const FLASH_BYTES: usize = 1024 * 1024;

@@ -1,8 +1,8 @@
 //! Random steps of one operation, and random networks, for tests of backends (feature `testing`). The same seed always
 //! gives the same step.
 //!
-//! They hold what kernels have ways of their own for: maps of few columns and of many, windows from one position to more
-//! than any scratch memory holds, every padding and stride, channels that fill no vector, several operands, groups,
+//! They hold what kernels have ways of their own for: maps of few columns and of many, windows from one position to
+//! more than any scratch memory holds, every padding and stride, channels that fill no vector, several operands, groups,
 //! depthwise convolutions, every kind of table, every pair of widths, and states that are updated where they lie.
 
 mod convolutions;
@@ -98,8 +98,8 @@ fn factor(random: &mut ChaCha8Rng) -> Factor {
     Factor { bits, shift: random.random_range(0..=20) }
 }
 
-/// A step of one operation that reads states. A gated sum of its first operand's type is that state's next value, so that it
-/// is written where the state lies.
+/// A step of one operation that reads states. A gated sum of its first operand's type is that state's next value, so
+/// that it is written where the state lies.
 fn step_of(work: Work, operands: &[Value], output: Value) -> Step {
     let numerics = match output.element {
         Element::F32 => Numerics::Real,

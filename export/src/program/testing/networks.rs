@@ -43,8 +43,8 @@ pub fn quantized(network: &RandomNetwork, frames: &[Tensor]) -> Quantized {
     quantize(graph, parameters, &calibration, pixels, &QuantizeOptions::default()).expect("the network quantises")
 }
 
-/// The program of a random network, packed for a target: one of the plans, with or without memory for taps, and one form of
-/// skipping, by the seed.
+/// The program of a random network, packed for a target: one of the plans, with or without memory for taps, and one form
+/// of skipping, by the seed.
 pub fn network_program(seed: u64, target: Target, numerics: Numerics) -> AlignedBytes {
     let (network, frames) = network(seed);
     let variants: Vec<ProgramOptions> =

@@ -1,5 +1,5 @@
-//! Steps a network with the layers of each step on both cores at once, and says what each core did and the checksum of all
-//! states and logits, which the host compares with its own.
+//! Steps a network with the layers of each step on both cores at once, and says what each core did and the checksum of
+//! all states and logits, which the host compares with its own.
 //!
 //! The program is part of the image: `CONVRNN_PROGRAM` names its file when this is built. Its plan is `parallel`.
 #![no_std]
