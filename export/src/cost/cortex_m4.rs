@@ -32,20 +32,20 @@ pub(super) fn convolution(convolution: &Convolution) -> Counts {
     }
 }
 
-/// Output columns at a time.
-fn strip(convolution: &Convolution) -> Option<usize> {
+/// Rows kept, and output columns at a time.
+fn kept(convolution: &Convolution) -> Option<[usize; 2]> {
     let (rows, columns, width) = (&convolution.rows, &convolution.columns, convolution.width);
     let channels: usize = convolution.operands.iter().map(|operand| operand.channels).sum();
     let slots = rows.kernel + (WINDOWS - 1).div_ceil(width.max(1)) * rows.stride;
     let reached = width.saturating_sub(1) * columns.stride + columns.kernel;
     // An odd row is filled up.
     if (reached * channels + convolution.operands.len()) * slots <= HALVES {
-        return Some(width);
+        return Some([slots, width]);
     }
     let line = (HALVES / rows.kernel).checked_sub(convolution.operands.len())? / channels;
     let fitting = line.checked_sub(columns.kernel)? / columns.stride + 1;
     let strip = fitting.min(width) / WINDOWS * WINDOWS;
-    (strip > 0).then_some(strip)
+    (strip > 0).then_some([rows.kernel, strip])
 }
 
 /// Windows copied side by side from rows that are widened once.
@@ -53,7 +53,7 @@ fn gathered(convolution: &Convolution) -> Option<Counts> {
     let (rows, columns) = (&convolution.rows, &convolution.columns);
     let area = rows.kernel * columns.kernel;
     let words = |operand: &Operand| (area * operand.channels).div_ceil(2);
-    let strip = strip(convolution)?;
+    let [slots, strip] = kept(convolution)?;
     if convolution.operands.iter().map(words).sum::<usize>() > WORDS {
         return None;
     }
@@ -62,10 +62,15 @@ fn gathered(convolution: &Convolution) -> Option<Counts> {
     let mut counts = Counts::new(family);
     counts.add("outputs", convolution.outputs);
     counts.add("operands", convolution.operands.len());
+    // All working memory is cleared first.
+    counts.add("words of windows cleared", convolution.operands.iter().map(words).sum());
+    let line = |operand: &Operand| ((strip - 1) * columns.stride + columns.kernel) * operand.channels;
+    counts.add("words of rows cleared", convolution.operands.iter().map(line).sum::<usize>() * slots / 2);
+    counts.add("sums cleared", convolution.outputs.div_ceil(TILE));
     for first in (0..convolution.width).step_by(strip) {
         counts.add("strips", 1);
         let width = (convolution.width - first).min(strip);
-        let mut walk = Walk { row: 0, column: 0, width, goes_on: width == convolution.width };
+        let mut walk = Walk { row: 0, column: 0, width, slots, goes_on: width == convolution.width };
         let mut needed = 0;
         while walk.row < convolution.height {
             let round = walk.take(convolution);
@@ -87,6 +92,8 @@ struct Round {
     needed: usize,
     /// Whether they follow one another in a row.
     is_run: bool,
+    /// How often, from one row to the next, some of them go on in the first row that is kept.
+    wraps: usize,
 }
 
 /// The next output position of a strip.
@@ -94,6 +101,8 @@ struct Walk {
     row: usize,
     column: usize,
     width: usize,
+    /// Rows kept.
+    slots: usize,
     /// Whether a round goes on in the next row.
     goes_on: bool,
 }
@@ -110,15 +119,20 @@ impl Walk {
         };
         let [_, end] = used(self.row);
         let is_run = self.column + WINDOWS <= self.width;
-        let (mut valid, mut last) = (0, self.row);
+        let (mut valid, mut last, mut taken) = (0, self.row, Vec::new());
         while valid < WINDOWS && self.row < convolution.height && (self.column > 0 || valid == 0 || self.goes_on) {
             (last, valid, self.column) = (self.row, valid + 1, self.column + 1);
+            taken.push(self.row);
             if self.column == self.width {
                 (self.row, self.column) = (self.row + 1, 0);
             }
         }
         let [start, _] = used(last);
-        Round { valid, used: end.saturating_sub(start), needed: last * rows.stride + end, is_run }
+        let used = end.saturating_sub(start);
+        // Windows of one row come to the end of what is kept together.
+        taken.dedup();
+        let wraps = taken.iter().filter(|&&row| (row * rows.stride + start) % self.slots + used >= self.slots).count();
+        Round { valid, used, needed: last * rows.stride + end, is_run, wraps }
     }
 }
 
@@ -131,6 +145,7 @@ fn rounds(convolution: &Convolution, counts: &mut Counts, strip: usize, round: &
         false => ["rounds over an end", "windows of operands over an end", "rows copied over an end"],
     };
     counts.add(all, 1);
+    counts.add("windows one by one", if round.is_run { 0 } else { round.valid });
     let (tiles, all_tiles) = (convolution.outputs / TILE, convolution.outputs.div_ceil(TILE));
     if is_full {
         counts.add("tiles", tiles);
@@ -151,16 +166,25 @@ fn rounds(convolution: &Convolution, counts: &mut Counts, strip: usize, round: &
         let is_even = [line, operand.channels, length].iter().all(|count| count.is_multiple_of(2));
         counts.add(windows, 1);
         counts.add(copied, round.used);
-        match is_even {
-            true => {
-                counts.add("four words copied", round.used * (length / 2 / 4));
-                counts.add("words copied", round.used * (length / 2 % 4));
+        counts.add("rows wrapped", round.wraps);
+        let mut has_free_half = false;
+        for _ in 0..round.used {
+            let mut left = length;
+            if !is_even {
+                counts.add("rows copied from anywhere", 1);
+                // The upper half of the word before.
+                counts.add("halves copied", has_free_half.into());
+                left -= usize::from(has_free_half);
+                has_free_half = left % 2 == 1;
             }
-            false => {
-                counts.add("odd rows copied", round.used);
-                counts.add("two words copied from anywhere", round.used * (length.div_ceil(2) / 2));
-                counts.add("words copied from anywhere", round.used * (length.div_ceil(2) % 2));
-            }
+            let words = left.div_ceil(2);
+            let [four, two, one] = match is_even {
+                true => ["four words copied", "two words copied", "single words copied"],
+                false => ["four words from anywhere", "two words from anywhere", "single words from anywhere"],
+            };
+            counts.add(four, words / 4);
+            counts.add(two, words % 4 / 2);
+            counts.add(one, words % 2);
         }
         let values = round.used * length;
         counts.add("pairs of values", all_tiles * (values / 2));

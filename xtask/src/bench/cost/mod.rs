@@ -143,11 +143,25 @@ fn calibrate(board: Board) -> Result<()> {
     }
     let families = fit::fit(&all)?;
     report(board, &families, &all);
+    write_samples(board, &all)?;
     let footprint = parts::footprint(board)?;
     let path = checkout::root().join(format!("export/src/cost/{}.toml", board.packed_for));
     fs::write(&path, file(board, &families, &footprint)).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("{}: figures of {} operations written to {}", board.processor, all.len(), path.display());
     Ok(())
+}
+
+/// Every sample as a line of JSON, for those who work on the terms.
+fn write_samples(board: Board, samples: &[Sample]) -> Result<()> {
+    let line = |sample: &Sample| {
+        let value = serde_json::json!({
+            "family": sample.family, "instructions": sample.instructions, "terms": sample.terms
+        });
+        format!("{value}\n")
+    };
+    let path = folder()?.join(format!("samples-{}.jsonl", board.packed_for));
+    fs::write(&path, samples.iter().map(line).collect::<String>())
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// How well each family is explained, for those who work on the terms.
@@ -230,6 +244,19 @@ fn compare(board: Board, name: &str, program: &Path, layers: &[Layer]) -> Result
         .map(|layer| layer["instructions"].as_f64().context("a layer has instructions"))
         .collect::<Result<_>>()?;
     ensure!(predicted.len() == layers.len(), "{name}: {} layers predicted, {} counted", predicted.len(), layers.len());
+    for (layer, predicted) in layers.iter().zip(answer["layers"].as_array().into_iter().flatten()) {
+        for (operation, predicted) in
+            layer.operations.iter().zip(predicted["operations"].as_array().into_iter().flatten())
+        {
+            let predicted = predicted["instructions"].as_u64().context("an operation has instructions")?;
+            if predicted < operation.instructions {
+                eprintln!(
+                    "{}: {name}, {}: {} counted, only {predicted} predicted",
+                    board.processor, operation.name, operation.instructions
+                );
+            }
+        }
+    }
     let excess = layers.iter().zip(&predicted).map(|(layer, predicted)| {
         let excess = predicted / layer.instructions as f64 - 1.0;
         eprintln!(

@@ -38,7 +38,7 @@ pub const PREDICTED: [&str; 15] = [
 ];
 
 /// Random networks that figures are fitted to, and those after them that are predicted only.
-pub const RANDOM_FITTED: u64 = 70;
+pub const RANDOM_FITTED: u64 = 130;
 pub const RANDOM_PREDICTED: u64 = 20;
 
 /// A linear congruential generator (Knuth's constants for 64 bits), its upper bits.
@@ -72,6 +72,7 @@ pub fn random(seed: u64) -> String {
         let kind = random.pick(&[
             "",
             "",
+            "",
             "vanilla",
             "time-decay",
             "gru",
@@ -90,7 +91,7 @@ pub fn random(seed: u64) -> String {
             writeln!(text, "[[layer]]\nconvolution = {{ kernel = {kernel}, channels = {outputs}, stride = {stride} }}");
         match kind {
             "" => {
-                let function = random.pick(&["relu", "relu", "elu", "tanh"]);
+                let function = random.pick(&["relu", "relu", "relu", "elu", "tanh"]);
                 let _ = writeln!(text, "activation = \"{function}\"");
             }
             "time-decay" => text.push_str("cell = { kind = \"time-decay\" }\n"),
@@ -110,7 +111,7 @@ pub fn random(seed: u64) -> String {
                 let _ = writeln!(text, "cell = {{ kind = \"{kind}\", kernel = {kernel} }}");
             }
         }
-        if size >= 6 && random.pick(&[true, false]) {
+        if size >= 5 && random.pick(&[true, true, false]) {
             let kernel = random.pick(&[2, 2, 3]);
             let _ = writeln!(text, "pool = {{ kernel = {kernel}, stride = 2 }}");
             size = size.div_ceil(2);
