@@ -1,7 +1,8 @@
 //! Working memory, and work left out, of the nets of the catalogue that take frames of at most 32 pixels, as two tables
 //! in Markdown. Both depend on architectures alone, not on weights.
 //!
-//! `cargo run -p convrnn-export --example resources -- memory` (or `skipping`)
+//! `cargo run -p convrnn-export --example resources -- memory` (or `skipping`, or `feedforward`: the working memory of nets
+//! without recurrence and with relu alone, as other runtimes take them)
 
 mod common;
 
@@ -18,15 +19,16 @@ const STEPS: [usize; 2] = [10, 15];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let table = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["memory"] => memory as fn(&[Architecture]) -> Result<(), Box<dyn Error>>,
-        ["skipping"] => skipping,
+    let written = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["memory"] => small_nets().and_then(|nets| memory(&nets)),
+        ["skipping"] => small_nets().and_then(|nets| skipping(&nets)),
+        ["feedforward"] => feedforward(),
         _ => {
-            eprintln!("usage: resources memory|skipping");
+            eprintln!("usage: resources memory|skipping|feedforward");
             return ExitCode::from(2);
         }
     };
-    match small_nets().and_then(|nets| table(&nets)) {
+    match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -49,12 +51,27 @@ fn small_nets() -> Result<Vec<Architecture>, Box<dyn Error>> {
 fn program(
     network: &Untrained,
     presentation: Presentation,
-    skipping: Skipping,
+    options: &ProgramOptions,
 ) -> Result<AlignedBytes, Box<dyn Error>> {
     let description =
         ProgramDescription { class_names: &[], preprocessing: Some(&network.preprocessing), presentation };
-    let options = ProgramOptions { skipping, ..ProgramOptions::default() };
-    Ok(AlignedBytes::copy_of(&write_integer(&network.graph, &network.quantized, &description, &options)?))
+    Ok(AlignedBytes::copy_of(&write_integer(&network.graph, &network.quantized, &description, options)?))
+}
+
+/// Nets of the catalogue without recurrence, with relu in place of elu and no taps: a row each, without its end.
+fn feedforward() -> Result<(), Box<dyn Error>> {
+    for (name, text) in catalogue::ENTRIES.iter().filter(|(name, _)| ["ff-28", "ff-32"].contains(name)) {
+        let at = text.rfind("[[layer]]").ok_or("no layer")?;
+        let (body, last) = text.split_at(at);
+        let relu = body.replace("[[layer]]\n", "[[layer]]\nactivation = \"relu\"\n") + last;
+        let architecture = Architecture::parse(&relu, name)?;
+        let (network, _) = Untrained::new(&architecture)?;
+        let options = ProgramOptions { keep_taps: false, ..ProgramOptions::default() };
+        let bytes = program(&network, architecture.presentation, &options)?;
+        let report = ProgramReport::new(&Program::new_checked(&bytes)?);
+        println!("| {name}, relu | {} | {} | {} |", report.states, report.frame_bytes, report.arena);
+    }
+    Ok(())
 }
 
 fn memory(nets: &[Architecture]) -> Result<(), Box<dyn Error>> {
@@ -62,7 +79,7 @@ fn memory(nets: &[Architecture]) -> Result<(), Box<dyn Error>> {
     println!("|---|---|---|---|---|---|");
     for architecture in nets {
         let (network, _) = Untrained::new(architecture)?;
-        let bytes = program(&network, architecture.presentation, Skipping::None)?;
+        let bytes = program(&network, architecture.presentation, &ProgramOptions::default())?;
         let report = ProgramReport::new(&Program::new_checked(&bytes)?);
         let needed = report.states + report.frame_bytes + report.largest_live;
         println!(
@@ -93,7 +110,8 @@ fn skipping(nets: &[Architecture]) -> Result<(), Box<dyn Error>> {
         let whole = convrnn_graph::Cost::new(&network.graph).multiply_accumulates() * presentation.steps as u64;
         let mut answers = Vec::new();
         for skipping in [Skipping::None, Skipping::Propagation, Skipping::Comparison] {
-            let bytes = program(&network, presentation, skipping)?;
+            let options = ProgramOptions { skipping, ..ProgramOptions::default() };
+            let bytes = program(&network, presentation, &options)?;
             let mut arena = AlignedBytes::zeroed(arena_length(&bytes));
             let mut session = Session::new(&bytes, &mut arena)?;
             let pixels: Vec<u8> = (0..network.graph.frame.elements()).map(|index| (index * 37 % 251) as u8).collect();

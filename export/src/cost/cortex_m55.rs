@@ -56,6 +56,7 @@ fn gathered(convolution: &Convolution) -> Counts {
     for first in (0..convolution.outputs).step_by(BLOCK) {
         let count = (convolution.outputs - first).min(BLOCK);
         counts.add("blocks of outputs", 1);
+        counts.add("output rows of operands", convolution.height * convolution.operands.len());
         let mut used = 0..0;
         for position in (0..positions).step_by(LANES) {
             let [top, inside, _] = rows.span(position / convolution.width);
@@ -129,9 +130,14 @@ fn gather(convolution: &Convolution, operand: &Operand, position: usize, leaves_
         _ => (top, bottom),
     };
     if (top, bottom) == (0, 0) && columns[1] == convolution.columns.kernel {
-        counts.add("windows inside", 1);
-        counts.add("rows of windows inside", inside);
-        counts.add("chunks of windows inside", inside * fills(line));
+        let [windows, rows, chunks] = match (operand.channels.is_multiple_of(CHUNK), line) {
+            (true, _) => ["windows by chunks", "rows by chunks", "chunks of rows by chunks"],
+            (false, ..=CHUNK) => ["windows of short rows", "short rows", "chunks of short rows"],
+            (false, _) => ["windows of rows", "rows of windows", "chunks of rows"],
+        };
+        counts.add(windows, 1);
+        counts.add(rows, inside);
+        counts.add(chunks, inside * fills(line));
     } else {
         counts.add("windows", 1);
         counts.add("rows copied", inside);

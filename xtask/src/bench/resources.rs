@@ -23,10 +23,31 @@ fn memory() -> Result<()> {
         "## Working memory\n\nint8 programs of the nets of the catalogue with frames of at most 32 pixels, plan sequential, taps kept; \
          bytes. The arena is all the runtime needs beside its stack; \"in use at once\" is the most that values between \
          operations take at one moment, below which no order of the same operations gets. Kernels add their scratch on the stack: \
-         18.0 KiB of a convolution on a Cortex-M4, for widened rows, windows and sums.\n\n{}\n`cargo xtask bench resources`\n",
+         18.0 KiB of a convolution on a Cortex-M4, for widened rows, windows and sums.\n\n{}\n",
         table("memory")?
     );
-    document::write_section("memory", &text)
+    document::write_section("memory", &(text + &yardstick()?))
+}
+
+/// What TensorFlow Lite Micro's arena takes for the same nets: tensors, then its own structures, in bytes.
+const PEER: [(&str, [u64; 2]); 2] = [("ff-28, relu", [3136, 2608]), ("ff-32, relu", [9216, 3088])];
+
+fn yardstick() -> Result<String> {
+    let mut text = String::from(
+        "\nAs a yardstick two nets that TensorFlow Lite Micro can run too: feedforward, relu, no taps. Its figures are those of \
+         `RecordingMicroAllocator` (tflite-micro 0.dev20261023182759, from a Keras model of the same layers that TensorFlow 2.21.0 \
+         quantised to int8), taken once outside this project on a 64-bit host, where its structures are larger than on a \
+         microcontroller. It computes the whole net in one call, so it has no states; this project's steps are 10 ms each, and a \
+         layer's output is a state until the next layer has read it.\n\n\
+         | net | states | frame | arena | TensorFlow Lite Micro: tensors | and structures |\n|---|---|---|---|---|---|\n",
+    );
+    for row in table("feedforward")?.lines() {
+        let (_, [tensors, structures]) =
+            PEER.iter().find(|(name, _)| row.contains(name)).with_context(|| format!("no figure of the peer for {row}"))?;
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{row} {tensors} | {structures} |");
+    }
+    Ok(text + "\n`cargo xtask bench resources`\n")
 }
 
 fn skipping() -> Result<()> {
@@ -54,6 +75,7 @@ fn flash() -> Result<()> {
         bail!("{missing} is missing: run `cargo xtask setup`, which says how to get it");
     }
     let (program, parts) = parts::measure()?;
+    let stack = parts::footprint(firmware::Board::CORTEX_M4)?.stack;
     let mut table = String::from("| part | bytes |\n|---|---|\n");
     for part in &parts {
         // Writing to a string does not fail.
@@ -63,7 +85,8 @@ fn flash() -> Result<()> {
     let text = format!(
         "## Flash of the firmware\n\nThe firmware that streams rgc-28-m4 on a Cortex-M4, with the kernels that this program needs \
          (`Tailored`), by the owner of each function after linking; what the compiler inlined counts for where it went. Code of the runtime (kernels, sessions, loading, stream protocol): **{runtime} \
-         bytes** beside the network's program of {program} bytes.\n\n{table}\n`cargo xtask bench resources`\n"
+         bytes** beside the network's program of {program} bytes. Stack at most, painted and read back while it streams: {stack} \
+         bytes.\n\n{table}\n`cargo xtask bench resources`\n"
     );
     document::write_section("flash", &text)
 }
