@@ -22,8 +22,7 @@ pub enum Stream {
         /// Which.
         frame: usize,
     },
-    /// Frames drawn at random, each for so many steps. The last window shows those of the first again, and so do as many
-    /// steps before it as settled the first, so that the errors of both can be compared.
+    /// Frames drawn at random, each for so many steps. The last window and what settles it show the frames of the first again.
     Changing {
         /// Steps of each frame.
         hold: usize,

@@ -117,8 +117,9 @@ impl Uses {
                 if is_narrowing { Use::Narrowing } else { Use::OtherRescale }.bit()
             }
             OperationKind::MaxPool => {
-                let size = element.size();
-                if output.channels as usize * size < 4 { Use::SmallPixels.bit() } else { 0 }
+                // Kernels by words take integers of at least a word a pixel.
+                let is_small = output.channels as usize * element.size() < 4;
+                if is_small || matches!(element, Element::F32) { Use::SmallPixels.bit() } else { 0 }
             }
             OperationKind::GatedSum => of_gated_sum(program, record),
             OperationKind::Add

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 /// Predict what a device program costs a processor before it is flashed: RAM, flash, instructions by layer, and the most
 /// that one call of `step_layer` takes.
 ///
-/// Predictions are upper bounds, at most 5 % above what QEMU counts for whole layers. Instructions are not cycles: how many
+/// Instructions are bounds from above; for the dearest layer of a step they were at most 5 % above what QEMU counts in
+/// networks that the figures were not fitted to (docs/PERFORMANCE.md). Instructions are not cycles: how many
 /// cycles one takes depends on the part's flash and caches, so measure that once and give it with
 /// `--cycles-per-instruction`.
 #[derive(Debug, clap::Args)]
@@ -89,9 +90,10 @@ fn text(cost: &Cost, seconds: Option<f64>) -> String {
         None => String::new(),
     };
     let mut lines = vec![
-        format!("on a {processor}, each figure a bound from above"),
-        format!("RAM    arena {}, stack about {}", bytes(cost.arena_bytes), bytes(cost.stack_bytes)),
-        format!("flash  program {}, runtime about {}", bytes(cost.program_bytes), bytes(cost.code_bytes)),
+        format!("on a {processor}; instructions are bounds from above"),
+        format!("RAM    arena {}, stack {}", bytes(cost.arena_bytes), bytes(cost.stack_bytes)),
+        format!("flash  program {}, runtime {}", bytes(cost.program_bytes), bytes(cost.code_bytes)),
+        "       (stack and runtime as in the firmware that streams rgc-28-m4)".into(),
         String::new(),
         format!("{:>14}  layer", "instructions"),
     ];

@@ -57,8 +57,8 @@ pub enum CostError {
     },
     /// No figures fit the operation.
     #[error(
-        "{operation}: no figures for a {family} on the {}: export the program again with the `--target` of the \
-         processor, or count it with `cargo xtask firmware operations`",
+        "{operation}: no figures for {family} of this kind on the {}: where the program is packed for another processor, \
+         export it again with `--target`; else count it with `cargo xtask firmware operations`",
         .processor.name()
     )]
     Unknown {

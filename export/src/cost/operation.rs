@@ -8,7 +8,12 @@ use convrnn_format::{
 };
 
 /// Elements of a gated sum that are done at a time.
-const GATED_SUM_BLOCK: usize = 128;
+const fn gated_sum_block(processor: Processor) -> usize {
+    match processor {
+        Processor::CortexM4 => 256,
+        Processor::CortexM55 => 128,
+    }
+}
 
 /// One operand of a convolution.
 pub(super) struct Operand {
@@ -139,7 +144,7 @@ pub(super) fn counts(program: &Program<'_>, record: &OperationRecord, processor:
             counts.add("channels left", positions * (channels % 4));
             counts
         }
-        OperationKind::GatedSum => gated_sum(program, record, &operands, &target)?,
+        OperationKind::GatedSum => gated_sum(program, record, &operands, &target, processor)?,
     })
 }
 
@@ -229,6 +234,7 @@ fn gated_sum(
     record: &OperationRecord,
     operands: &[BufferRecord],
     target: &BufferRecord,
+    processor: Processor,
 ) -> Option<Counts> {
     let mut family = String::from("gated sum");
     for (slot, operand) in operands.iter().enumerate() {
@@ -244,7 +250,7 @@ fn gated_sum(
     let mut counts = Counts::new(format!("{family}{function}{shift} {}", element(target)));
     counts.add("elements", target.elements());
     counts.add("elements left", target.elements() % 8);
-    counts.add("blocks", target.elements().div_ceil(GATED_SUM_BLOCK));
+    counts.add("blocks", target.elements().div_ceil(gated_sum_block(processor)));
     Some(counts)
 }
 

@@ -11,6 +11,7 @@ use firmware::{
     end, external,
     machine::{KERNELS, Kernels},
     registers::mark,
+    say,
 };
 
 /// Steps; the last one has states that all the others have changed.
@@ -34,11 +35,20 @@ impl Backend for Marked {
 #[entry]
 fn main() -> ! {
     let Some(external) = external::take() else { end(false) };
-    let Ok(mut session) = Session::with_backend(external.program, external.arena, Marked(KERNELS)) else { end(false) };
+    let mut session = match Session::with_backend(external.program, external.arena, Marked(KERNELS)) {
+        Ok(session) => session,
+        Err(error) => {
+            say("the program does not load: kind of error, detail", error.kind as u32, error.detail);
+            end(false)
+        }
+    };
     let program = session.program();
     let frame = program.buffer(program.prelude().frame_buffer);
     let length = frame.map_or(0, |frame| frame.elements());
-    let Some(frame) = external.frame.get_mut(..length) else { end(false) };
+    let Some(frame) = external.frame.get_mut(..length) else {
+        say("the frame is larger than its room: bytes, room", length as u32, external::FRAME_BYTES as u32);
+        end(false)
+    };
     // A linear congruential generator (Numerical Recipes' constants), its upper bits.
     let mut random = 1_u32;
     for _ in 0..STEPS {

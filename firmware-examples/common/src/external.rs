@@ -20,6 +20,9 @@ const FRAME_AT: usize = 14 << 20;
 /// Where the machine's external memory ends, or what is used of it.
 const END: usize = 16 << 20;
 
+/// Room for a frame.
+pub const FRAME_BYTES: usize = END - FRAME_AT;
+
 /// What lies in the external memory.
 pub struct External {
     /// The program; empty if its length cannot be.
@@ -44,7 +47,7 @@ pub fn take() -> Option<External> {
         Some(External {
             program: core::slice::from_raw_parts((EXTERNAL + PROGRAM_AT) as *const u8, length),
             arena: core::slice::from_raw_parts_mut((EXTERNAL + ARENA_AT) as *mut u8, FRAME_AT - ARENA_AT),
-            frame: core::slice::from_raw_parts_mut((EXTERNAL + FRAME_AT) as *mut u8, END - FRAME_AT),
+            frame: core::slice::from_raw_parts_mut((EXTERNAL + FRAME_AT) as *mut u8, FRAME_BYTES),
         })
     }
 }

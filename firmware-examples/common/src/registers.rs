@@ -1,5 +1,5 @@
-//! The machine's own registers, interrupts and linker symbols: with the absent heap and the host's files the only `unsafe`
-//! of this crate.
+//! The machine's own registers, interrupts and linker symbols: with the absent heap, the host's files and the external
+//! memory the only `unsafe` of this crate.
 #![allow(unsafe_code)]
 
 use core::ptr;

@@ -87,6 +87,8 @@ impl SecondCore {
         let mut second = Some(second);
         let job = Job { run: run::<Second>, work: (&raw mut second).cast(), has_ended: AtomicBool::new(false) };
         MAILBOX.store((&raw const job).cast_mut(), Ordering::Release);
+        // The event must not come before what it announces: the other core would look, find nothing and sleep on.
+        dsb();
         sev();
         first();
         while !job.has_ended.load(Ordering::Acquire) {
@@ -122,6 +124,8 @@ unsafe extern "C" fn second_main() -> ! {
             ((*job).run)((*job).work);
             (*job).has_ended.store(true, Ordering::Release);
         }
+        // As in `join`.
+        dsb();
         sev();
     }
 }

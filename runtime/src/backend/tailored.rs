@@ -19,6 +19,8 @@ use convrnn_format::{LoadError, LoadErrorKind, OperationKind, Prelude, Program};
 /// ```
 ///
 /// Loading any other program fails with [`LoadErrorKind::Backend`] and that program's checksum, whatever kernels it needs.
+/// A program that was made to have the same checksum loads; operations whose kernels are missing then leave their outputs
+/// as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Tailored<const USES: u64> {
     checksum: u32,
@@ -27,6 +29,10 @@ pub struct Tailored<const USES: u64> {
 impl<const USES: u64> Tailored<USES> {
     /// For one program, whose [`Uses`] are among `USES`. For constant evaluation: bytes that are no program, and one that
     /// needs more, stop the build.
+    ///
+    /// # Panics
+    ///
+    /// Where that is found while running.
     pub const fn new(program: &[u8]) -> Self {
         assert!(Uses::of(program).bits() & !USES == 0, "the program needs kernels that the backend is built without");
         Self { checksum: Prelude::at(program, 0).crc }

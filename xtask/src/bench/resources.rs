@@ -42,8 +42,10 @@ fn yardstick() -> Result<String> {
          | net | states | frame | arena | TensorFlow Lite Micro: tensors | and structures |\n|---|---|---|---|---|---|\n",
     );
     for row in table("feedforward")?.lines() {
-        let (_, [tensors, structures]) =
-            PEER.iter().find(|(name, _)| row.contains(name)).with_context(|| format!("no figure of the peer for {row}"))?;
+        let (_, [tensors, structures]) = PEER
+            .iter()
+            .find(|(name, _)| row.contains(name))
+            .with_context(|| format!("no figure of the peer for {row}"))?;
         // Writing to a string does not fail.
         let _ = writeln!(text, "{row} {tensors} | {structures} |");
     }

@@ -53,6 +53,11 @@ fn with_serial(board: Board, image: &Path, serial: &str, argument: &str) -> Comm
 pub fn load(command: &mut Command, board: Board, program: &Path) -> Result<()> {
     let length = program.metadata().with_context(|| format!("cannot read {}", program.display()))?.len();
     let Some(length_at) = board.external else { bail!("{} has no memory to load programs into", board.name) };
+    /// The room there is, see the file above.
+    const ROOM: u64 = (8 << 20) - 16;
+    if length > ROOM {
+        bail!("{} has {length} bytes, expected at most {ROOM}: the machine has no room for more", program.display());
+    }
     let program_at = length_at + 16;
     // In QEMU's options a comma is written twice.
     let path = std::path::absolute(program)?.to_string_lossy().replace(',', ",,");

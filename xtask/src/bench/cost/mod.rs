@@ -117,11 +117,14 @@ fn samples(board: Board, measured: &Measured) -> Result<Vec<Sample>> {
     let answer = ask(board, &measured.program, "--counts")?;
     let counts = answer.as_array().context("counts are a list of layers")?;
     let mut samples = Vec::new();
+    ensure!(counts.len() == measured.layers.len(), "{}: counts are of other layers", measured.name);
     for (layer, counts) in measured.layers.iter().zip(counts) {
         let sum: u64 = layer.operations.iter().map(|operation| operation.instructions).sum();
         let own = layer.operations.iter().map(|operation| operation.instructions);
         let instructions = [layer.instructions.saturating_sub(sum)].into_iter().chain(own);
-        for (instructions, counts) in instructions.zip(counts.as_array().context("a layer's counts are a list")?) {
+        let counts = counts.as_array().context("a layer's counts are a list")?;
+        ensure!(counts.len() == layer.operations.len() + 1, "{}: counts are of other operations", measured.name);
+        for (instructions, counts) in instructions.zip(counts) {
             let terms = counts["terms"].as_object().context("counts have terms")?;
             let terms = terms.iter().map(|(term, count)| (term.clone(), count.as_f64().unwrap_or(0.0)));
             samples.push(Sample {

@@ -38,8 +38,8 @@ pub const PREDICTED: [&str; 15] = [
 ];
 
 /// Random networks that figures are fitted to, and those after them that are predicted only.
-pub const RANDOM_FITTED: u64 = 130;
-pub const RANDOM_PREDICTED: u64 = 20;
+pub const RANDOM_FITTED: u64 = 180;
+pub const RANDOM_PREDICTED: u64 = 40;
 
 /// A linear congruential generator (Knuth's constants for 64 bits), its upper bits.
 struct Random(u64);
@@ -67,7 +67,7 @@ pub fn random(seed: u64) -> String {
     let mut size = side.min(other);
     for _ in 0..layers {
         let kernel = random.pick(&[1, 2, 3, 3, 3, 4, 5, 7]);
-        let outputs = random.pick(&[4, 6, 7, 8, 12, 16, 16, 24, 32, 32, 33, 48, 64, 80, 96]);
+        let outputs = random.pick(&[2, 3, 4, 6, 7, 8, 12, 16, 16, 24, 32, 32, 33, 48, 64, 80, 96]);
         let outputs = if size > 14 { outputs.min(24) } else { outputs };
         let kind = random.pick(&[
             "",
@@ -96,12 +96,14 @@ pub fn random(seed: u64) -> String {
             }
             "time-decay" => text.push_str("cell = { kind = \"time-decay\" }\n"),
             "separable" => {
-                let (kernel, memory) = (random.pick(&[3, 3, 5, 7]), random.pick(&[5, 8, 16]));
+                let (kernel, memory) = (random.pick(&[3, 3, 5, 7]), random.pick(&[2, 5, 8, 16]));
+                let squash = random.pick(&["tanh", "tanh", "sigmoid", "sigmoid"]);
+                let offset = random.pick(&["0.8", "0.1", "0.3"]);
                 let _ = writeln!(
                     text,
                     "cell = {{ kind = \"search\", memory_channels = {memory}, hidden = {{ activation = \"tanh\", \
                      gate = {{ reads = [\"hidden\", \"input\"], affine = \"separable\", kernel = {kernel}, bias = true }}, \
-                     keep = {{ reads = [\"hidden\", \"below\"], kernel = 1, squash = \"tanh\", offset = 0.8, factor = 0.5 }} }}, \
+                     keep = {{ reads = [\"hidden\", \"below\"], kernel = 1, squash = \"{squash}\", offset = {offset}, factor = 0.5 }} }}, \
                      memory = {{ input = {{ kernel = 1 }}, gate = {{ reads = [\"memory\"], affine = \"sum\", offset = 0.5, \
                      factor = 0.5 }}, keep = {{ reads = [], offset = 0.9, factor = -0.2 }} }} }}"
                 );

@@ -14,7 +14,8 @@ pub(crate) const CHANNEL_TILE: usize = 4;
 
 /// A convolution of one group with weights `[tile][row][column][inputs / n][16][n]`.
 ///
-/// No extent is above [`MAXIMUM_EXTENT`], so that no product of four of them overflows.
+/// No extent is above [`MAXIMUM_EXTENT`], so that no product of two of them overflows 32 bits; larger products are lengths of
+/// buffers and weights, which verification found to be there.
 pub(crate) struct Job<'a, V> {
     pub rows: Axis,
     pub columns: Axis,
