@@ -113,7 +113,7 @@ fn products(counts: &mut Counts, pairs: usize, length: usize) {
     counts.add("pairs of outputs", pairs);
     counts.add("four chunks of products", pairs * (rest / 4));
     counts.add("chunks of products", pairs * (rest % 4));
-    counts.add("tails of products", if whole > 0 && length % CHUNK > 0 { pairs } else { 0 });
+    counts.add("tails of products", if whole > 0 && !length.is_multiple_of(CHUNK) { pairs } else { 0 });
 }
 
 /// Copies one window; with `leaves_padding` without its rows of padding.

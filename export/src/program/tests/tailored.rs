@@ -50,6 +50,41 @@ fn a_tailored_backend_gives_the_bits_of_the_portable_one_and_refuses_other_progr
     }
 }
 
+/// For every single use (bits of [`Uses`] from 36 on, ways to convolve first) a backend that is built without it, on the
+/// programs that do not need it: the portable bits all the same. Returns how many programs each one ran.
+macro_rules! without_each {
+    ($program:expr, $frames:expr, $expected:expr, $counts:expr, $($bit:literal)*) => {
+        for (count, bit) in $counts.iter_mut().zip([$($bit),*]) {
+            match bit {
+                $($bit if Uses::of($program).bits() & (1 << $bit) == 0 => {
+                    let tailored = Tailored::<{ EVERYTHING & !(1 << $bit) }>::new($program);
+                    let mut arena = AlignedBytes::zeroed(arena_length($program));
+                    let session = Session::with_backend($program, &mut arena, tailored).expect("the program loads");
+                    assert_eq!(run(session, $frames), $expected, "without bit {}", $bit);
+                    *count += 1;
+                })*
+                _ => {}
+            }
+        }
+    };
+}
+
+#[test]
+fn what_a_program_does_not_use_is_not_missed() {
+    let mut counts = [0; 21];
+    for seed in 0..24 {
+        for target in [Target::Rows, Target::Portable] {
+            let (program, frames) = program(seed, target);
+            let mut arena = AlignedBytes::zeroed(arena_length(&program));
+            let expected = run(Session::new(&program, &mut arena).expect("the program loads"), &frames);
+            without_each!(&program, &frames, expected, counts,
+                36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56);
+        }
+    }
+    // Nearly every network has some operation of the commonest kinds.
+    assert!(counts.iter().filter(|&&count| count > 0).count() >= 17, "{counts:?}");
+}
+
 #[test]
 fn a_program_uses_the_kernels_that_its_packing_asks_for() {
     let uses = |target| Uses::of(&program(0, target).0).bits();
