@@ -3,7 +3,7 @@
 
 mod cell;
 mod cmsis_nn;
-mod cost;
+pub mod cost;
 mod document;
 mod kernels;
 mod loader;

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{checkout, firmware, process, setup};
+use crate::{bench, checkout, firmware, process, setup};
 
 #[derive(clap::Args)]
 pub struct TestArguments {
@@ -50,6 +50,7 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
         eprintln!("left out: firmware (no {tool}; `cargo xtask setup` says how to get it)");
     } else {
         part("firmware", &firmware::check)?;
+        part("predicted costs", &bench::cost::check_some)?;
     }
     for (name, time) in times {
         eprintln!("{name}: {}", seconds(time));

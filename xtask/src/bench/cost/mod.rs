@@ -18,7 +18,7 @@ use super::document;
 use crate::{
     checkout,
     firmware::{
-        self, Board,
+        self, Board, Toolchain,
         operations::{self, Layer},
         parts, write_untrained,
     },
@@ -76,6 +76,43 @@ pub fn run(arguments: &CostArguments) -> Result<()> {
     text.push_str("\n`cargo xtask bench cost`; with `--calibrate` the figures are measured anew\n");
     document::write_section("cost", &text)?;
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(())
+}
+
+/// Networks whose predictions every test run compares with QEMU.
+const CHECKED: [&str; 2] = ["rgc-28-m4", "ff-32"];
+
+/// Fails unless no call of `step_layer` of some networks takes more than predicted, and the deadline is near. The host's
+/// programs are there.
+pub fn check_some() -> Result<()> {
+    for board in BOARDS {
+        if Toolchain::find(board).is_none() {
+            println!(
+                "costs: left out: {} (no compiler for {}; see `cargo xtask setup`)",
+                board.processor, board.target
+            );
+            continue;
+        }
+        for network in CHECKED {
+            let measured = measure_one(board, (network.into(), network.into()))?;
+            let (excess, deadline) = compare(board, network, &measured.program, &measured.layers)?;
+            let least = excess.iter().copied().fold(f64::INFINITY, f64::min);
+            ensure!(
+                least >= 0.0 && deadline + 1.0 <= EXCESS,
+                "{}: predictions of {network} are {:.1} % above the count at least, its deadline {:.1} %, expected 0 to {:.0} %: \
+                 if kernels have changed, measure anew with `cargo xtask bench cost --calibrate`",
+                board.processor,
+                least * 100.0,
+                deadline * 100.0,
+                (EXCESS - 1.0) * 100.0
+            );
+            println!(
+                "costs: {}: the deadline of {network} is {:.1} % above the count",
+                board.processor,
+                deadline * 100.0
+            );
+        }
+    }
     Ok(())
 }
 
