@@ -29,7 +29,7 @@ fn architecture(kernel: u64, has_pool: bool) -> String {
          input = {{ channels = 3, height = 16, width = 16 }}\npresentation = {{ steps = 3, image_steps = 3 }}\n\
          [[layer]]\nconvolution = {{ kernel = 3, channels = 32, activation = \"elu\" }}\n\
          cell = {{ kind = \"search\", memory_channels = 32, hidden = {{ activation = \"tanh\", \
-         gate = {{ reads = [\"hidden\", \"input\"], affine = \"separable\", kernel = {kernel}, bias = true }}, \
+         gate = {{ reads = [\"next-memory\", \"input\"], affine = \"separable\", kernel = {kernel}, bias = true }}, \
          keep = {{ reads = [\"hidden\", \"below\"], kernel = 1, squash = \"tanh\", offset = 0.8, factor = 0.5 }} }}, \
          memory = {{ input = {{ kernel = 1 }}, gate = {{ reads = [\"memory\"], affine = \"sum\", offset = 0.5, factor = 0.5 }}, \
          keep = {{ reads = [], offset = 0.9, factor = -0.2 }} }} }}\n\
