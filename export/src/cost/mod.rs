@@ -206,10 +206,13 @@ fn operation(
     Ok(OperationCost { name, kind: kind.name(), instructions: found.instructions, is_measured: found.is_measured })
 }
 
+/// What the families of most convolutions begin with.
+const CONVOLUTION: &str = "convolution";
+
 /// What the families of a kind begin with.
 fn family_kind(kind: OperationKind) -> &'static str {
     match kind {
-        OperationKind::Convolution => "convolution",
+        OperationKind::Convolution => CONVOLUTION,
         OperationKind::Add => "add",
         OperationKind::Multiply => "multiply",
         OperationKind::Affine => "affine",
