@@ -1,8 +1,9 @@
 //! `convrnn-export inspect`
 
 use super::{Outcome, bytes, grouped, say, say_json};
-use convrnn_export::program::ProgramReport;
+use convrnn_export::program::{ArenaDrawing, ProgramReport};
 use convrnn_models::checkpoint::locate;
+use convrnn_models::files::write_whole;
 use convrnn_models::{Architecture, Checkpoint, FileError, Report};
 use convrnn_runtime::Program;
 use std::path::{Path, PathBuf};
@@ -16,10 +17,19 @@ pub struct Arguments {
     /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
+    /// Draw the arena of a device program over one step, and write its numbers beside the picture as CSV.
+    #[arg(long, value_name = "FILE.svg")]
+    arena: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
     match arguments.path.is_dir() {
+        true if arguments.arena.is_some() => {
+            let path = arguments.path.display();
+            return Err(
+                format!("{path} is a checkpoint, and only a device program (.crnn) has an arena to draw").into()
+            );
+        }
         true => checkpoint(arguments)?,
         false => program(arguments)?,
     }
@@ -51,11 +61,26 @@ pub fn read_program(path: &Path) -> Result<Vec<u8>, FileError> {
 
 fn program(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let bytes = read_program(&arguments.path)?;
-    let report = ProgramReport::new(&Program::new_checked(&bytes)?);
+    let program = Program::new_checked(&bytes)?;
+    let report = ProgramReport::new(&program);
+    if let Some(path) = &arguments.arena {
+        draw(&ArenaDrawing::new(&program), path)?;
+    }
     match arguments.json {
         true => say_json(&report),
         false => Ok(say(program_text(&report))?),
     }
+}
+
+/// Writes the picture and the numbers.
+fn draw(drawing: &ArenaDrawing, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let numbers = path.with_extension("csv");
+    if numbers == path {
+        return Err(format!("{} is where the numbers go, expected a name that ends with .svg", path.display()).into());
+    }
+    let image = drawing.svg().map_err(|error| format!("{} cannot be drawn: {error}", path.display()))?;
+    write_whole(path, image.as_bytes())?;
+    Ok(write_whole(&numbers, drawing.csv().as_bytes())?)
 }
 
 fn checkpoint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {

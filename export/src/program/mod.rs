@@ -11,6 +11,7 @@
 mod aligned;
 mod arena;
 mod constants;
+mod drawing;
 mod error;
 mod integer;
 mod order;
@@ -27,6 +28,7 @@ mod tests;
 mod write;
 
 pub use aligned::AlignedBytes;
+pub use drawing::{ArenaDrawing, DrawnBuffer};
 pub use error::ProgramError;
 pub use pack::Target;
 pub use report::{LayerUse, OperationUse, ProgramReport, SectionUse, StateUse};

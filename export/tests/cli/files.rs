@@ -91,3 +91,36 @@ fn completions_name_the_subcommands() {
         assert!(script.contains(name), "{name}");
     }
 }
+
+#[test]
+fn a_drawn_arena_has_every_buffer_where_the_program_says() {
+    let fixture = Fixture::new("rgc-28-m4");
+    let (path, picture) = (fixture.path("net.crnn"), fixture.path("arena.svg"));
+    output(export(&["program"], &[&fixture.path("checkpoint")]).arg("--output").arg(&path), 0);
+    let text = output(export(&["inspect", "--json", "--arena"], &[&picture]).arg(&path), 0);
+    let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let image = std::fs::read_to_string(&picture).expect("a picture");
+    assert!(image.starts_with("<svg") && image.contains("layer3.hidden"), "{image:.200}");
+    let numbers = std::fs::read_to_string(fixture.path("arena.csv")).expect("numbers");
+    let rows: Vec<Vec<&str>> = numbers.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let number = |row: &[&str], column: usize| row[column].parse::<u64>().expect("a number");
+    for state in report["state_list"].as_array().expect("states") {
+        let row = rows.iter().find(|row| state["name"] == row[0]).expect("every state is drawn");
+        assert_eq!((row[1], state["bytes"].as_u64()), ("state", Some(number(row, 3))));
+    }
+    // Two buffers in use at once never share a byte.
+    for (index, left) in rows.iter().enumerate() {
+        assert!(number(left, 2) + number(left, 3) <= report["arena"].as_u64().expect("bytes"));
+        for right in &rows[..index] {
+            let apart = |start: usize, length: &dyn Fn(&[&str]) -> u64| {
+                number(left, start) + length(left) <= number(right, start)
+                    || number(right, start) + length(right) <= number(left, start)
+            };
+            let (bytes, life) = (apart(2, &|row| number(row, 3)), apart(4, &|row| number(row, 5) - number(row, 4)));
+            assert!(bytes || life, "{left:?} and {right:?}");
+        }
+    }
+    let run = export(&["inspect", "--arena"], &[&picture, &fixture.path("checkpoint")]).output().expect("it starts");
+    assert_eq!(run.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&run.stderr).contains("only a device program (.crnn) has an arena to draw"));
+}
