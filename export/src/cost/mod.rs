@@ -14,7 +14,7 @@ mod operation;
 
 pub use counts::Counts;
 
-use convrnn_format::{Numerics, OperationKind, Program};
+use convrnn_format::{LayerRecord, Numerics, OperationKind, Program, Skipping};
 use figures::Figures;
 use serde::Serialize;
 
@@ -47,6 +47,12 @@ pub enum CostError {
     /// There are no figures for f32.
     #[error("the program computes in f32, expected int8: there are figures for int8 programs alone")]
     Real,
+    /// There are no figures for looking whether layers can be left.
+    #[error(
+        "the program was exported with `--skip`, which costs a little more in the worst case, and there are no figures for \
+         that: export it without"
+    )]
+    Skipping,
     /// The file of figures cannot be read.
     #[error("the figures of the {} are damaged: {message}", .processor.name())]
     Figures {
@@ -131,12 +137,12 @@ pub struct Cost {
 impl Cost {
     /// Predicts what a verified program costs.
     pub fn new(program: &Program<'_>, processor: Processor) -> Result<Self, CostError> {
-        if program.numerics() != Numerics::Integer {
-            return Err(CostError::Real);
-        }
+        let counts = counts(program, processor)?;
         let figures = Figures::of(processor)?;
-        let layers = (0..program.layer_count())
-            .map(|index| layer(program, &figures, processor, index))
+        let layers = counts
+            .iter()
+            .enumerate()
+            .map(|counts| layer(program, &figures, processor, counts))
             .collect::<Result<Vec<_>, _>>()?;
         let worst = layers.iter().enumerate().max_by_key(|(_, layer)| layer.instructions);
         let (worst_layer_index, worst_layer) = worst.map_or((0, 0), |(index, layer)| (index, layer.instructions));
@@ -164,46 +170,56 @@ pub fn counts(program: &Program<'_>, processor: Processor) -> Result<Vec<LayerCo
     if program.numerics() != Numerics::Integer {
         return Err(CostError::Real);
     }
-    let layer = |index: usize| {
-        let record = program.layer(index).ok_or(CostError::Operation { index })?;
-        let first = record.first_operation as usize;
-        let operations = (first..first + record.operation_count as usize).map(|index| {
-            let record = program.operation(index).ok_or(CostError::Operation { index })?;
-            operation::counts(program, &record, processor).ok_or(CostError::Operation { index })
-        });
-        let session = operation::session(program, index).ok_or(CostError::Operation { index });
-        std::iter::once(session).chain(operations).collect()
-    };
-    (0..program.layer_count()).map(layer).collect()
+    if program.prelude().skipping != Skipping::None.to_byte() {
+        return Err(CostError::Skipping);
+    }
+    (0..program.layer_count()).map(|index| layer_counts(program, processor, index)).collect()
 }
 
-fn layer(program: &Program<'_>, figures: &Figures, processor: Processor, index: usize) -> Result<LayerCost, CostError> {
+fn layer_counts(program: &Program<'_>, processor: Processor, index: usize) -> Result<LayerCounts, CostError> {
     let record = program.layer(index).ok_or(CostError::Operation { index })?;
-    let name = program.name(record.name, record.name_length).to_owned();
-    let first = record.first_operation as usize;
-    let operations = (first..first + record.operation_count as usize)
-        .map(|index| operation(program, figures, processor, index))
-        .collect::<Result<Vec<_>, _>>()?;
-    let counts = operation::session(program, index).ok_or(CostError::Operation { index })?;
-    let unknown = || CostError::Unknown { operation: name.clone(), family: counts.family.clone(), processor };
-    let session = figures.predict(&counts.family, &counts).ok_or_else(unknown)?.instructions;
-    let sum: u64 = operations.iter().map(|operation| operation.instructions).sum();
-    Ok(LayerCost { name, instructions: sum + session, session, operations })
+    let operations = operations(&record).map(|index| {
+        let record = program.operation(index).ok_or(CostError::Operation { index })?;
+        operation::counts(program, &record, processor).ok_or(CostError::Operation { index })
+    });
+    let session = operation::session(program, index).ok_or(CostError::Operation { index });
+    std::iter::once(session).chain(operations).collect()
 }
 
-fn operation(
+/// Indices of a layer's operations.
+fn operations(record: &LayerRecord) -> std::ops::Range<usize> {
+    let first = record.first_operation as usize;
+    first..first + record.operation_count as usize
+}
+
+fn layer(
     program: &Program<'_>,
     figures: &Figures,
     processor: Processor,
-    index: usize,
-) -> Result<OperationCost, CostError> {
-    let record = program.operation(index).ok_or(CostError::Operation { index })?;
-    let kind = OperationKind::from_byte(record.kind).ok_or(CostError::Operation { index })?;
-    let counts = operation::counts(program, &record, processor).ok_or(CostError::Operation { index })?;
+    (index, counts): (usize, &LayerCounts),
+) -> Result<LayerCost, CostError> {
+    let (Some(record), Some((session, counts))) = (program.layer(index), counts.split_first()) else {
+        return Err(CostError::Operation { index });
+    };
     let name = program.name(record.name, record.name_length).to_owned();
-    let unknown = || CostError::Unknown { operation: name.clone(), family: counts.family.clone(), processor };
-    let found = figures.predict(family_kind(kind), &counts).ok_or_else(unknown)?;
-    Ok(OperationCost { name, kind: kind.name(), instructions: found.instructions, is_measured: found.is_measured })
+    let unknown = |operation: &str, family: &str| CostError::Unknown {
+        operation: operation.into(),
+        family: family.into(),
+        processor,
+    };
+    let session =
+        figures.predict(&session.family, session).ok_or_else(|| unknown(&name, &session.family))?.instructions;
+    let operations = operations(&record).zip(counts).map(|(index, counts)| {
+        let record = program.operation(index).ok_or(CostError::Operation { index })?;
+        let kind = OperationKind::from_byte(record.kind).ok_or(CostError::Operation { index })?;
+        let name = program.name(record.name, record.name_length).to_owned();
+        let found = figures.predict(family_kind(kind), counts).ok_or_else(|| unknown(&name, &counts.family))?;
+        let (instructions, is_measured) = (found.instructions, found.is_measured);
+        Ok(OperationCost { name, kind: kind.name(), instructions, is_measured })
+    });
+    let operations = operations.collect::<Result<Vec<_>, _>>()?;
+    let sum: u64 = operations.iter().map(|operation| operation.instructions).sum();
+    Ok(LayerCost { name, instructions: sum + session, session, operations })
 }
 
 /// What the families of most convolutions begin with.

@@ -4,7 +4,7 @@ use super::Processor;
 use super::counts::{Axis, Counts};
 use super::{cortex_m4, cortex_m55};
 use convrnn_format::{
-    BufferRecord, Element, NO_INDEX, NONE, OperationKind, OperationRecord, Packing, Program, Skipping, TableKind,
+    BufferRecord, Element, NO_INDEX, NONE, OperationKind, OperationRecord, Packing, Program, TableKind,
 };
 
 /// Elements of a gated sum that are done at a time.
@@ -254,38 +254,23 @@ fn gated_sum(
     Some(counts)
 }
 
-/// What the session does around the operations of a layer; with `ends` also what it does at the end of a step.
+/// What the session does around the operations of a layer; for the last one also what it does at the end of a step.
 pub(super) fn session(program: &Program<'_>, layer: usize) -> Option<Counts> {
     let record = program.layer(layer)?;
     let first = record.first_operation as usize;
-    let operations = (first..first + record.operation_count as usize).filter_map(|index| program.operation(index));
-    let skipping = Skipping::from_byte(program.prelude().skipping)?;
-    let tracks = skipping != Skipping::None;
     let mut counts = Counts::new("session");
-    let mut looked_up = 0;
-    for operation in operations {
+    for operation in (first..first + record.operation_count as usize).filter_map(|index| program.operation(index)) {
         counts.add("operations", 1);
         counts.add("operands", operation.operand_count.into());
-        looked_up += usize::from(operation.operand_count);
-    }
-    let states = program.prelude().state_count as usize;
-    if tracks {
-        counts.add("layers that may be left", 1);
-        counts.add("operands looked at", looked_up);
-        counts.add("states looked at", looked_up * states);
     }
     if layer + 1 == program.layer_count() {
         counts.add("steps", 1);
         for state in program.states() {
             counts.add("states", 1);
-            counts.add("states that are tracked", tracks.into());
-            if state.commit_source == NO_INDEX {
-                continue;
+            if state.commit_source != NO_INDEX {
+                counts.add("states copied", 1);
+                counts.add("bytes copied", program.buffer(state.buffer)?.length as usize);
             }
-            let buffer = program.buffer(state.buffer)?;
-            counts.add("states copied", 1);
-            counts.add("bytes copied", buffer.length as usize);
-            counts.add("bytes compared", if skipping == Skipping::Comparison { buffer.length as usize } else { 0 });
         }
     }
     Some(counts)

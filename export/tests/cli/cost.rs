@@ -65,8 +65,10 @@ fn what_cannot_be_predicted_says_why() {
     let fixture = Fixture::new("rgc-28-m4");
     let real = program(&fixture, "real.crnn", &["--numerics", "f32"]);
     let other = program(&fixture, "other.crnn", &["--target", "x86-64"]);
+    let skipping = program(&fixture, "skipping.crnn", &["--skip", "propagation"]);
     for (path, expected) in [
         (&real, "the program computes in f32, expected int8"),
+        (&skipping, "the program was exported with `--skip`"),
         (&other, "no figures for convolution of other weights of this kind on the Cortex-M55"),
     ] {
         let run = export(&["cost", "--target", "cortex-m55"], &[path]).output().expect("the program starts");
