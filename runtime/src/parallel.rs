@@ -5,9 +5,11 @@
 //! into what all share and one region a layer, without a lock and without `unsafe`, and each
 //! [`LayerTask`] may run on a thread or a core of its own. The states are committed when all have ended.
 
-use crate::arena::split;
 use crate::backend::Backend;
-use crate::session::{Session, run_operation};
+#[cfg(feature = "threads")]
+use crate::execution::run_on_threads;
+use crate::execution::{Memory, run, run_layer};
+use crate::session::Session;
 use convrnn_format::{BufferRecord, LayerRecord, Plan, Program, Role, Skipping};
 
 /// A layer of a step that has begun, with the memory that it alone writes.
@@ -15,9 +17,7 @@ use convrnn_format::{BufferRecord, LayerRecord, Plan, Program, Role, Skipping};
 pub struct LayerTask<'a> {
     program: &'a Program<'a>,
     layer: LayerRecord,
-    shared: &'a [u8],
-    region: &'a mut [u8],
-    region_start: usize,
+    memory: Memory<'a>,
 }
 
 impl LayerTask<'_> {
@@ -28,13 +28,13 @@ impl LayerTask<'_> {
 
     /// Computes the layer.
     pub fn run<B: Backend>(&mut self, backend: &mut B) {
-        let first = self.layer.first_operation as usize;
-        for index in first..first.wrapping_add(self.layer.operation_count as usize) {
-            let Some(record) = self.program.operation(index) else { continue };
-            let Some(target) = self.program.buffer(record.output) else { continue };
-            let Some((output, around)) = split(self.region, self.region_start, &target) else { continue };
-            run_operation(self.program, backend, record, target, output, around.beside(self.shared));
-        }
+        run_layer(self.program, &mut self.memory, &self.layer, |task| run(backend, task));
+    }
+
+    /// Computes the layer on the threads of the pool that this one is of: its convolutions by rows.
+    #[cfg(feature = "threads")]
+    fn run_on_threads<B: Backend + Clone + Send + Sync>(&mut self, backend: &mut B) {
+        run_layer(self.program, &mut self.memory, &self.layer, |task| run_on_threads(backend, task));
     }
 }
 
@@ -70,9 +70,7 @@ impl<'a> Iterator for LayerTasks<'a> {
                 return Some(LayerTask {
                     program: self.program,
                     layer,
-                    shared: self.shared,
-                    region,
-                    region_start: start,
+                    memory: Memory { shared: self.shared, region, start },
                 });
             }
         }
@@ -148,10 +146,13 @@ impl<B: Backend> Session<'_, '_, B> {
 }
 
 #[cfg(feature = "threads")]
-impl<B: Backend + Clone + Send> Session<'_, '_, B> {
-    /// Computes one step with the threads of a pool, each layer on one of them with a clone of the
-    /// backend, the dearest first; as [`Self::step`] where the program does not allow it. The same
-    /// bits as [`Self::step`].
+impl<B: Backend + Clone + Send + Sync> Session<'_, '_, B> {
+    /// Computes one step with the threads of a pool and clones of the backend: each layer on one of them, the dearest
+    /// first, and large convolutions by rows on those that are free. As [`Self::step`] where the program does not allow
+    /// it. The same bits as [`Self::step`].
+    ///
+    /// Called within [`rayon::ThreadPool::install`], as for many steps in a row, no thread is woken or waits for each
+    /// step.
     pub fn step_on(&mut self, pool: &rayon::ThreadPool) {
         let backend = self.backend().clone();
         let Some(tasks) = self.begin_step() else { return self.step() };
@@ -160,7 +161,7 @@ impl<B: Backend + Clone + Send> Session<'_, '_, B> {
         pool.in_place_scope(|scope| {
             for mut task in tasks {
                 let mut backend = backend.clone();
-                scope.spawn(move |_| task.run(&mut backend));
+                scope.spawn(move |_| task.run_on_threads(&mut backend));
             }
         });
         self.end_step();

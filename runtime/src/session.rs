@@ -1,13 +1,13 @@
 //! A program at work.
 
-use crate::arena::{Surroundings, isolate};
-use crate::backend::{Backend, Portable, Progress};
+use crate::arena::isolate;
+use crate::backend::{Backend, Portable};
+use crate::execution::{Memory, run, run_layer};
 use crate::skipping::{FrameAge, Work};
-use crate::task::{Task, elements};
+use crate::task::elements;
 use crate::view::{LengthError, Logits, Tensor};
 use convrnn_format::{
-    ALIGNMENT, BufferRecord, Element, LayerRecord, LoadError, LoadErrorKind, Numerics, OperationKind, OperationRecord,
-    Program, crc32,
+    ALIGNMENT, BufferRecord, Element, LayerRecord, LoadError, LoadErrorKind, Numerics, Program, crc32,
 };
 
 /// Where a step stands.
@@ -119,18 +119,9 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         if self.leaves(layer) {
             return;
         }
-        let first = layer.first_operation as usize;
-        for index in first..first.wrapping_add(layer.operation_count as usize) {
-            self.run_operation(index);
-        }
-    }
-
-    /// Runs one operation. Verification proved that everything it needs exists.
-    fn run_operation(&mut self, index: usize) -> Option<()> {
-        let record = self.program.operation(index)?;
-        let target = self.program.buffer(record.output)?;
-        let (output, around) = isolate(self.arena, &target)?;
-        run_operation(&self.program, &mut self.backend, record, target, output, around)
+        let mut memory = Memory { shared: &[], region: self.arena, start: 0 };
+        let backend = &mut self.backend;
+        run_layer(&self.program, &mut memory, layer, |task| run(backend, task));
     }
 
     /// The arithmetic; a constant where only one is built in.
@@ -254,30 +245,4 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         }
         digest.finalize()
     }
-}
-
-/// Runs one operation on the memory that it writes and what lies around.
-pub(crate) fn run_operation<B: Backend>(
-    program: &Program<'_>,
-    backend: &mut B,
-    record: OperationRecord,
-    target: BufferRecord,
-    output: &mut [u8],
-    around: Surroundings<'_>,
-) -> Option<()> {
-    let kind = OperationKind::from_byte(record.kind)?;
-    let mut task = Task { program, kind, record, target, output, around };
-    for slot in 0..usize::from(record.operand_count) {
-        if task.is_in_place(slot) {
-            backend.clean(task.output);
-        } else if let Some(operand) = task.operand(slot) {
-            backend.clean(operand.bytes);
-        }
-    }
-    let mut progress = backend.submit(&mut task);
-    while progress == Progress::Pending {
-        progress = backend.poll(&mut task);
-    }
-    backend.invalidate(task.output);
-    Some(())
 }

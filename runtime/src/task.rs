@@ -2,8 +2,12 @@
 
 use crate::arena::Surroundings;
 use convrnn_format::{BufferRecord, Numerics, OperationKind, OperationRecord, Packing, Program};
+use core::ops::Range;
 
-/// An operation about to run. The output is exclusive, the operands are shared; none overlap.
+/// An operation about to run, or some rows of it. The output is exclusive, the operands are shared; none overlap.
+///
+/// Rows of an operation look like an operation on lower maps: `target`, the operands and the padding in `record` are
+/// those of the rows, so that no kernel needs to know.
 #[derive(Debug)]
 pub struct Task<'a> {
     /// The program, for constants.
@@ -17,6 +21,21 @@ pub struct Task<'a> {
     /// Bytes of the output.
     pub output: &'a mut [u8],
     pub(crate) around: Surroundings<'a>,
+    pub(crate) part: Part,
+}
+
+/// How much of an operation a task is.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    /// All of it.
+    Whole,
+    /// Some rows of the output.
+    Rows {
+        /// The rows of the operands that they depend on.
+        operands: Range<u32>,
+        /// The band of the group, which tells what rows buffers hold; 0 for an operation in none.
+        band: u32,
+    },
 }
 
 /// One operand.
@@ -34,8 +53,40 @@ impl<'a> Task<'a> {
     /// An operand.
     pub fn operand(&self, index: usize) -> Option<Operand<'a>> {
         let record = self.program.operand(&self.record, index)?;
-        let buffer = self.program.buffer(record.buffer)?;
-        Some(Operand { buffer, bytes: self.around.get(&buffer), weights: record.weights })
+        let mut buffer = self.program.buffer(record.buffer)?;
+        let mut bytes = self.around.get(&buffer);
+        if let Part::Rows { operands, band } = &self.part {
+            let row_bytes = buffer.row_bytes();
+            let first = operands.start.wrapping_sub(self.first_resident(&buffer, *band)) as usize;
+            let range = first..first.wrapping_add(operands.len());
+            bytes = bytes.get(range.start.wrapping_mul(row_bytes)..range.end.wrapping_mul(row_bytes)).unwrap_or(&[]);
+            buffer.height = operands.len() as u32;
+        }
+        Some(Operand { buffer, bytes, weights: record.weights })
+    }
+
+    /// The first row that a buffer holds when an operation of a group reads it.
+    fn first_resident(&self, buffer: &BufferRecord, band: u32) -> u32 {
+        if buffer.is_whole() {
+            return 0;
+        }
+        let writer = self.program.operation(buffer.first_use as usize);
+        writer.map_or(0, |writer| buffer.first_resident(writer.rows_after(buffer.height, band)))
+    }
+
+    /// The task of some rows of a whole one, whose output holds the rows from `first` on. None where the memory is not
+    /// there, which verification excludes.
+    pub(crate) fn part(self, rows: &Range<u32>, first: u32, band: u32) -> Option<Self> {
+        let Self { program, kind, mut record, mut target, output, around, part: _ } = self;
+        let row_bytes = target.row_bytes();
+        let place = |row: u32| (row.wrapping_sub(first) as usize).wrapping_mul(row_bytes);
+        let output = output.get_mut(place(rows.start)..place(rows.end))?;
+        let height = program.buffer(program.operand(&record, 0)?.buffer)?.height;
+        let operands = record.operand_rows(height, rows);
+        let above = u32::from(record.stride_height).saturating_mul(rows.start);
+        record.padding_top = u32::from(record.padding_top).saturating_sub(above) as u16;
+        target.height = rows.len() as u32;
+        Some(Self { program, kind, record, target, output, around, part: Part::Rows { operands, band } })
     }
 
     /// Whether an operand lies where the output does, element for element; its bytes are then those of

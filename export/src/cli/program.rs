@@ -11,6 +11,7 @@ use convrnn_models::checkpoint::locate;
 use convrnn_models::files::write_whole;
 use convrnn_models::quantization::CalibrationOptions;
 use convrnn_runtime::{Numerics, Plan, Program, Skipping};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -43,6 +44,10 @@ pub struct Arguments {
     /// answers stay the same to the bit, and so does the worst case.
     #[arg(long, value_enum, default_value = "none")]
     skip: SkipArgument,
+    /// Compute layers in bands of so many rows of their last operation's output, where that makes the arena smaller: the
+    /// same bits, less RAM, some more instructions. Whole maps at once if not given.
+    #[arg(long, value_name = "ROWS")]
+    bands: Option<NonZeroUsize>,
     /// How the ranges of i8 values are found in int8; those that the weights were fine-tuned with, or else by-error, if
     /// not given.
     #[arg(long, value_enum)]
@@ -177,6 +182,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
             SkipArgument::Propagation => Skipping::Propagation,
             SkipArgument::Comparison => Skipping::Comparison,
         },
+        band_rows: arguments.bands,
     };
     let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&locate(&arguments.checkpoint)));
     let (written, made) = match numerics {

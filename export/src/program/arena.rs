@@ -1,6 +1,7 @@
 //! Which tensor where: buffers, their lives and their places.
 
 use super::ProgramOptions;
+use super::bands::Bands;
 use super::order::{Order, reads_state};
 use super::step::{Step, Value};
 use convrnn_format::{ALIGNMENT, BUFFER_ALIGNMENT, Plan, Role, Skipping};
@@ -16,8 +17,25 @@ pub(super) struct Buffer {
     pub last_use: usize,
     /// Layer of the writer.
     pub layer: Option<usize>,
+    /// First and last operation between which its bytes must be its own: its life, or that of whole groups.
+    pub busy: (usize, usize),
+    /// Rows that it holds; 0 for all.
+    pub resident_rows: usize,
     /// Whether its bytes are its own even before it is written: it may be left from step to step.
     pub is_pinned: bool,
+}
+
+impl Buffer {
+    pub fn bytes(&self) -> usize {
+        let height = self.value.shape.height;
+        let rows = if self.resident_rows == 0 { height } else { self.resident_rows };
+        self.value.bytes() / height * rows
+    }
+
+    /// Operations between which its bytes are its own.
+    fn duration(&self) -> usize {
+        self.busy.1 - self.busy.0
+    }
 }
 
 /// What transients are sorted by before they are placed, largest first.
@@ -39,9 +57,34 @@ pub(super) struct ArenaPlan {
 }
 
 impl ArenaPlan {
-    pub fn new(step: &Step, order: &Order, options: &ProgramOptions) -> Self {
+    /// The arena, and which operations are computed in bands: those of the layers without which it would be larger.
+    pub fn search(step: &Step, order: &Order, options: &ProgramOptions) -> (Self, Bands) {
+        let Some(rows) = options.band_rows else {
+            let bands = Bands::none(step);
+            return (Self::new(step, order, options, &bands), bands);
+        };
+        let mut layers = vec![true; step.layers.len()];
+        let with = |layers: &[bool]| {
+            let bands = Bands::new(step, order, options, rows.get(), layers);
+            (Self::new(step, order, options, &bands), bands)
+        };
+        let mut best = with(&layers);
+        for layer in 0..layers.len() {
+            layers[layer] = false;
+            let found = with(&layers);
+            if found.0.length <= best.0.length {
+                best = found;
+            } else {
+                layers[layer] = true;
+            }
+        }
+        best
+    }
+
+    fn new(step: &Step, order: &Order, options: &ProgramOptions, bands: &Bands) -> Self {
         let mut arena = Self::assign(step, order, options);
         arena.measure_lives(step, order, options);
+        arena.extend_lives(bands, order);
         arena.place(options.plan);
         if options.skipping != Skipping::None {
             arena.cache_offset = arena.length;
@@ -71,7 +114,9 @@ impl ArenaPlan {
         let end = step.nodes.len();
         let mut buffers = Vec::new();
         let mut add = |value: Value, role, first_use, last_use, layer| {
-            buffers.push(Buffer { value, role, offset: 0, first_use, last_use, layer, is_pinned: false });
+            let busy = (first_use, last_use);
+            let (offset, resident_rows, is_pinned) = (0, 0, false);
+            buffers.push(Buffer { value, role, offset, first_use, last_use, layer, busy, resident_rows, is_pinned });
             buffers.len() - 1
         };
         let mut nodes: Vec<Option<usize>> = vec![None; step.nodes.len()];
@@ -130,13 +175,38 @@ impl ArenaPlan {
         }
     }
 
+    /// In a group, what holds more than the rows of one band, or is not of the group, is in use in every band.
+    fn extend_lives(&mut self, bands: &Bands, order: &Order) {
+        let writers: Vec<(usize, usize)> = self.nodes.iter().copied().enumerate().collect();
+        for buffer in &mut self.buffers {
+            buffer.busy = (buffer.first_use, buffer.last_use);
+        }
+        for (node, index) in writers {
+            let buffer = &mut self.buffers[index];
+            let position = order.position[node];
+            let mut is_of_one_band = false;
+            if let Some(plan) = bands.nodes[node] {
+                buffer.resident_rows = plan.resident;
+                is_of_one_band = plan.resident != 0 && plan.resident <= plan.rows;
+            }
+            let (writers, readers) = (bands.group(position), bands.group(buffer.last_use));
+            if is_of_one_band && writers == readers {
+                continue;
+            }
+            buffer.busy = (
+                writers.map_or(buffer.first_use, |group| group.start),
+                readers.map_or(buffer.last_use, |group| group.end - 1),
+            );
+        }
+    }
+
     /// States and the frame one after the other, then the transients above them in the best of
     /// several orders, each at the lowest place that is free during its whole life.
     fn place(&mut self, plan: Plan) {
         let mut offset = 0;
         for buffer in self.buffers.iter_mut().filter(|buffer| buffer.role != Role::Transient) {
             buffer.offset = offset;
-            offset += buffer.value.bytes().next_multiple_of(BUFFER_ALIGNMENT);
+            offset += buffer.bytes().next_multiple_of(BUFFER_ALIGNMENT);
         }
         let transients: Vec<usize> =
             (0..self.buffers.len()).filter(|&index| self.buffers[index].role == Role::Transient).collect();
@@ -162,10 +232,10 @@ impl ArenaPlan {
     /// Places transients above `offset` in the best of several orders, and returns where they end.
     fn place_together(&mut self, transients: &[usize], offset: usize) -> usize {
         let keys: [Key; 4] = [
-            |buffer| (buffer.value.bytes(), buffer.last_use - buffer.first_use),
-            |buffer| (buffer.last_use - buffer.first_use, buffer.value.bytes()),
-            |buffer| (buffer.value.bytes() * (buffer.last_use - buffer.first_use + 1), 0),
-            |buffer| (usize::MAX - buffer.first_use, buffer.value.bytes()),
+            |buffer| (buffer.bytes(), buffer.duration()),
+            |buffer| (buffer.duration(), buffer.bytes()),
+            |buffer| (buffer.bytes() * (buffer.duration() + 1), 0),
+            |buffer| (usize::MAX - buffer.busy.0, buffer.bytes()),
         ];
         let candidates = keys.map(|key| {
             let mut queue = transients.to_vec();
@@ -184,11 +254,11 @@ impl ArenaPlan {
         let mut placed: Vec<(usize, usize)> = Vec::new();
         let mut length = base;
         for &index in queue {
-            let size = self.buffers[index].value.bytes();
+            let size = self.buffers[index].bytes();
             let mut taken: Vec<(usize, usize)> = placed
                 .iter()
                 .filter(|&&(other, _)| self.conflict(index, other))
-                .map(|&(other, offset)| (offset, offset + self.buffers[other].value.bytes()))
+                .map(|&(other, offset)| (offset, offset + self.buffers[other].bytes()))
                 .collect();
             taken.sort_unstable();
             let mut place = base;
@@ -207,7 +277,7 @@ impl ArenaPlan {
     /// Whether two transients must not share memory.
     fn conflict(&self, left: usize, right: usize) -> bool {
         let (left, right) = (&self.buffers[left], &self.buffers[right]);
-        let at_once = left.first_use <= right.last_use && right.first_use <= left.last_use;
+        let at_once = left.busy.0 <= right.busy.1 && right.busy.0 <= left.busy.1;
         at_once || left.is_pinned || right.is_pinned
     }
 }

@@ -123,7 +123,10 @@ fn drawn(program: &Program<'_>, index: u16, buffer: &BufferRecord, role: Role, o
     let (role, name, from, to) = match role {
         Role::State => ("state", state(), 0, operations + 1),
         Role::Frame => ("frame", Some("frame".to_owned()), 0, operations + 1),
-        Role::Transient => ("transient", writer(), buffer.first_use as usize, buffer.last_use as usize + 1),
+        Role::Transient => {
+            let (first, last) = program.life(buffer);
+            ("transient", writer(), first, last + 1)
+        }
     };
     let (offset, length) = (buffer.offset as usize, buffer.length as usize);
     DrawnBuffer { name: name.unwrap_or_default(), role, offset, length, from, to }

@@ -10,6 +10,7 @@
 
 mod aligned;
 mod arena;
+mod bands;
 mod constants;
 mod drawing;
 mod error;
@@ -39,6 +40,7 @@ use convrnn_graph::quantize::Quantized;
 use convrnn_graph::timing::Timing;
 use convrnn_graph::{Parameters, Presentation, StepGraph};
 use convrnn_models::Preprocessing;
+use std::num::NonZeroUsize;
 
 /// Choices of the exporter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,11 +53,19 @@ pub struct ProgramOptions {
     pub keep_taps: bool,
     /// Which work the program has memory to leave out where its result is that of the step before.
     pub skipping: Skipping,
+    /// Rows of a layer's output that are computed at once, where that makes the arena smaller; whole maps if none.
+    pub band_rows: Option<NonZeroUsize>,
 }
 
 impl Default for ProgramOptions {
     fn default() -> Self {
-        Self { plan: Plan::Sequential, target: Target::Portable, keep_taps: true, skipping: Skipping::None }
+        Self {
+            plan: Plan::Sequential,
+            target: Target::Portable,
+            keep_taps: true,
+            skipping: Skipping::None,
+            band_rows: None,
+        }
     }
 }
 

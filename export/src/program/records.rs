@@ -60,9 +60,10 @@ pub(super) fn buffer_record(buffer: &Buffer) -> BufferRecord {
     let value = &buffer.value;
     BufferRecord {
         offset: buffer.offset as u32,
-        length: value.bytes() as u32,
+        length: buffer.bytes() as u32,
         element: value.element.to_byte(),
         role: buffer.role.to_byte(),
+        resident_rows: buffer.resident_rows as u16,
         zero_point: value.zero_point,
         channels: value.shape.channels as u32,
         height: value.shape.height as u32,

@@ -114,9 +114,11 @@ impl ProgramReport {
             buffers.iter().filter(|buffer| buffer.role == Role::Transient.to_byte()).collect();
         let start =
             transients.iter().map(|buffer| buffer.offset as usize).min().unwrap_or(prelude.arena_length as usize);
-        let live = |moment: u32| -> usize {
-            let in_use = transients.iter().filter(|buffer| buffer.first_use <= moment && moment <= buffer.last_use);
-            in_use.map(|buffer| buffer.length as usize).sum()
+        let lives: Vec<((usize, usize), usize)> =
+            transients.iter().map(|buffer| (program.life(buffer), buffer.length as usize)).collect();
+        let live = |moment: usize| -> usize {
+            let in_use = lives.iter().filter(|((first, last), _)| (*first..=*last).contains(&moment));
+            in_use.map(|(_, bytes)| bytes).sum()
         };
         let cache = match prelude.cache_offset {
             0 => 0,
@@ -141,7 +143,7 @@ impl ProgramReport {
             states: bytes_of(Role::State),
             frame_bytes: frame.length as usize,
             transients: prelude.arena_length as usize - cache - start,
-            largest_live: (0..=prelude.operation_count).map(live).max().unwrap_or(0),
+            largest_live: (0..=program.operation_count()).map(live).max().unwrap_or(0),
             skipping: match Skipping::from_byte(prelude.skipping) {
                 Some(Skipping::Propagation) => "propagation",
                 Some(Skipping::Comparison) => "comparison",

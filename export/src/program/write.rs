@@ -1,6 +1,7 @@
 //! From a step with its order and its arena to bytes.
 
 use super::arena::ArenaPlan;
+use super::bands::Bands;
 use super::constants::Constants;
 use super::error::ProgramError;
 use super::order::Order;
@@ -29,11 +30,12 @@ pub(super) fn write(
     options: &ProgramOptions,
 ) -> Result<Vec<u8>, ProgramError> {
     let order = Order::new(step, options)?;
-    let arena = ArenaPlan::new(step, &order, options);
+    let (arena, bands) = ArenaPlan::search(step, &order, options);
     let metadata = metadata(step, description)?;
     let writer = Writer {
         step,
         arena: &arena,
+        bands: &bands,
         options,
         strings: String::new(),
         operands: Vec::new(),
@@ -73,6 +75,7 @@ fn metadata(step: &Step, description: &ProgramDescription<'_>) -> Result<Vec<u8>
 struct Writer<'a> {
     step: &'a Step,
     arena: &'a ArenaPlan,
+    bands: &'a Bands,
     options: &'a ProgramOptions,
     strings: String,
     operands: Vec<OperandRecord>,
@@ -293,6 +296,11 @@ impl Writer<'_> {
             }
         };
         record.kind = kind.to_byte();
+        if let Some(bands) = self.bands.nodes[index] {
+            // The plan has seen to it that they fit.
+            (record.band_rows, record.band_lead) = (bands.rows as u16, bands.lead as u8);
+            record.ends_bands = bands.ends.into();
+        }
         Ok(record)
     }
 

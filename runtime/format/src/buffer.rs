@@ -7,12 +7,14 @@ record! {
     BufferRecord, stride 40 {
         /// First byte, a multiple of [`crate::BUFFER_ALIGNMENT`].
         offset: u32 = 0,
-        /// Bytes.
+        /// Bytes of the rows that it holds.
         length: u32 = 4,
         /// [`Element`].
         element: u8 = 8,
         /// [`Role`].
         role: u8 = 9,
+        /// Rows that it holds, the last ones computed, see [`crate::bands`]; 0 for all.
+        resident_rows: u16 = 10,
         /// The integer that stands for zero; 0 for anything but i8.
         zero_point: i32 = 12,
         /// Channels.

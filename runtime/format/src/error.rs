@@ -127,6 +127,8 @@ kinds! {
     Layers = "the layers do not cover the operations in order", "layer record";
     /// A layer of a parallel program that reads or overwrites another layer's work; detail: buffer.
     Parallel = "layers of a parallel program depend on each other within a step", "buffer index";
+    /// A group of operations in bands of rows that does not end, or whose rows do not meet; detail: buffer or count.
+    Bands = "bands of rows do not fit together", "buffer or count";
     /// The stated cost is not that of the operation; detail: the low 32 bits stated.
     Cost = "a stated cost does not match the operations", "cost found";
     /// The frame's or the logits' buffer does not fit; detail: buffer index.

@@ -18,6 +18,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod bands;
 pub mod buffer;
 pub mod crc32;
 pub mod error;
@@ -45,7 +46,7 @@ pub use tables::{LayerRecord, NameReference, OperandRecord, ResizeEntry, StateKi
 /// First four bytes of a program.
 pub const MAGIC: [u8; 4] = *b"CRNN";
 /// Version of the prelude, the section table and the records' layouts.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 /// Version of the set of operations and of their arithmetic.
 pub const OPERATION_SET_VERSION: u16 = 2;
 /// Version of the weight packings that [`Packing`] can describe.
@@ -65,5 +66,9 @@ pub const MAXIMUM_RECORDS: u32 = 2048;
 pub const MAXIMUM_OPERANDS: u32 = 8192;
 /// Most operands of one convolution: kernels keep them on the stack.
 pub const MAXIMUM_CONVOLUTION_OPERANDS: usize = 16;
+/// Most operations of a group that is computed in bands, and most bands: this bounds the time of verification.
+pub const MAXIMUM_GROUP: usize = 64;
+/// Most bands of a group.
+pub const MAXIMUM_BANDS: u32 = 1024;
 /// Largest side, channel count, kernel, stride or padding.
 pub const MAXIMUM_EXTENT: u32 = 32767;

@@ -57,6 +57,12 @@ record! {
         name_length: u16 = 54,
         /// Start of the name in the strings section.
         name: u32 = 56,
+        /// Rows of the output that a band adds, see [`crate::bands`]; 0 where the output is computed at once.
+        band_rows: u16 = 60,
+        /// Rows that the first band adds beside these.
+        band_lead: u8 = 62,
+        /// 1 for the last operation of a group that is computed in bands, else 0.
+        ends_bands: u8 = 63,
         /// Multiply-accumulates, padding counted as if it were data.
         multiply_accumulates: u64 = 64,
     }

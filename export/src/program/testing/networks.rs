@@ -5,18 +5,20 @@ use convrnn_format::{Numerics, Plan, Skipping};
 use convrnn_graph::quantize::{Calibration, PixelScale, QuantizeOptions, Quantized, quantize};
 use convrnn_graph::testing::{RandomNetwork, random_frames, random_network};
 use convrnn_graph::{Presentation, Tensor};
+use std::num::NonZeroUsize;
 
 /// Steps of every comparison.
 pub const STEPS: usize = 7;
 
-/// Every plan with every target, each with one form of skipping.
+/// Every plan with every target, each with one form of skipping and one height of bands.
 pub fn variants() -> Vec<ProgramOptions> {
     let mut variants = Vec::new();
     for plan in [Plan::Sequential, Plan::Parallel] {
         for target in [Target::Rows, Target::Portable, Target::X86_64] {
             for keep_taps in [true, false] {
                 let skipping = [Skipping::None, Skipping::Propagation, Skipping::Comparison][variants.len() % 3];
-                variants.push(ProgramOptions { plan, target, keep_taps, skipping });
+                let band_rows = NonZeroUsize::new([0, 1, 0, 2, 3][variants.len() % 5]);
+                variants.push(ProgramOptions { plan, target, keep_taps, skipping, band_rows });
             }
         }
     }
@@ -43,13 +45,14 @@ pub fn quantized(network: &RandomNetwork, frames: &[Tensor]) -> Quantized {
     quantize(graph, parameters, &calibration, pixels, &QuantizeOptions::default()).expect("the network quantises")
 }
 
-/// The program of a random network, packed for a target: one of the plans, with or without memory for taps, and one form
-/// of skipping, by the seed.
+/// The program of a random network, packed for a target: one of the plans, with or without memory for taps, one form of
+/// skipping and one height of bands, by the seed.
 pub fn network_program(seed: u64, target: Target, numerics: Numerics) -> AlignedBytes {
     let (network, frames) = network(seed);
     let variants: Vec<ProgramOptions> =
         variants().into_iter().filter(|options| options.target == Target::Portable).collect();
-    let options = ProgramOptions { target, ..variants[seed as usize % variants.len()] };
+    let band_rows = NonZeroUsize::new(seed as usize / 8 % 4);
+    let options = ProgramOptions { target, band_rows, ..variants[seed as usize % variants.len()] };
     let program = match numerics {
         Numerics::Integer => write_integer(&network.graph, &quantized(&network, &frames), &description(), &options),
         Numerics::Real => write_real(&network.graph, &network.parameters, &description(), &options),

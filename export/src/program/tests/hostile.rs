@@ -115,7 +115,8 @@ fn overlapping_buffers_are_refused() {
             for other in 0..count {
                 let (mut record, target) =
                     (program.buffer(index as u16).expect("a buffer"), program.buffer(other as u16).expect("a buffer"));
-                let at_once = record.first_use <= target.last_use && target.first_use <= record.last_use;
+                let (life, other_life) = (program.life(&record), program.life(&target));
+                let at_once = life.0 <= other_life.1 && other_life.0 <= life.1;
                 let is_permanent = target.role != 1 || record.role != 1;
                 if index == other || record.offset == target.offset || !(at_once || is_permanent) {
                     continue;

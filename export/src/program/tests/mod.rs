@@ -1,5 +1,6 @@
 //! Programs against the reference interpreters.
 
+mod bands;
 mod hostile;
 mod integer;
 mod network;

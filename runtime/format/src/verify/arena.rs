@@ -31,7 +31,13 @@ pub(super) fn buffers(program: &Program<'_>) -> Result<(), LoadError> {
         if sides.iter().any(|&side| side == 0 || side > MAXIMUM_EXTENT) {
             return fail(Kind::Shape);
         }
-        let bytes = sides.iter().fold(element.size() as u64, |product, &side| product.saturating_mul(side.into()));
+        let rows = u32::from(record.resident_rows);
+        let is_partial = rows != 0;
+        if is_partial && (rows >= record.height || role != Role::Transient || record.last_use >= operations) {
+            return fail(Kind::Bands);
+        }
+        let held = [record.channels, record.capacity(), record.width];
+        let bytes = held.iter().fold(element.size() as u64, |product, &side| product.saturating_mul(side.into()));
         let end = u64::from(record.offset) + u64::from(record.length);
         let aligned = (record.offset as usize).is_multiple_of(BUFFER_ALIGNMENT);
         if u64::from(record.length) != bytes || end > program.prelude().arena_length.into() || !aligned {
@@ -200,9 +206,12 @@ pub(super) fn lives(program: &Program<'_>) -> Result<(), LoadError> {
                 continue;
             }
             let transient = |record: &BufferRecord| record.role == Role::Transient.to_byte();
-            let apart = record.last_use < other.first_use || other.last_use < record.first_use;
+            let apart = |(first, last): (usize, usize), (other_first, other_last): (usize, usize)| {
+                last < other_first || other_last < first
+            };
+            let apart = transient(&record) && transient(&other) && apart(program.life(&record), program.life(&other));
             let same_layer = !parallel || writer_layer(program, &record) == writer_layer(program, &other);
-            if !(transient(&record) && transient(&other) && apart && same_layer) {
+            if !(apart && same_layer) {
                 return Err(LoadError::new(Kind::Overlap, index.into()));
             }
         }

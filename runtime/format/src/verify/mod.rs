@@ -3,9 +3,11 @@
 //! After it holds: every index names a record; every buffer lies in the arena, aligned, with the
 //! length of its shape; every constant lies in the constants with the length that its operation
 //! reads; shapes and element types fit each operation; a buffer is written by one operation before
-//! it is read, and no other buffer that is in use then shares a byte with it.
+//! it is read, and no other buffer that is in use then shares a byte with it; and in groups that are computed in bands
+//! every operation finds the rows that it reads.
 
 mod arena;
+mod bands;
 mod operation;
 mod shape;
 
@@ -22,6 +24,7 @@ pub(crate) fn verify(program: &Program<'_>) -> Result<(), LoadError> {
     arena::buffers(program)?;
     arena::layers(program)?;
     operation::operations(program)?;
+    bands::bands(program)?;
     arena::states(program)?;
     arena::lives(program)?;
     arena::cache(program)?;
