@@ -12,6 +12,7 @@ use convrnn_graph::{Presentation, propagation};
 use convrnn_models::{Architecture, catalogue};
 use convrnn_runtime::{Frame, Program, Session, Skipping, arena_length};
 use std::error::Error;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 /// Steps with the image on show and steps of gray.
@@ -66,24 +67,36 @@ fn feedforward() -> Result<(), Box<dyn Error>> {
         let relu = body.replace("[[layer]]\n", "[[layer]]\nactivation = \"relu\"\n") + last;
         let architecture = Architecture::parse(&relu, name)?;
         let (network, _) = Untrained::new(&architecture)?;
-        let options = ProgramOptions { keep_taps: false, ..ProgramOptions::default() };
-        let bytes = program(&network, architecture.presentation, &options)?;
-        let report = ProgramReport::new(&Program::new_checked(&bytes)?);
-        println!("| {name}, relu | {} | {} | {} |", report.states, report.frame_bytes, report.arena);
+        let report = |band_rows| -> Result<ProgramReport, Box<dyn Error>> {
+            let band_rows = NonZeroUsize::new(band_rows);
+            let options = ProgramOptions { keep_taps: false, band_rows, ..ProgramOptions::default() };
+            let bytes = program(&network, architecture.presentation, &options)?;
+            Ok(ProgramReport::new(&Program::new_checked(&bytes)?))
+        };
+        let whole = report(0)?;
+        let [four, one] = [report(4)?.arena, report(1)?.arena];
+        println!("| {name}, relu | {} | {} | {} | {four} | {one} |", whole.states, whole.frame_bytes, whole.arena);
     }
     Ok(())
 }
 
 fn memory(nets: &[Architecture]) -> Result<(), Box<dyn Error>> {
-    println!("| net | states | frame | most transients in use at once | arena | arena / sum of these |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| net | states | frame | most transients in use at once | arena | arena / sum of these | in bands of 4 rows | of 1 |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     for architecture in nets {
         let (network, _) = Untrained::new(architecture)?;
-        let bytes = program(&network, architecture.presentation, &ProgramOptions::default())?;
-        let report = ProgramReport::new(&Program::new_checked(&bytes)?);
+        let report = |band_rows| -> Result<ProgramReport, Box<dyn Error>> {
+            let options = ProgramOptions { band_rows: NonZeroUsize::new(band_rows), ..ProgramOptions::default() };
+            let bytes = program(&network, architecture.presentation, &options)?;
+            Ok(ProgramReport::new(&Program::new_checked(&bytes)?))
+        };
+        let [four, one] = [report(4)?.arena, report(1)?.arena];
+        let report = report(0)?;
         let needed = report.states + report.frame_bytes + report.largest_live;
         println!(
-            "| {} | {} | {} | {} | {} | {:.3} |",
+            "| {} | {} | {} | {} | {} | {:.3} | {four} | {one} |",
             report.name,
             report.states,
             report.frame_bytes,

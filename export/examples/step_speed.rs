@@ -18,14 +18,16 @@ use convrnn_models::files::write_whole;
 use convrnn_runtime::{Backend, Frame, Host, Numerics, Plan, Program, Session, arena_length};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::convert::Infallible;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// A round of one engine goes on for so long, and for so many steps at least.
+/// A round of one engine goes on for so long.
 const ROUND: Duration = Duration::from_millis(200);
-const LEAST_STEPS: u32 = 10;
+/// Steps between two looks at the clock.
+const BATCH: u32 = 10;
 
 /// Programs of either arithmetic: plan sequential, and parallel.
 const REAL: [&str; 2] = ["real.crnn", "real-parallel.crnn"];
@@ -136,28 +138,28 @@ fn measure(
         false => None,
     };
     let mut tract = TractStep::new(&network)?;
+    // Each makes `BATCH` steps.
     type Engine<'a> = (&'a str, Box<dyn FnMut() -> Outcome<()> + 'a>);
     let mut engines: Vec<Engine<'_>> = vec![
-        ("runtime f32", Box::new(|| step(&mut real))),
-        ("runtime int8", Box::new(|| step(&mut integer))),
-        ("runtime f32, two threads", Box::new(|| step_on(&mut real_parallel, &pool))),
-        ("runtime int8, two threads", Box::new(|| step_on(&mut integer_parallel, &pool))),
-        ("ONNX Runtime f32", Box::new(|| Ok(onnx_runtime.step(frame).map(drop)?))),
-        ("tract f32", Box::new(|| Ok(tract.step(frame).map(drop)?))),
+        ("runtime f32", Box::new(|| batch(|| step(&mut real)))),
+        ("runtime int8", Box::new(|| batch(|| step(&mut integer)))),
+        ("runtime f32, two threads", Box::new(|| Ok(pool.install(|| batch_on(&mut real_parallel, &pool))?))),
+        ("runtime int8, two threads", Box::new(|| Ok(pool.install(|| batch_on(&mut integer_parallel, &pool))?))),
+        ("ONNX Runtime f32", Box::new(|| batch(|| Ok(onnx_runtime.step(frame).map(drop)?)))),
+        ("tract f32", Box::new(|| batch(|| Ok(tract.step(frame).map(drop)?)))),
     ];
     if let Some(engine) = &mut quantized {
-        engines.push(("ONNX Runtime int8", Box::new(|| Ok(engine.step(frame).map(drop)?))));
+        engines.push(("ONNX Runtime int8", Box::new(|| batch(|| Ok(engine.step(frame).map(drop)?)))));
     }
     let mut figures = vec![Vec::new(); engines.len()];
     for _ in 0..rounds {
         for ((_, engine), figures) in engines.iter_mut().zip(&mut figures) {
             // The caches are another engine's.
             engine()?;
-            engine()?;
             let (start, mut steps) = (Instant::now(), 0);
-            while steps < LEAST_STEPS || start.elapsed() < ROUND {
+            while steps == 0 || start.elapsed() < ROUND {
                 engine()?;
-                steps += 1;
+                steps += BATCH;
             }
             figures.push(start.elapsed().as_secs_f64() * 1e6 / f64::from(steps));
         }
@@ -196,15 +198,22 @@ fn present<B: Backend>(session: &mut Session<'_, '_, B>) -> Outcome<()> {
     }
 }
 
+fn batch(mut step: impl FnMut() -> Outcome<()>) -> Outcome<()> {
+    (0..BATCH).try_for_each(|_| step())
+}
+
 fn step<B: Backend>(session: &mut Session<'_, '_, B>) -> Outcome<()> {
     session.step();
     std::hint::black_box(session.logits_raw().real(0));
     Ok(())
 }
 
-fn step_on(session: &mut Session<'_, '_, Host>, pool: &rayon::ThreadPool) -> Outcome<()> {
-    session.step_on(pool);
-    std::hint::black_box(session.logits_raw().real(0));
+/// On the threads of a pool, on one of which this is called: no thread is woken for each step.
+fn batch_on(session: &mut Session<'_, '_, Host>, pool: &rayon::ThreadPool) -> Result<(), Infallible> {
+    for _ in 0..BATCH {
+        session.step_on(pool);
+        std::hint::black_box(session.logits_raw().real(0));
+    }
     Ok(())
 }
 

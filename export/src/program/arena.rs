@@ -1,7 +1,7 @@
 //! Which tensor where: buffers, their lives and their places.
 
 use super::ProgramOptions;
-use super::bands::Bands;
+use super::bands::{Bands, Choice};
 use super::order::{Order, reads_state};
 use super::step::{Step, Value};
 use convrnn_format::{ALIGNMENT, BUFFER_ALIGNMENT, Plan, Role, Skipping};
@@ -57,28 +57,46 @@ pub(super) struct ArenaPlan {
 }
 
 impl ArenaPlan {
-    /// The arena, and which operations are computed in bands: those of the layers without which it would be larger.
+    /// The arena, and which operations are computed in bands. Each layer is cut as little as makes it need no more than
+    /// the layer that needs most, cut as finely as it may be.
     pub fn search(step: &Step, order: &Order, options: &ProgramOptions) -> (Self, Bands) {
-        let Some(rows) = options.band_rows else {
-            let bands = Bands::none(step);
-            return (Self::new(step, order, options, &bands), bands);
-        };
-        let mut layers = vec![true; step.layers.len()];
-        let with = |layers: &[bool]| {
-            let bands = Bands::new(step, order, options, rows.get(), layers);
-            (Self::new(step, order, options, &bands), bands)
-        };
-        let mut best = with(&layers);
-        for layer in 0..layers.len() {
-            layers[layer] = false;
-            let found = with(&layers);
-            if found.0.length <= best.0.length {
-                best = found;
-            } else {
-                layers[layer] = true;
-            }
+        let whole = Bands::none(step);
+        let arena = Self::new(step, order, options, &whole);
+        let Some(least) = options.band_rows else { return (arena, whole) };
+        let mut choices = vec![Choice::WHOLE; step.layers.len()];
+        let mut lengths: Vec<Vec<(Choice, usize)>> = Vec::new();
+        for layer in 0..step.layers.len() {
+            let nodes = step.nodes.iter().filter(|node| node.layer == layer);
+            let height = nodes.map(|node| node.value.shape.height).max().unwrap_or(0);
+            let length = |choice: Choice| {
+                choices[layer] = choice;
+                let bands = Bands::new(step, order, options, &choices);
+                (choice, Self::new(step, order, options, &bands).layer_length(layer))
+            };
+            lengths.push(Choice::all(least.get(), height).into_iter().map(length).collect());
+            choices[layer] = Choice::WHOLE;
         }
-        best
+        let least_lengths = lengths.iter().filter_map(|lengths| lengths.iter().map(|(_, length)| *length).min());
+        let needed = match options.plan {
+            Plan::Sequential => least_lengths.max().unwrap_or(0),
+            // Every layer has its own memory, so each is to need the least.
+            Plan::Parallel => 0,
+        };
+        for (choice, lengths) in choices.iter_mut().zip(&lengths) {
+            let first = lengths.iter().find(|(_, length)| *length <= needed);
+            let found = first.or_else(|| lengths.iter().min_by_key(|(_, length)| *length));
+            *choice = found.map_or(Choice::WHOLE, |(choice, _)| *choice);
+        }
+        let bands = Bands::new(step, order, options, &choices);
+        let found = Self::new(step, order, options, &bands);
+        if found.length < arena.length { (found, bands) } else { (arena, whole) }
+    }
+
+    /// Bytes that the transients of one layer take.
+    fn layer_length(&mut self, layer: usize) -> usize {
+        let is_own = |buffer: &Buffer| buffer.role == Role::Transient && buffer.layer == Some(layer);
+        let own: Vec<usize> = (0..self.buffers.len()).filter(|&index| is_own(&self.buffers[index])).collect();
+        self.place_together(&own, 0)
     }
 
     fn new(step: &Step, order: &Order, options: &ProgramOptions, bands: &Bands) -> Self {

@@ -21,6 +21,39 @@ pub(super) struct NodeBands {
     pub ends: bool,
 }
 
+/// How a layer is cut into groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// Rows of a group's last operation in a band; 0 for no groups.
+    pub rows: usize,
+    pub cuts: Cuts,
+}
+
+/// Where one group ends and another begins, besides at operations that are not computed by rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cuts {
+    /// Nowhere else.
+    None,
+    /// Before a pooling: what it reads is whole then, but a band of what comes before may be one row.
+    Pools,
+    /// Before every window over something that the group computes: nothing is computed ahead then.
+    Windows,
+}
+
+impl Choice {
+    /// Whole maps.
+    pub const WHOLE: Self = Self { rows: 0, cuts: Cuts::None };
+
+    /// What a layer of so many rows may do, bands of `least` rows and more, the cheapest first.
+    pub fn all(least: usize, height: usize) -> Vec<Self> {
+        let mut rows: Vec<usize> =
+            std::iter::successors(Some(least), |rows| Some(rows * 2)).take_while(|&rows| rows < height).collect();
+        rows.reverse();
+        let cut = |rows| [Cuts::None, Cuts::Pools, Cuts::Windows].map(|cuts| Self { rows, cuts });
+        std::iter::once(Self::WHOLE).chain(rows.into_iter().flat_map(cut)).collect()
+    }
+}
+
 /// The groups of a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bands {
@@ -36,19 +69,20 @@ impl Bands {
         Self { nodes: vec![None; step.nodes.len()], groups: Vec::new() }
     }
 
-    /// The largest groups of some layers, with so many rows of their last operation a band.
-    pub fn new(step: &Step, order: &Order, options: &ProgramOptions, rows: usize, layers: &[bool]) -> Self {
+    /// The groups of every layer, by its choice.
+    pub fn new(step: &Step, order: &Order, options: &ProgramOptions, choices: &[Choice]) -> Self {
         let mut bands = Self::none(step);
         let mut position = 0;
         for (layer, nodes) in &order.layers {
+            let choice = choices[*layer];
             let mut first = 0;
-            while first < nodes.len() {
+            while first < nodes.len() && choice.rows > 0 {
                 let most = nodes.len().min(first + MAXIMUM_GROUP);
-                let ends = (first + 2..=most).rev().filter(|_| layers[*layer]);
-                let found = ends
-                    .filter_map(|end| Group::new(step, options, &nodes[first..end]).plan(rows).map(|plan| (end, plan)))
-                    .next();
-                let Some((end, plan)) = found else {
+                let plans = (first + 2..=most).rev().filter_map(|end| {
+                    let group = Group { step, options, nodes: &nodes[first..end] };
+                    group.plan(choice).map(|plan| (end, plan))
+                });
+                let Some((end, plan)) = { plans }.next() else {
                     first += 1;
                     continue;
                 };
@@ -93,11 +127,7 @@ struct Group<'a> {
     nodes: &'a [usize],
 }
 
-impl<'a> Group<'a> {
-    fn new(step: &'a Step, options: &'a ProgramOptions, nodes: &'a [usize]) -> Self {
-        Self { step, options, nodes }
-    }
-
+impl Group<'_> {
     fn node(&self, index: usize) -> &StepNode {
         &self.step.nodes[self.nodes[index]]
     }
@@ -110,6 +140,15 @@ impl<'a> Group<'a> {
     fn readers(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
         let read = Read::Node(NodeId(self.nodes[index]));
         (index + 1..self.nodes.len()).filter(move |&reader| self.node(reader).inputs.contains(&read))
+    }
+
+    /// Whether a new group begins at a member.
+    fn is_cut(&self, index: usize, cuts: Cuts) -> bool {
+        let is_window = match (cuts, &self.node(index).work) {
+            (Cuts::Pools, Work::MaxPool(_)) | (Cuts::Windows, Work::MaxPool(_) | Work::Convolution(_)) => true,
+            (Cuts::None | Cuts::Pools | Cuts::Windows, _) => false,
+        };
+        is_window && (0..index).any(|before| self.readers(before).any(|reader| reader == index))
     }
 
     /// Whether anybody reads all of a member's value: another group, the next step, whoever looks at taps or logits.
@@ -130,9 +169,10 @@ impl<'a> Group<'a> {
     }
 
     /// How each member is computed; none if they cannot form a group or need no less memory as one.
-    fn plan(&self, band: usize) -> Option<Vec<NodeBands>> {
+    fn plan(&self, Choice { rows: band, cuts }: Choice) -> Option<Vec<NodeBands>> {
         let windows = self.nodes.iter().map(|&node| window(&self.step.nodes[node].work)).collect::<Option<Vec<_>>>()?;
-        if (0..self.nodes.len()).any(|index| self.has_empty_windows(index, windows[index])) {
+        let breaks = |index| self.is_cut(index, cuts) || self.has_empty_windows(index, windows[index]);
+        if (0..self.nodes.len()).any(breaks) {
             return None;
         }
         let last = self.nodes.len() - 1;
