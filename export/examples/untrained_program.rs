@@ -1,7 +1,8 @@
 //! Writes an int8 program, or an f32 one, of a catalogue network with random weights, for checks that need a program but
-//! no trained one. `parallel` is the plan whose layers may run at once.
+//! no trained one. `parallel` is the plan whose layers may run at once; a number of rows behind the kind computes layers
+//! in bands of so many.
 //!
-//! `cargo run -p convrnn-export --example untrained_program -- rgc-28-m4 net.crnn [f32|cortex-m4|cortex-m55|parallel]`
+//! `cargo run -p convrnn-export --example untrained_program -- rgc-28-m4 net.crnn [f32|cortex-m4|cortex-m55|parallel [ROWS]]`
 
 mod common;
 
@@ -16,8 +17,12 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let usual = ProgramOptions::default();
+    let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let rows = words.get(3).and_then(|rows| rows.parse().ok());
+    if rows.is_some() {
+        words.truncate(3);
+    }
+    let usual = ProgramOptions { band_rows: rows, ..ProgramOptions::default() };
     let packed_for = |target| (Numerics::Integer, ProgramOptions { target, ..usual });
     let (architecture, output, (numerics, options)) = match words[..] {
         [architecture, output] => (architecture, output, (Numerics::Integer, usual)),
@@ -28,7 +33,9 @@ fn main() -> ExitCode {
             (architecture, output, (Numerics::Integer, ProgramOptions { plan: Plan::Parallel, ..usual }))
         }
         _ => {
-            eprintln!("usage: untrained_program ARCHITECTURE FILE.crnn [f32 | cortex-m4 | cortex-m55 | parallel]");
+            eprintln!(
+                "usage: untrained_program ARCHITECTURE FILE.crnn [f32 | cortex-m4 | cortex-m55 | parallel [ROWS]]"
+            );
             return ExitCode::from(2);
         }
     };

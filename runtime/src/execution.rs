@@ -3,7 +3,7 @@
 use crate::arena::split;
 use crate::backend::{Backend, Progress};
 use crate::task::{Part, Task};
-use convrnn_format::{LayerRecord, OperationKind, OperationRecord, Program};
+use convrnn_format::{LayerRecord, OperationKind, Program};
 use core::ops::Range;
 
 /// The memory of a layer: what it may write, and what it shares with layers that run at the same time.
@@ -27,33 +27,16 @@ pub(crate) fn run_layer(
     let mut index = layer.first_operation as usize;
     let end = index.wrapping_add(layer.operation_count as usize);
     while index < end {
-        let group = index..group_end(program, index);
-        for band in 0..band_count(program, &group) {
-            for index in group.clone() {
+        let together = program.together(index);
+        for band in 0..program.bands(&together) {
+            for index in together.clone() {
                 if let Some(task) = task(program, memory, index, band) {
                     execute(task);
                 }
             }
         }
-        index = group.end;
+        index = together.end;
     }
-}
-
-/// The operation after the group that begins at an operation; the next one where it is in none.
-pub(crate) fn group_end(program: &Program<'_>, first: usize) -> usize {
-    let goes_on = |record: OperationRecord| record.is_in_bands() && record.ends_bands == 0;
-    let mut end = first;
-    while program.operation(end).is_some_and(goes_on) {
-        end = end.wrapping_add(1);
-    }
-    end.wrapping_add(1)
-}
-
-/// Bands of a group; 1 for an operation that is in none.
-fn band_count(program: &Program<'_>, group: &Range<usize>) -> u32 {
-    let last = program.operation(group.end.wrapping_sub(1));
-    let height = last.and_then(|last| program.buffer(last.output)).map_or(0, |output| output.height);
-    last.map_or(0, |last| last.band_count(height).max(1))
 }
 
 /// An operation with its memory, or a band of it; none for a band without rows. Verification proved that everything it

@@ -77,14 +77,13 @@ impl<'a> Task<'a> {
     /// The task of some rows of a whole one, whose output holds the rows from `first` on. None where the memory is not
     /// there, which verification excludes.
     pub(crate) fn part(self, rows: &Range<u32>, first: u32, band: u32) -> Option<Self> {
-        let Self { program, kind, mut record, mut target, output, around, part: _ } = self;
+        let Self { program, kind, record, mut target, output, around, part: _ } = self;
         let row_bytes = target.row_bytes();
         let place = |row: u32| (row.wrapping_sub(first) as usize).wrapping_mul(row_bytes);
         let output = output.get_mut(place(rows.start)..place(rows.end))?;
         let height = program.buffer(program.operand(&record, 0)?.buffer)?.height;
         let operands = record.operand_rows(height, rows);
-        let above = u32::from(record.stride_height).saturating_mul(rows.start);
-        record.padding_top = u32::from(record.padding_top).saturating_sub(above) as u16;
+        let record = record.part(rows);
         target.height = rows.len() as u32;
         Some(Self { program, kind, record, target, output, around, part: Part::Rows { operands, band } })
     }

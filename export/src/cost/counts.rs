@@ -27,6 +27,13 @@ impl Counts {
             *self.terms.entry(term).or_default() += count as u64;
         }
     }
+
+    /// Adds what another call of the same kernel does.
+    pub(super) fn merge(&mut self, other: Self) {
+        for (term, count) in other.terms {
+            *self.terms.entry(term).or_default() += count;
+        }
+    }
 }
 
 /// One axis of a sliding window over a map.

@@ -82,13 +82,41 @@ impl Convolution {
     }
 }
 
-/// The counts of one operation.
+/// The counts of one operation, of all its bands if it is computed in bands.
 pub(super) fn counts(program: &Program<'_>, record: &OperationRecord, processor: Processor) -> Option<Counts> {
-    let kind = OperationKind::from_byte(record.kind)?;
     let target = program.buffer(record.output)?;
     let operands: Vec<BufferRecord> = (0..usize::from(record.operand_count))
         .map(|slot| program.buffer(program.operand(record, slot)?.buffer))
         .collect::<Option<_>>()?;
+    if !record.is_in_bands() {
+        return part(program, record, operands, target, processor);
+    }
+    let mut sum: Option<Counts> = None;
+    for band in 0..record.band_count(target.height) {
+        let rows = record.rows_of_band(target.height, band);
+        let low = |buffer: &BufferRecord| BufferRecord {
+            height: record.operand_rows(buffer.height, &rows).len() as u32,
+            ..*buffer
+        };
+        let lower = BufferRecord { height: rows.len() as u32, ..target };
+        let counts = part(program, &record.part(&rows), operands.iter().map(low).collect(), lower, processor)?;
+        match &mut sum {
+            Some(sum) => sum.merge(counts),
+            None => sum = Some(counts),
+        }
+    }
+    sum
+}
+
+/// The counts of an operation on maps of these shapes.
+fn part(
+    program: &Program<'_>,
+    record: &OperationRecord,
+    operands: Vec<BufferRecord>,
+    target: BufferRecord,
+    processor: Processor,
+) -> Option<Counts> {
+    let kind = OperationKind::from_byte(record.kind)?;
     let types = || operands.iter().map(element).chain([element(&target)]).collect::<Vec<_>>().join(" ");
     let elements = target.elements();
     let elementwise = |family: String| {
@@ -259,9 +287,20 @@ pub(super) fn session(program: &Program<'_>, layer: usize) -> Option<Counts> {
     let record = program.layer(layer)?;
     let first = record.first_operation as usize;
     let mut counts = Counts::new("session");
-    for operation in (first..first + record.operation_count as usize).filter_map(|index| program.operation(index)) {
-        counts.add("operations", 1);
-        counts.add("operands", operation.operand_count.into());
+    let mut index = first;
+    while index < first + record.operation_count as usize {
+        let together = program.together(index);
+        let bands = program.bands(&together) as usize;
+        for operation in together.clone().filter_map(|index| program.operation(index)) {
+            counts.add("operations", bands);
+            counts.add("operands", bands * usize::from(operation.operand_count));
+            if operation.is_in_bands() {
+                counts.add("bands", bands);
+                counts.add("operands of bands", bands * usize::from(operation.operand_count));
+                add_moves(&mut counts, &operation, &program.buffer(operation.output)?);
+            }
+        }
+        index = together.end;
     }
     if layer + 1 == program.layer_count() {
         counts.add("steps", 1);
@@ -274,4 +313,16 @@ pub(super) fn session(program: &Program<'_>, layer: usize) -> Option<Counts> {
         }
     }
     Some(counts)
+}
+
+/// The rows that an operation's buffer keeps from one band to the next.
+fn add_moves(counts: &mut Counts, operation: &OperationRecord, target: &BufferRecord) {
+    for band in 1..operation.band_count(target.height) {
+        let rows = operation.rows_of_band(target.height, band);
+        let (before, first) = (target.first_resident(rows.start), target.first_resident(rows.end));
+        if first > before && rows.start > first {
+            counts.add("moves", 1);
+            counts.add("bytes moved", (rows.start - first) as usize * target.row_bytes());
+        }
+    }
 }

@@ -70,6 +70,8 @@ pub struct LayerUse {
     pub multiply_accumulates: u64,
     /// Its operations in order.
     pub operations: Vec<OperationUse>,
+    /// Indices of operations in the order in which they run: those that are computed in bands of rows run many times.
+    pub runs: Vec<usize>,
 }
 
 /// One operation.
@@ -179,6 +181,7 @@ fn layer_use(program: &Program<'_>, layer: &convrnn_format::LayerRecord) -> Laye
     LayerUse {
         name: program.name(layer.name, layer.name_length).to_owned(),
         multiply_accumulates: layer.multiply_accumulates,
+        runs: runs(program, layer),
         operations: operations
             .map(|operation| OperationUse {
                 name: program.name(operation.name, operation.name_length).to_owned(),
@@ -188,6 +191,27 @@ fn layer_use(program: &Program<'_>, layer: &convrnn_format::LayerRecord) -> Laye
             })
             .collect(),
     }
+}
+
+fn runs(program: &Program<'_>, layer: &convrnn_format::LayerRecord) -> Vec<usize> {
+    let first = layer.first_operation as usize;
+    let mut runs = Vec::new();
+    let mut index = first;
+    while index < first + layer.operation_count as usize {
+        let together = program.together(index);
+        for band in 0..program.bands(&together) {
+            runs.extend(together.clone().filter(|&index| has_rows(program, index, band)).map(|index| index - first));
+        }
+        index = together.end;
+    }
+    runs
+}
+
+/// Whether an operation computes anything in a band.
+fn has_rows(program: &Program<'_>, index: usize, band: u32) -> bool {
+    let Some(record) = program.operation(index) else { return false };
+    let height = program.buffer(record.output).map_or(0, |output| output.height);
+    !record.is_in_bands() || !record.rows_of_band(height, band).is_empty()
 }
 
 fn state_use(program: &Program<'_>, state: &convrnn_format::StateRecord) -> StateUse {

@@ -45,6 +45,13 @@ impl OperationRecord {
         }
     }
 
+    /// The operation that computes some rows as if they were a whole map: its padding is what is left of it there.
+    pub fn part(mut self, rows: &Range<u32>) -> Self {
+        let corner = u32::from(self.stride_height).saturating_mul(rows.start);
+        self.padding_top = u32::from(self.padding_top).saturating_sub(corner) as u16;
+        self
+    }
+
     /// The rows of operands with `height` rows that some rows of the output depend on. The whole map for operations that
     /// cannot be computed by rows.
     pub fn operand_rows(&self, height: u32, rows: &Range<u32>) -> Range<u32> {
@@ -132,6 +139,23 @@ impl Program<'_> {
             end += 1;
         }
         Some(start..end + 1)
+    }
+
+    /// The operations from `first` on that are computed together: the rest of a group, or one operation.
+    pub fn together(&self, first: usize) -> Range<usize> {
+        let goes_on = |record: OperationRecord| record.is_in_bands() && record.ends_bands == 0;
+        let mut end = first;
+        while self.operation(end).is_some_and(goes_on) {
+            end = end.saturating_add(1);
+        }
+        first..end.saturating_add(1)
+    }
+
+    /// Bands of operations that are computed together; 1 for an operation that is in no group.
+    pub fn bands(&self, together: &Range<usize>) -> u32 {
+        let last = self.operation(together.end.saturating_sub(1));
+        let height = last.and_then(|last| self.buffer(last.output)).map_or(0, |output| output.height);
+        last.map_or(0, |last| last.band_count(height).max(1))
     }
 
     /// First and last operation between which the bytes of a transient must be its own. In a group, what holds more than

@@ -48,8 +48,10 @@ pub struct Layer {
     pub name: String,
     /// Instructions, those of the operations and of the session; in the last layer also those of committing the states.
     pub instructions: u64,
-    /// In the order they run in.
+    /// In the order they first run in.
     pub operations: Vec<Operation>,
+    /// Indices of operations in the order they run in: in bands of rows, many times.
+    pub runs: Vec<usize>,
 }
 
 /// Runs a program on a machine and returns its operations in the order they run in.
@@ -61,7 +63,7 @@ pub fn measure(board: Board, program: &Path) -> Result<Vec<Operation>> {
 pub fn measure_layers(board: Board, program: &Path) -> Result<Vec<Layer>> {
     let mut layers = inspect(program)?;
     let marks = marks(board, program)?;
-    let count: usize = layers.iter().map(|layer| 2 + 2 * layer.operations.len()).sum();
+    let count: usize = layers.iter().map(|layer| 2 + 2 * layer.runs.len()).sum();
     ensure!(
         count > 0 && marks.len() % count == 0,
         "{} marks do not fit the {} layers of {}",
@@ -73,13 +75,14 @@ pub fn measure_layers(board: Board, program: &Path) -> Result<Vec<Layer>> {
     let mut next = || last.next().copied().unwrap_or_default();
     for layer in &mut layers {
         let start = next();
-        for operation in &mut layer.operations {
+        for &run in &layer.runs {
             let start = next();
             // The first mark itself is counted.
-            operation.instructions = (next() - start).saturating_sub(1);
+            let instructions = (next() - start).saturating_sub(1);
+            layer.operations.get_mut(run).context("a run of no operation")?.instructions += instructions;
         }
-        // So are the two of every operation.
-        layer.instructions = (next() - start).saturating_sub(1 + 2 * layer.operations.len() as u64);
+        // So are the two of every run.
+        layer.instructions = (next() - start).saturating_sub(1 + 2 * layer.runs.len() as u64);
     }
     Ok(layers)
 }
@@ -130,7 +133,9 @@ fn parse(answer: &Value) -> Option<Vec<Layer>> {
     };
     let layer = |value: &Value| {
         let operations = value["operations"].as_array()?.iter().map(operation).collect::<Option<_>>()?;
-        Some(Layer { name: value["name"].as_str()?.to_owned(), instructions: 0, operations })
+        let runs =
+            value["runs"].as_array()?.iter().map(|run| run.as_u64().map(|run| run as usize)).collect::<Option<_>>()?;
+        Some(Layer { name: value["name"].as_str()?.to_owned(), instructions: 0, operations, runs })
     };
     answer["layers"].as_array()?.iter().map(layer).collect()
 }
@@ -174,11 +179,11 @@ mod tests {
     #[test]
     fn operations_are_read_in_order_and_summed_by_kind() {
         let answer = serde_json::json!({ "layers": [
-            { "name": "layer2", "operations": [
+            { "name": "layer2", "runs": [0, 1], "operations": [
                 { "name": "layer2.conv", "kind": "convolution", "shape": [2, 3, 4], "multiply_accumulates": 48 },
                 { "name": "layer2.gate", "kind": "lookup", "shape": [2, 3, 4], "multiply_accumulates": 0 },
             ] },
-            { "name": "layer1", "operations": [
+            { "name": "layer1", "runs": [0], "operations": [
                 { "name": "layer1.conv", "kind": "convolution", "shape": [1, 1, 1], "multiply_accumulates": 2 },
             ] },
         ] });

@@ -136,11 +136,18 @@ feedback = [{ from = 3, to = 2 }]
 
 /// Writes an int8 program of a network, by name or file, with random weights.
 pub fn write_untrained(architecture: &str, name: &str, board: Board) -> Result<PathBuf> {
+    write_in_bands(architecture, name, board, None)
+}
+
+/// The same with layers in bands of some rows.
+pub fn write_in_bands(architecture: &str, name: &str, board: Board, rows: Option<usize>) -> Result<PathBuf> {
     let folder = checkout::firmware_target("programs");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join(format!("{name}-{}.crnn", board.packed_for));
     let example = checkout::built("examples").join("untrained_program");
-    process::run_on_stderr(Command::new(example).arg(architecture).arg(&path).arg(board.packed_for))?;
+    let mut command = Command::new(example);
+    command.arg(architecture).arg(&path).arg(board.packed_for).args(rows.map(|rows| rows.to_string()));
+    process::run_on_stderr(&mut command)?;
     Ok(path)
 }
 

@@ -41,6 +41,14 @@ pub const PREDICTED: [&str; 15] = [
 pub const RANDOM_FITTED: u64 = 180;
 pub const RANDOM_PREDICTED: u64 = 40;
 
+/// Rows of a band of networks of the catalogue, which are measured as whole maps too.
+pub const CATALOGUE_ROWS: usize = 2;
+
+/// Rows of a band of a random network; none for two of three.
+pub fn random_rows(seed: u64) -> Option<usize> {
+    seed.is_multiple_of(3).then_some((seed / 3 % 4) as usize + 1)
+}
+
 /// A linear congruential generator (Knuth's constants for 64 bits), its upper bits.
 struct Random(u64);
 
