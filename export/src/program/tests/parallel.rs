@@ -2,7 +2,10 @@
 
 use super::super::*;
 use super::network::*;
-use convrnn_runtime::{Frame, LayerTask, Portable, Session, Skipping, arena_length};
+use convrnn_graph::testing;
+use convrnn_runtime::{Frame, Host, LayerTask, Portable, Session, Skipping, arena_length};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 fn programs(seed: u64, plan: Plan, skipping: Skipping) -> [AlignedBytes; 2] {
     let (network, frames) = network(seed);
@@ -21,6 +24,46 @@ fn step_backwards(session: &mut Session<'_, '_>) {
         task.run(&mut Portable);
     }
     session.end_step();
+}
+
+/// A network whose convolutions are large enough to be shared by threads.
+fn large_programs() -> [AlignedBytes; 2] {
+    let graph = convrnn_models::catalogue::find("rgc-32").expect("in the catalogue").lower().expect("a graph");
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let parameters = testing::random_parameters(&graph, &mut random);
+    let frames = testing::random_frames(graph.frame, 2, 5);
+    let network = testing::RandomNetwork { graph, parameters };
+    let quantized = quantized(&network, &frames);
+    let options = ProgramOptions { plan: Plan::Parallel, target: Target::HOST, ..ProgramOptions::default() };
+    let integer = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+    let real = write_real(&network.graph, &network.parameters, &description(), &options).expect("a program");
+    [integer, real].map(|bytes| AlignedBytes::copy_of(&bytes))
+}
+
+#[test]
+fn threads_that_share_convolutions_give_the_same_bits() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
+    for program in large_programs() {
+        let mut arenas = [(); 2].map(|()| AlignedBytes::zeroed(arena_length(&program)));
+        let mut sessions = arenas
+            .each_mut()
+            .map(|arena| Session::with_backend(&program, arena, Host::default()).expect("the program loads"));
+        for step in 0..6 {
+            for (way, session) in sessions.iter_mut().enumerate() {
+                let integers: Vec<i8> = (0..3 * 32 * 32).map(|index| (index * 37 + step * 11) as i8).collect();
+                let reals: Vec<f32> = integers.iter().map(|&value| f32::from(value) / 64.0).collect();
+                let presented = session.present(Frame::Quantized(&integers));
+                presented.or_else(|_| session.present(Frame::Real(&reals))).expect("the frame fits");
+                match way {
+                    0 => session.step(),
+                    _ if step % 2 == 0 => session.step_on(&pool),
+                    _ => pool.install(|| session.step_on(&pool)),
+                }
+            }
+            let found = sessions.each_ref().map(|session| (session.states_crc(), session.logits_crc()));
+            assert_eq!(found[1], found[0], "step {step}");
+        }
+    }
 }
 
 #[test]
