@@ -42,6 +42,7 @@ fn write(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
         keep_taps: !seed.is_multiple_of(4),
         skipping: [Skipping::None, Skipping::Propagation, Skipping::Comparison][seed as usize % 3],
         band_rows: std::num::NonZeroUsize::new(seed as usize % 5 / 2),
+        shares_windows: true,
     };
     let real = write_real(&network.graph, &network.parameters, &description, &options)?;
     std::fs::write(folder.join(format!("real-{seed}.crnn")), real)?;

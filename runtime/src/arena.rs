@@ -1,6 +1,6 @@
 //! The working memory.
 
-use convrnn_format::{BufferRecord, assert_fits};
+use convrnn_format::{BufferRecord, MAXIMUM_SIBLINGS, assert_fits};
 
 /// `LENGTH` bytes of working memory at an aligned address. `LENGTH` comes from
 /// [`crate::arena_length`], or is what the board can spare; [`Arena::for_program`] then stops the
@@ -39,25 +39,41 @@ impl<const LENGTH: usize> Default for Arena<LENGTH> {
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
     shared: &'a [u8],
-    before: &'a [u8],
-    before_start: usize,
-    after: &'a [u8],
-    after_start: usize,
+    before: Piece<'a>,
+    after: Piece<'a>,
+    /// What lies between outputs that are written at the same time.
+    between: &'a [Piece<'a>],
+}
+
+/// Some bytes of the arena, and the first one's place in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Piece<'a> {
+    bytes: &'a [u8],
+    start: usize,
+}
+
+impl<'a> Piece<'a> {
+    /// Some bytes that begin at a place in the arena.
+    #[inline(always)]
+    fn part(&self, start: usize, length: usize) -> Option<&'a [u8]> {
+        let start = start.checked_sub(self.start)?;
+        self.bytes.get(start..start.wrapping_add(length))
+    }
 }
 
 impl<'a> Surroundings<'a> {
     /// The bytes of another buffer. Verification proved that it lies wholly on one side; if it did
     /// not, it would be empty.
     pub fn get(&self, buffer: &BufferRecord) -> &'a [u8] {
-        let range = buffer.range();
-        let part = |bytes: &'a [u8], first: usize| {
-            let start = range.start.checked_sub(first)?;
-            bytes.get(start..start.wrapping_add(buffer.length as usize))
-        };
-        if let Some(bytes) = part(self.after, self.after_start) {
+        let (start, length) = (buffer.offset as usize, buffer.length as usize);
+        if let Some(bytes) = self.after.part(start, length) {
             return bytes;
         }
-        part(self.before, self.before_start).or_else(|| part(self.shared, 0)).unwrap_or(&[])
+        if let Some(bytes) = self.before.part(start, length) {
+            return bytes;
+        }
+        let mut between = self.between.iter().filter_map(|piece| piece.part(start, length));
+        between.next().or_else(|| self.shared.get(buffer.range())).unwrap_or(&[])
     }
 }
 
@@ -82,8 +98,43 @@ pub(crate) fn split<'a>(
     let range = buffer.range();
     let (before, rest) = part.split_at_mut_checked(range.start.checked_sub(first)?)?;
     let (output, after) = rest.split_at_mut_checked(buffer.length as usize)?;
-    let around = Surroundings { shared: &[], before, before_start: first, after, after_start: range.end };
-    Some((output, around))
+    let before = Piece { bytes: before, start: first };
+    let after = Piece { bytes: after, start: range.end };
+    Some((output, Surroundings { shared: &[], before, after, between: &[] }))
+}
+
+/// Pieces that lie around several outputs.
+pub(crate) type Pieces<'a> = [Piece<'a>; MAXIMUM_SIBLINGS + 1];
+
+/// Splits a part of an arena into several buffers to write, in the order given, and the pieces around them. None where
+/// they share bytes.
+pub(crate) fn carve<'a, const COUNT: usize>(
+    mut part: &'a mut [u8],
+    mut first: usize,
+    buffers: &[BufferRecord],
+    pieces: &mut Pieces<'a>,
+) -> Option<[&'a mut [u8]; COUNT]> {
+    let mut outputs = [const { None }; COUNT];
+    let mut pieces = pieces.iter_mut();
+    for _ in buffers {
+        // The lowest of those that are left.
+        let left = buffers.iter().zip(&outputs).enumerate().filter(|(_, (_, output))| output.is_none());
+        let (index, (buffer, _)) = left.min_by_key(|(_, (buffer, _))| buffer.offset)?;
+        let (before, rest) = part.split_at_mut_checked((buffer.offset as usize).checked_sub(first)?)?;
+        let (output, rest) = rest.split_at_mut_checked(buffer.length as usize)?;
+        *pieces.next()? = Piece { bytes: before, start: first };
+        *outputs.get_mut(index)? = Some(output);
+        (part, first) = (rest, buffer.range().end);
+    }
+    *pieces.next()? = Piece { bytes: part, start: first };
+    Some(outputs.map(|output| output.unwrap_or(&mut [])))
+}
+
+impl<'a> Surroundings<'a> {
+    /// What lies around several outputs.
+    pub(crate) fn between(pieces: &'a [Piece<'a>]) -> Self {
+        Self { shared: &[], before: Piece::default(), after: Piece::default(), between: pieces }
+    }
 }
 
 /// Copies one buffer to another; both have one length and share no byte.

@@ -1,9 +1,9 @@
 //! The operations of a layer, one after the other or in bands of rows.
 
-use crate::arena::split;
+use crate::arena::{Pieces, Surroundings, carve, split};
 use crate::backend::{Backend, Progress};
-use crate::task::{Part, Task};
-use convrnn_format::{LayerRecord, OperationKind, Program};
+use crate::task::{Part, Sibling, Task};
+use convrnn_format::{BufferRecord, LayerRecord, MAXIMUM_SIBLINGS, OperationKind, OperationRecord, Program};
 use core::ops::Range;
 
 /// The memory of a layer: what it may write, and what it shares with layers that run at the same time.
@@ -17,65 +17,127 @@ pub(crate) struct Memory<'a> {
     pub start: usize,
 }
 
-/// Computes a layer: makes the tasks in order and gives each to `execute`, which has computed it when it returns.
+/// Computes a layer: makes the tasks in order and gives each to `execute`, which computes it and says whether it has
+/// computed its siblings too.
 pub(crate) fn run_layer(
     program: &Program<'_>,
     memory: &mut Memory<'_>,
     layer: &LayerRecord,
-    mut execute: impl FnMut(Task<'_>),
+    mut execute: impl FnMut(Task<'_>) -> bool,
 ) {
     let mut index = layer.first_operation as usize;
     let end = index.wrapping_add(layer.operation_count as usize);
     while index < end {
         let together = program.together(index);
         for band in 0..program.bands(&together) {
-            for index in together.clone() {
-                if let Some(task) = task(program, memory, index, band) {
-                    execute(task);
-                }
+            let mut index = together.start;
+            while index < together.end {
+                let siblings = program.siblings(index);
+                run_siblings(program, memory, &siblings, band, &mut execute);
+                index = siblings.end;
             }
         }
         index = together.end;
     }
 }
 
-/// An operation with its memory, or a band of it; none for a band without rows. Verification proved that everything it
-/// needs exists.
-fn task<'a>(program: &'a Program<'a>, memory: &'a mut Memory<'_>, index: usize, band: u32) -> Option<Task<'a>> {
+/// Computes one operation, or several that may be computed at once; or a band of them.
+fn run_siblings(
+    program: &Program<'_>,
+    memory: &mut Memory<'_>,
+    siblings: &Range<usize>,
+    band: u32,
+    execute: &mut impl FnMut(Task<'_>) -> bool,
+) {
+    for index in siblings.clone() {
+        keep_rows(program, memory, index, band);
+    }
+    let mut left = siblings.clone();
+    if siblings.len() > 1
+        && let Some(is_all) = offer(program, memory, siblings, band, execute)
+    {
+        left.start = if is_all { left.end } else { left.start.wrapping_add(1) };
+    }
+    for index in left {
+        if let Some(task) = operation(program, memory, index).and_then(|task| in_band(task, band)) {
+            execute(task);
+        }
+    }
+}
+
+/// An operation with its memory. Verification proved that everything it needs exists.
+fn operation<'a>(program: &'a Program<'a>, memory: &'a mut Memory<'_>, index: usize) -> Option<Task<'a>> {
     let record = program.operation(index)?;
     let target = program.buffer(record.output)?;
-    let kind = OperationKind::from_byte(record.kind)?;
     let (output, around) = split(memory.region, memory.start, &target)?;
-    let around = around.beside(memory.shared);
-    let task = Task { program, kind, record, target, output, around, part: Part::Whole };
-    if !record.is_in_bands() {
+    let first = Sibling { record, target, output };
+    task(program, first, around.beside(memory.shared), &mut [])
+}
+
+/// Gives several convolutions to `execute` as one task; says whether all have been computed.
+fn offer(
+    program: &Program<'_>,
+    memory: &mut Memory<'_>,
+    siblings: &Range<usize>,
+    band: u32,
+    execute: &mut impl FnMut(Task<'_>) -> bool,
+) -> Option<bool> {
+    let mut targets = [BufferRecord::default(); MAXIMUM_SIBLINGS];
+    for (index, target) in siblings.clone().zip(&mut targets) {
+        *target = program.buffer(program.operation(index)?.output)?;
+    }
+    let mut pieces = Pieces::default();
+    let targets = targets.get(..siblings.len())?;
+    let outputs = carve::<MAXIMUM_SIBLINGS>(memory.region, memory.start, targets, &mut pieces)?;
+    let mut all: [Sibling<'_>; MAXIMUM_SIBLINGS] = Default::default();
+    for ((index, target), (output, sibling)) in siblings.clone().zip(targets).zip(outputs.into_iter().zip(&mut all)) {
+        *sibling = Sibling { record: program.operation(index)?, target: *target, output };
+    }
+    let (first, others) = all.get_mut(..siblings.len())?.split_first_mut()?;
+    let around = Surroundings::between(pieces.get(..=siblings.len())?).beside(memory.shared);
+    let task = task(program, core::mem::take(first), around, others)?;
+    in_band(task, band).map(execute)
+}
+
+fn task<'a>(
+    program: &'a Program<'a>,
+    Sibling { record, target, output }: Sibling<'a>,
+    around: Surroundings<'a>,
+    siblings: &'a mut [Sibling<'a>],
+) -> Option<Task<'a>> {
+    let kind = OperationKind::from_byte(record.kind)?;
+    let has_done_siblings = siblings.is_empty();
+    Some(Task { program, kind, record, target, output, around, part: Part::Whole, siblings, has_done_siblings })
+}
+
+/// The rows of an operation that a band adds, if it is computed in bands; none where the band has no rows of it.
+fn in_band(task: Task<'_>, band: u32) -> Option<Task<'_>> {
+    if !task.record.is_in_bands() {
         return Some(task);
     }
-    let rows = record.rows_of_band(target.height, band);
-    if rows.is_empty() {
-        return None;
-    }
-    let first = target.first_resident(rows.end);
-    keep_rows(task.output, target.row_bytes(), target.first_resident(rows.start), first..rows.start);
-    task.part(&rows, first, band)
+    let rows = task.record.rows_of_band(task.target.height, band);
+    let first = task.target.first_resident(rows.end);
+    if rows.is_empty() { None } else { task.part(&rows, first, band) }
 }
 
-/// Moves the rows that later windows still need to the start of a buffer that so far began with row `first`.
-fn keep_rows(buffer: &mut [u8], row_bytes: usize, first: u32, kept: Range<u32>) {
-    let distance = (kept.start.saturating_sub(first) as usize).wrapping_mul(row_bytes);
-    let length = (kept.len()).wrapping_mul(row_bytes);
-    if distance == 0 || length == 0 {
-        return;
-    }
-    if let Some(moved) = buffer.get_mut(..distance.wrapping_add(length))
-        && distance <= moved.len()
-    {
+/// Moves the rows of an operation's buffer that later windows still need to its start, before a band adds others.
+fn keep_rows(program: &Program<'_>, memory: &mut Memory<'_>, index: usize, band: u32) -> Option<()> {
+    let record = program.operation(index).filter(OperationRecord::is_in_bands)?;
+    let target = program.buffer(record.output).filter(|target| !target.is_whole())?;
+    let rows = record.rows_of_band(target.height, band);
+    let kept = target.first_resident(rows.end)..rows.start;
+    let distance = kept.start.saturating_sub(target.first_resident(rows.start)) as usize;
+    let (distance, length) = (distance.wrapping_mul(target.row_bytes()), kept.len().wrapping_mul(target.row_bytes()));
+    if distance > 0 && length > 0 {
+        let (buffer, _) = split(memory.region, memory.start, &target)?;
+        let moved = buffer.get_mut(..distance.wrapping_add(length)).filter(|moved| distance <= moved.len())?;
         moved.copy_within(distance.., 0);
     }
+    Some(())
 }
 
-/// Gives an operation to a backend and waits for it.
-pub(crate) fn run<B: Backend>(backend: &mut B, mut task: Task<'_>) {
+/// Gives an operation to a backend and waits for it; says whether its siblings have been computed too.
+pub(crate) fn run<B: Backend>(backend: &mut B, mut task: Task<'_>) -> bool {
     for slot in 0..usize::from(task.record.operand_count) {
         if task.is_in_place(slot) {
             backend.clean(task.output);
@@ -88,6 +150,10 @@ pub(crate) fn run<B: Backend>(backend: &mut B, mut task: Task<'_>) {
         progress = backend.poll(&mut task);
     }
     backend.invalidate(task.output);
+    if task.has_done_siblings {
+        task.siblings.iter_mut().for_each(|sibling| backend.invalidate(sibling.output));
+    }
+    task.has_done_siblings
 }
 
 /// Least multiply-accumulates of a part that is worth a thread of its own.
@@ -97,13 +163,16 @@ const LEAST_WORK: u64 = 100_000;
 /// Computes an operation on the threads of the pool that this one is of: convolutions by rows, as far as they are large
 /// enough. A thread that is busy takes none.
 #[cfg(feature = "threads")]
-pub(crate) fn run_on_threads<B: Backend + Clone + Send + Sync>(backend: &mut B, task: Task<'_>) {
+pub(crate) fn run_on_threads<B: Backend + Clone + Send + Sync>(backend: &mut B, task: Task<'_>) -> bool {
     let height = task.target.height;
     let most = (task.record.multiply_accumulates / LEAST_WORK).min(rayon::current_num_threads() as u64) as u32;
-    match task.part {
-        Part::Whole if most > 1 && task.kind.has_rows() => divide(backend, task, 0..height, height.div_ceil(most)),
-        Part::Whole | Part::Rows { .. } => run(backend, task),
+    if most <= 1 || !task.kind.has_rows() || !matches!(task.part, Part::Whole) {
+        return run(backend, task);
     }
+    // Siblings are divided themselves.
+    let is_all = task.siblings.is_empty();
+    divide(backend, task, 0..height, height.div_ceil(most));
+    is_all
 }
 
 /// Computes some rows of a whole task, whose output is those of the rows, by halves down to `least` rows.
@@ -118,7 +187,18 @@ fn divide<B: Backend + Clone + Send + Sync>(backend: &B, task: Task<'_>, rows: R
     let middle = rows.start.wrapping_add(rows.len().div_ceil(2) as u32);
     let upper_bytes = task.target.row_bytes().wrapping_mul(middle.wrapping_sub(rows.start) as usize);
     let Some((upper, lower)) = task.output.split_at_mut_checked(upper_bytes) else { return };
-    let with = |output| Task { output, part: Part::Whole, ..task };
+    let Task { program, kind, record, target, around, .. } = task;
+    let with = |output| Task {
+        program,
+        kind,
+        record,
+        target,
+        output,
+        around,
+        part: Part::Whole,
+        siblings: &mut [],
+        has_done_siblings: true,
+    };
     let (upper, lower) = (with(upper), with(lower));
     rayon::join(
         || divide(backend, upper, rows.start..middle, least),

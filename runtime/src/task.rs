@@ -22,6 +22,22 @@ pub struct Task<'a> {
     pub output: &'a mut [u8],
     pub(crate) around: Surroundings<'a>,
     pub(crate) part: Part,
+    /// Convolutions after this one that read the same operands through the same windows. A backend may compute all of
+    /// them too; if it does not, they are given to it one by one.
+    pub siblings: &'a mut [Sibling<'a>],
+    /// Whether it has.
+    pub has_done_siblings: bool,
+}
+
+/// A convolution that reads what another one does: of the same window, packing and number of output channels.
+#[derive(Debug, Default)]
+pub struct Sibling<'a> {
+    /// Its fields.
+    pub record: OperationRecord,
+    /// Shape, element type and scale of the output.
+    pub target: BufferRecord,
+    /// Bytes of the output.
+    pub output: &'a mut [u8],
 }
 
 /// How much of an operation a task is.
@@ -76,16 +92,18 @@ impl<'a> Task<'a> {
 
     /// The task of some rows of a whole one, whose output holds the rows from `first` on. None where the memory is not
     /// there, which verification excludes.
-    pub(crate) fn part(self, rows: &Range<u32>, first: u32, band: u32) -> Option<Self> {
-        let Self { program, kind, record, mut target, output, around, part: _ } = self;
-        let row_bytes = target.row_bytes();
-        let place = |row: u32| (row.wrapping_sub(first) as usize).wrapping_mul(row_bytes);
-        let output = output.get_mut(place(rows.start)..place(rows.end))?;
-        let height = program.buffer(program.operand(&record, 0)?.buffer)?.height;
-        let operands = record.operand_rows(height, rows);
-        let record = record.part(rows);
-        target.height = rows.len() as u32;
-        Some(Self { program, kind, record, target, output, around, part: Part::Rows { operands, band } })
+    pub(crate) fn part(mut self, rows: &Range<u32>, first: u32, band: u32) -> Option<Self> {
+        let height = self.program.buffer(self.program.operand(&self.record, 0)?.buffer)?.height;
+        let operands = self.record.operand_rows(height, rows);
+        self.output = rows_of(self.output, &self.target, rows, first)?;
+        (self.record, self.target.height) = (self.record.part(rows), rows.len() as u32);
+        for sibling in self.siblings.iter_mut() {
+            let first = sibling.target.first_resident(rows.end);
+            sibling.output = rows_of(core::mem::take(&mut sibling.output), &sibling.target, rows, first)?;
+            (sibling.record, sibling.target.height) = (sibling.record.part(rows), rows.len() as u32);
+        }
+        self.part = Part::Rows { operands, band };
+        Some(self)
     }
 
     /// Whether an operand lies where the output does, element for element; its bytes are then those of
@@ -106,9 +124,14 @@ impl<'a> Task<'a> {
 
     /// A constant of `length` elements of `T`; empty where there is none.
     pub fn constant<T: bytemuck::AnyBitPattern>(&self, offset: u32, length: usize) -> &'a [T] {
-        let bytes = self.program.constant(offset, length.wrapping_mul(size_of::<T>())).unwrap_or(&[]);
-        elements(bytes)
+        constant(self.program, offset, length)
     }
+}
+
+/// A constant of `length` elements of `T`; empty where there is none.
+pub(crate) fn constant<'a, T: bytemuck::AnyBitPattern>(program: &Program<'a>, offset: u32, length: usize) -> &'a [T] {
+    let bytes = program.constant(offset, length.wrapping_mul(size_of::<T>())).unwrap_or(&[]);
+    elements(bytes)
 }
 
 /// Bytes as elements; empty if they are not aligned for them, which verification excludes.
@@ -121,4 +144,11 @@ pub fn elements<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> &[T] {
 #[inline]
 pub fn elements_mut<T: bytemuck::Pod>(bytes: &mut [u8]) -> &mut [T] {
     bytemuck::try_cast_slice_mut(bytes).unwrap_or(&mut [])
+}
+
+/// The bytes of some rows of an output that holds those from `first` on.
+fn rows_of<'a>(output: &'a mut [u8], target: &BufferRecord, rows: &Range<u32>, first: u32) -> Option<&'a mut [u8]> {
+    let row_bytes = target.row_bytes();
+    let place = |row: u32| (row.wrapping_sub(first) as usize).wrapping_mul(row_bytes);
+    output.get_mut(place(rows.start)..place(rows.end))
 }

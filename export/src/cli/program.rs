@@ -183,6 +183,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
             SkipArgument::Comparison => Skipping::Comparison,
         },
         band_rows: arguments.bands,
+        ..ProgramOptions::default()
     };
     let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&locate(&arguments.checkpoint)));
     let (written, made) = match numerics {

@@ -19,6 +19,24 @@ const DEPTHWISE_SHIFT: u8 = 8;
 /// Pairs of values of one turn of the inner loop.
 const TURN: usize = 16;
 
+/// Families of convolutions whose windows are copied side by side, for siblings once.
+pub(super) const GATHERED: [&str; 2] = ["convolution", "convolution of several operands or odd outputs"];
+
+/// Terms that each of several siblings has for itself.
+pub(super) const PARTS: [&str; 11] = [
+    "outputs",
+    "tiles",
+    "tiles shifted",
+    "tiles of i16",
+    "rounds with an odd output",
+    "tiles to sums",
+    "outputs one by one",
+    "pairs of values",
+    "turns",
+    "odd values",
+    "sums read and written",
+];
+
 pub(super) fn convolution(convolution: &Convolution) -> Counts {
     match PackingKind::from_byte(convolution.packing.kind) {
         Some(PackingKind::Depthwise) => by_pairs_of_rows(convolution),
@@ -58,7 +76,7 @@ fn gathered(convolution: &Convolution) -> Option<Counts> {
         return None;
     }
     let is_whole = convolution.operands.len() == 1 && convolution.outputs.is_multiple_of(TILE);
-    let family = if is_whole { "convolution" } else { "convolution of several operands or odd outputs" };
+    let family = if is_whole { GATHERED[0] } else { GATHERED[1] };
     let mut counts = Counts::new(family);
     counts.add("outputs", convolution.outputs);
     counts.add("operands", convolution.operands.len());

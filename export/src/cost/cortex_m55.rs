@@ -22,6 +22,26 @@ const DEPTHWISE_CHUNKS: usize = 512;
 /// Bytes of weights of one turn of the loop that sums them.
 const SUM_TURN: usize = 128;
 
+/// Families of convolutions whose windows are copied side by side, for siblings once.
+pub(super) const GATHERED: [&str; 2] = ["convolution", "convolution of odd channels"];
+
+/// Terms that each of several siblings has for itself.
+pub(super) const PARTS: [&str; 13] = [
+    "scales",
+    "outputs scaled",
+    "rows of weights summed",
+    "turns of weights summed",
+    "chunks of weights summed",
+    "outputs of rounds",
+    "outputs of rounds, i16",
+    "operands of rounds",
+    "operands of rounds with an odd output",
+    "pairs of outputs",
+    "four chunks of products",
+    "chunks of products",
+    "tails of products",
+];
+
 pub(super) fn convolution(convolution: &Convolution) -> Counts {
     match PackingKind::from_byte(convolution.packing.kind) {
         Some(PackingKind::Depthwise) => depthwise(convolution),
@@ -50,7 +70,7 @@ fn gathered(convolution: &Convolution) -> Counts {
     let is_whole = convolution.operands.iter().all(|operand| operand.channels.is_multiple_of(CHUNK));
     let can_skip = is_whole && convolution.width.is_multiple_of(LANES);
     let is_point = is_whole && [rows, columns].iter().all(|axis| (axis.kernel, axis.stride, axis.before) == (1, 1, 0));
-    let mut counts = Counts::new(if is_whole { "convolution" } else { "convolution of odd channels" });
+    let mut counts = Counts::new(if is_whole { GATHERED[0] } else { GATHERED[1] });
     counts.add("operands", convolution.operands.len());
     let positions = convolution.height * convolution.width;
     for first in (0..convolution.outputs).step_by(BLOCK) {

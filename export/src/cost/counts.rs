@@ -28,9 +28,9 @@ impl Counts {
         }
     }
 
-    /// Adds what another call of the same kernel does.
-    pub(super) fn merge(&mut self, other: Self) {
-        for (term, count) in other.terms {
+    /// Adds some terms of what another call of the same kernel does.
+    pub(super) fn merge(&mut self, other: Self, takes: impl Fn(&str) -> bool) {
+        for (term, count) in other.terms.into_iter().filter(|(term, _)| takes(term)) {
             *self.terms.entry(term).or_default() += count;
         }
     }

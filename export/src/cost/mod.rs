@@ -178,10 +178,8 @@ pub fn counts(program: &Program<'_>, processor: Processor) -> Result<Vec<LayerCo
 
 fn layer_counts(program: &Program<'_>, processor: Processor, index: usize) -> Result<LayerCounts, CostError> {
     let record = program.layer(index).ok_or(CostError::Operation { index })?;
-    let operations = operations(&record).map(|index| {
-        let record = program.operation(index).ok_or(CostError::Operation { index })?;
-        operation::counts(program, &record, processor).ok_or(CostError::Operation { index })
-    });
+    let operations = operations(&record)
+        .map(|index| operation::counts(program, index, processor).ok_or(CostError::Operation { index }));
     let session = operation::session(program, index).ok_or(CostError::Operation { index });
     std::iter::once(session).chain(operations).collect()
 }
@@ -213,6 +211,10 @@ fn layer(
         let record = program.operation(index).ok_or(CostError::Operation { index })?;
         let kind = OperationKind::from_byte(record.kind).ok_or(CostError::Operation { index })?;
         let name = program.name(record.name, record.name_length).to_owned();
+        if counts.terms.is_empty() {
+            // Computed with the convolution before it.
+            return Ok(OperationCost { name, kind: kind.name(), instructions: 0, is_measured: true });
+        }
         let found = figures.predict(family_kind(kind), counts).ok_or_else(|| unknown(&name, &counts.family))?;
         let (instructions, is_measured) = (found.instructions, found.is_measured);
         Ok(OperationCost { name, kind: kind.name(), instructions, is_measured })

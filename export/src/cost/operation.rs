@@ -82,8 +82,34 @@ impl Convolution {
     }
 }
 
-/// The counts of one operation, of all its bands if it is computed in bands.
-pub(super) fn counts(program: &Program<'_>, record: &OperationRecord, processor: Processor) -> Option<Counts> {
+/// The counts of one operation. Those of siblings that the processor computes at once are counted with the first; the
+/// others have no terms.
+pub(super) fn counts(program: &Program<'_>, index: usize, processor: Processor) -> Option<Counts> {
+    let record = program.operation(index)?;
+    let mut counts = own_counts(program, &record, processor)?;
+    let Some(parts) = shared_parts(processor, &counts.family) else { return Some(counts) };
+    if index.checked_sub(1).and_then(|before| program.operation(before)).is_some_and(|before| before.has_sibling()) {
+        return Some(Counts { family: "computed with its sibling".into(), ..Counts::default() });
+    }
+    let rounds: u64 = ["rounds", "rounds over an end"].iter().filter_map(|term| counts.terms.get(term)).sum();
+    for sibling in program.siblings(index).skip(1) {
+        counts.add("siblings", 1);
+        counts.add("siblings of rounds", rounds as usize);
+        counts.merge(own_counts(program, &program.operation(sibling)?, processor)?, |term| parts.contains(&term));
+    }
+    Some(counts)
+}
+
+/// The terms that every sibling of a convolution has for itself, where the processor computes siblings at once.
+fn shared_parts(processor: Processor, family: &str) -> Option<&'static [&'static str]> {
+    match processor {
+        Processor::CortexM4 => cortex_m4::GATHERED.contains(&family).then_some(&cortex_m4::PARTS[..]),
+        Processor::CortexM55 => cortex_m55::GATHERED.contains(&family).then_some(&cortex_m55::PARTS[..]),
+    }
+}
+
+/// The counts of one operation for itself, of all its bands if it is computed in bands.
+fn own_counts(program: &Program<'_>, record: &OperationRecord, processor: Processor) -> Option<Counts> {
     let target = program.buffer(record.output)?;
     let operands: Vec<BufferRecord> = (0..usize::from(record.operand_count))
         .map(|slot| program.buffer(program.operand(record, slot)?.buffer))
@@ -101,7 +127,7 @@ pub(super) fn counts(program: &Program<'_>, record: &OperationRecord, processor:
         let lower = BufferRecord { height: rows.len() as u32, ..target };
         let counts = part(program, &record.part(&rows), operands.iter().map(low).collect(), lower, processor)?;
         match &mut sum {
-            Some(sum) => sum.merge(counts),
+            Some(sum) => sum.merge(counts, |_| true),
             None => sum = Some(counts),
         }
     }

@@ -97,6 +97,14 @@ impl Bands {
         bands
     }
 
+    /// How often operations run in a step.
+    pub fn runs(&self, step: &Step) -> usize {
+        let runs = |(node, bands): (usize, &Option<NodeBands>)| {
+            bands.map_or(1, |bands| step.nodes[node].value.shape.height.div_ceil(bands.rows))
+        };
+        self.nodes.iter().enumerate().map(runs).sum()
+    }
+
     /// The group that a position is of.
     pub fn group(&self, position: usize) -> Option<&Range<usize>> {
         self.groups.iter().find(|group| group.contains(&position))

@@ -21,6 +21,7 @@ mod real;
 mod records;
 mod report;
 mod run;
+mod siblings;
 mod step;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -55,6 +56,8 @@ pub struct ProgramOptions {
     pub skipping: Skipping,
     /// Rows of a layer's output that are computed at once, where that makes the arena smaller; whole maps if none.
     pub band_rows: Option<NonZeroUsize>,
+    /// Whether convolutions that read the same are computed at once, where the arena stays as small.
+    pub shares_windows: bool,
 }
 
 impl Default for ProgramOptions {
@@ -65,6 +68,7 @@ impl Default for ProgramOptions {
             keep_taps: true,
             skipping: Skipping::None,
             band_rows: None,
+            shares_windows: true,
         }
     }
 }

@@ -43,11 +43,21 @@ impl Order {
             done[layer] = true;
             layers.push((layer, within_layer(step, layer)));
         }
-        let mut position = vec![0; step.nodes.len()];
-        for (index, &node) in layers.iter().flat_map(|(_, nodes)| nodes).enumerate() {
-            position[node] = index;
+        let mut order = Self { layers, position: vec![0; step.nodes.len()] };
+        order.number();
+        Ok(order)
+    }
+
+    fn number(&mut self) {
+        for (index, &node) in self.layers.iter().flat_map(|(_, nodes)| nodes).enumerate() {
+            self.position[node] = index;
         }
-        Ok(Self { layers, position })
+    }
+
+    /// Gives a layer's nodes another order.
+    pub fn set_layer(&mut self, layer: usize, nodes: Vec<usize>) {
+        self.layers[layer].1 = nodes;
+        self.number();
     }
 
     /// Nodes in order of execution.

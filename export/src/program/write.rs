@@ -8,7 +8,7 @@ use super::order::Order;
 use super::pack::pack;
 use super::records::{buffer_record, encode, extent, resampling, resize_table, set_factors, set_window};
 use super::step::{ConvolutionWork, Factor, Step, StepNode, Table, Work, bytes_of};
-use super::{ProgramDescription, ProgramOptions};
+use super::{ProgramDescription, ProgramOptions, siblings};
 use convrnn_format::packing::WeightShape;
 use convrnn_format::program::seal;
 use convrnn_format::{
@@ -29,8 +29,7 @@ pub(super) fn write(
     description: &ProgramDescription<'_>,
     options: &ProgramOptions,
 ) -> Result<Vec<u8>, ProgramError> {
-    let order = Order::new(step, options)?;
-    let (arena, bands) = ArenaPlan::search(step, &order, options);
+    let (order, arena, bands) = siblings::plan(step, options)?;
     let metadata = metadata(step, description)?;
     let writer = Writer {
         step,
@@ -87,7 +86,15 @@ impl Writer<'_> {
     fn write(mut self, order: &Order, timing: &Timing, metadata: Vec<u8>) -> Result<Vec<u8>, ProgramError> {
         let step = self.step;
         let mut operations = Vec::new();
+        let mut alike: Vec<usize> = Vec::new();
         for node in order.nodes() {
+            if self.options.shares_windows && siblings::is_sibling(step, self.arena, self.bands, &alike, node) {
+                // That of a convolution: the next one is a sibling.
+                operations.last_mut().map(|before: &mut OperationRecord| before.variant = 1);
+            } else {
+                alike.clear();
+            }
+            alike.push(node);
             operations.push(self.operation(node)?);
         }
         let mut layers = Vec::new();

@@ -29,6 +29,12 @@ impl Backend for Marked {
         mark();
         self.0.run(task);
         mark();
+        // Those that were computed with this one take nothing for themselves.
+        let siblings = if task.has_done_siblings { task.siblings.len() } else { 0 };
+        for _ in 0..siblings {
+            mark();
+            mark();
+        }
     }
 }
 

@@ -141,8 +141,11 @@ impl Program<'_> {
         Some(start..end + 1)
     }
 
-    /// The operations from `first` on that are computed together: the rest of a group, or one operation.
+    /// The operations from `first` on that are computed together: the rest of a group, siblings, or one operation.
     pub fn together(&self, first: usize) -> Range<usize> {
+        if !self.operation(first).is_some_and(|record| record.is_in_bands()) {
+            return self.siblings(first);
+        }
         let goes_on = |record: OperationRecord| record.is_in_bands() && record.ends_bands == 0;
         let mut end = first;
         while self.operation(end).is_some_and(goes_on) {

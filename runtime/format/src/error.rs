@@ -129,6 +129,8 @@ kinds! {
     Parallel = "layers of a parallel program depend on each other within a step", "buffer index";
     /// A group of operations in bands of rows that does not end, or whose rows do not meet; detail: buffer or count.
     Bands = "bands of rows do not fit together", "buffer or count";
+    /// Convolutions that are to share windows and do not read the same; detail: the first one, or how many.
+    Siblings = "convolutions that share windows are not alike", "operation or count";
     /// The stated cost is not that of the operation; detail: the low 32 bits stated.
     Cost = "a stated cost does not match the operations", "cost found";
     /// The frame's or the logits' buffer does not fit; detail: buffer index.

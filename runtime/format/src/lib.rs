@@ -29,6 +29,7 @@ pub mod prelude;
 pub mod program;
 pub mod record;
 pub mod section;
+pub mod siblings;
 pub mod tables;
 pub mod verify;
 
@@ -66,6 +67,10 @@ pub const MAXIMUM_RECORDS: u32 = 2048;
 pub const MAXIMUM_OPERANDS: u32 = 8192;
 /// Most operands of one convolution: kernels keep them on the stack.
 pub const MAXIMUM_CONVOLUTION_OPERANDS: usize = 16;
+/// Most convolutions that share their windows, and most operands of each: backends keep them on the stack.
+pub const MAXIMUM_SIBLINGS: usize = 4;
+/// See [`MAXIMUM_SIBLINGS`].
+pub const MAXIMUM_SIBLING_OPERANDS: usize = 2;
 /// Most operations of a group that is computed in bands, and most bands: this bounds the time of verification.
 pub const MAXIMUM_GROUP: usize = 64;
 /// Most bands of a group.

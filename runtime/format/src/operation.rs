@@ -9,7 +9,7 @@ record! {
         /// [`OperationKind`].
         kind: u8 = 0,
         /// [`Function`], [`TableKind`] or [`Resampling`], by kind; gated sum: bit k is set where operand k
-        /// has a [`TableKind::Fine`] table.
+        /// has a [`TableKind::Fine`] table; convolution: 1 where the next operation is a sibling, see [`crate::siblings`].
         variant: u8 = 1,
         /// Index of the layer in the architecture.
         layer: u16 = 2,

@@ -6,6 +6,7 @@ mod integer;
 mod network;
 mod parallel;
 mod real;
+mod siblings;
 mod skipping;
 mod stepping;
 mod tailored;

@@ -10,6 +10,7 @@ mod arena;
 mod bands;
 mod operation;
 mod shape;
+mod siblings;
 
 use crate::error::{LoadError, LoadErrorKind as Kind};
 use crate::prelude::Numerics;
@@ -25,6 +26,7 @@ pub(crate) fn verify(program: &Program<'_>) -> Result<(), LoadError> {
     arena::layers(program)?;
     operation::operations(program)?;
     bands::bands(program)?;
+    siblings::siblings(program)?;
     arena::states(program)?;
     arena::lives(program)?;
     arena::cache(program)?;

@@ -173,6 +173,7 @@ impl Check<'_, '_> {
 
     fn convolution(&self, first: &BufferRecord, output: &BufferRecord) -> Result<(), LoadError> {
         let record = &self.record;
+        self.require(record.variant <= 1, Kind::Unknown, record.variant.into())?;
         let (height, width) = windows(first, record).map_err(|extent| self.error(Kind::Window, extent))?;
         let fits = (output.height, output.width) == (height, width);
         self.require(fits, Kind::ShapeMismatch, record.output.into())?;

@@ -25,25 +25,40 @@ pub(crate) const fn plan(extent: &Extent) -> Option<Plan> {
     if extent.words > WORDS { None } else { Plan::new(extent) }
 }
 
-/// Convolves, if windows and rows fit the stack; `extent` is that of the operands.
+/// One of the convolutions over the windows: its weights, and where its outputs go.
+#[derive(Default)]
+pub(super) struct Part<'a> {
+    pub inputs: &'a [Input<'a, i8>],
+    scaling: Scaling<'a>,
+    output: &'a mut [u8],
+    /// All weights, where there is one operand and an even number of outputs: no sums are needed then but those in registers.
+    whole: Option<Weights<'a>>,
+}
+
+impl<'a> Part<'a> {
+    /// A convolution's part.
+    pub fn new(geometry: &Geometry, inputs: &'a [Input<'a, i8>], scaling: Scaling<'a>, output: &'a mut [u8]) -> Self {
+        let whole = match inputs {
+            [input] if geometry.outputs.is_multiple_of(TILE) => weights(geometry, input, 0, geometry.outputs / TILE),
+            _ => None,
+        };
+        Self { inputs, scaling, output, whole }
+    }
+}
+
+/// Convolves, if windows and rows fit the stack; `extent` is that of the operands, which all parts have in common.
 #[inline(never)]
-pub(super) fn convolve(
-    extent: &Extent,
-    geometry: &Geometry,
-    inputs: &[Input<'_, i8>],
-    scaling: &Scaling<'_>,
-    output: &mut [u8],
-) {
-    let Some(plan) = plan(extent) else { return };
+pub(super) fn convolve(extent: &Extent, geometry: &Geometry, parts: &mut [Part<'_>]) {
+    let (Some(plan), Some(first)) = (plan(extent), parts.first()) else { return };
     let (mut halves, mut windows) = (Scratch::<u32, { HALVES / 2 + 1 }>::new(), Scratch::<Words, WORDS>::new());
     let mut sums = Scratch::<TileSums, { BLOCK / TILE }>::new();
-    let walk = Walk::new(geometry, inputs, plan);
+    let walk = Walk::new(geometry, first.inputs, plan);
     let room = Room {
         halves: bytemuck::cast_slice_mut(halves.zeroed(walk.halves().div_ceil(2))),
         windows: windows.zeroed(extent.words),
         sums: sums.zeroed(geometry.outputs.div_ceil(TILE)),
     };
-    strips(walk, plan, inputs, scaling, room, output);
+    strips(walk, plan, parts, room);
 }
 
 /// Working memory, all of it used: kept rows, windows, sums.
@@ -55,22 +70,9 @@ struct Room<'a> {
 
 /// Strip by strip. A function of its own, since what lies beside the working memory is far from the stack's pointer.
 #[inline(never)]
-fn strips(
-    mut walk: Walk<'_>,
-    plan: Plan,
-    inputs: &[Input<'_, i8>],
-    scaling: &Scaling<'_>,
-    Room { halves, windows, sums }: Room<'_>,
-    output: &mut [u8],
-) {
+fn strips(mut walk: Walk<'_>, plan: Plan, parts: &mut [Part<'_>], Room { halves, windows, sums }: Room<'_>) {
     let geometry = walk.geometry;
-    let is_wide = scaling.element == Element::I16.to_byte();
-    let pixel = geometry.outputs.wrapping_mul(if is_wide { 2 } else { 1 });
-    // One operand and an even number of outputs need no sums but those in registers.
-    let whole = match inputs {
-        [input] if geometry.outputs.is_multiple_of(TILE) => weights(geometry, input, 0, geometry.outputs / TILE),
-        _ => None,
-    };
+    let inputs = parts.first().map_or(&[][..], |first| first.inputs);
     for first in (0..geometry.width).step_by(plan.strip.max(1)) {
         walk.begin(geometry.width.wrapping_sub(first));
         let mut loaded = 0_usize;
@@ -82,22 +84,41 @@ fn strips(
                 loaded = loaded.wrapping_add(1);
             }
             walk.copy(halves, windows);
-            match (&whole, inputs) {
-                (Some(whole), [input]) if turn.valid == WINDOWS => {
-                    let outputs = Outputs {
-                        multipliers: scaling.multipliers,
-                        shift: scaling.shift,
-                        zero: scaling.zero,
-                        is_wide,
-                        bytes: output.get_mut(position.wrapping_mul(pixel)..).unwrap_or(&mut []),
-                        distance: pixel,
-                    };
-                    let weights = used(geometry, input, *whole, &turn);
-                    accumulate(windows, weights, Begin::Bias(scaling.bias), &mut [], Some(outputs));
+            let place = Place { turn, position };
+            for part in parts.iter_mut() {
+                keep_rolled();
+                match (&part.whole, part.inputs) {
+                    (Some(whole), [input]) if place.turn.valid == WINDOWS => {
+                        let outputs = outputs(geometry, &part.scaling, part.output, position, 0);
+                        let weights = used(geometry, input, *whole, &place.turn);
+                        accumulate(windows, weights, Begin::Bias(part.scaling.bias), &mut [], Some(outputs));
+                    }
+                    _ => sum(geometry, part, windows, &place, sums),
                 }
-                _ => sum(geometry, inputs, windows, scaling, &Place { turn, position }, sums, output),
             }
         }
+    }
+}
+
+/// The outputs of channels from `first` on at four positions from one on.
+#[inline(always)]
+fn outputs<'a>(
+    geometry: &Geometry,
+    scaling: &Scaling<'a>,
+    output: &'a mut [u8],
+    position: usize,
+    first: usize,
+) -> Outputs<'a> {
+    let is_wide = scaling.element == Element::I16.to_byte();
+    let size = if is_wide { 2 } else { 1 };
+    let start = position.wrapping_mul(geometry.outputs).wrapping_add(first).wrapping_mul(size);
+    Outputs {
+        multipliers: scaling.multipliers.get(first..).unwrap_or(&[]),
+        shift: scaling.shift,
+        zero: scaling.zero,
+        is_wide,
+        bytes: output.get_mut(start..).unwrap_or(&mut []),
+        distance: geometry.outputs.wrapping_mul(size),
     }
 }
 
@@ -125,15 +146,12 @@ struct Place {
 #[inline(never)]
 fn sum(
     geometry: &Geometry,
-    inputs: &[Input<'_, i8>],
+    part: &mut Part<'_>,
     windows: &[Words],
-    scaling: &Scaling<'_>,
     Place { turn, position }: &Place,
     sums: &mut [TileSums],
-    output: &mut [u8],
 ) {
-    let is_wide = scaling.element == Element::I16.to_byte();
-    let size = if is_wide { 2 } else { 1 };
+    let Part { inputs, scaling, output, .. } = part;
     for first in (0..geometry.outputs).step_by(BLOCK) {
         let count = geometry.outputs.wrapping_sub(first).min(BLOCK);
         let bias = scaling.bias.get(first..).unwrap_or(&[]);
@@ -150,15 +168,8 @@ fn sum(
         let mut windows = windows;
         for (index, input) in inputs.iter().enumerate() {
             keep_rolled();
-            let start = position.wrapping_mul(geometry.outputs).wrapping_add(first).wrapping_mul(size);
-            let outputs = (index.wrapping_add(1) == inputs.len()).then(|| Outputs {
-                multipliers: scaling.multipliers.get(first..).unwrap_or(&[]),
-                shift: scaling.shift,
-                zero: scaling.zero,
-                is_wide,
-                bytes: output.get_mut(start..).unwrap_or(&mut []),
-                distance: geometry.outputs.wrapping_mul(size),
-            });
+            let is_last = index.wrapping_add(1) == inputs.len();
+            let outputs = is_last.then(|| outputs(geometry, scaling, output, *position, first));
             let begin = if index == 0 { Begin::Bias(bias) } else { Begin::Sums };
             let tiles =
                 [(first, direct, begin, &mut *direct_sums, outputs), (left, rest.len(), Begin::Sums, &mut *rest, None)];

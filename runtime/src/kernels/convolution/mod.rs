@@ -16,17 +16,21 @@ mod lanes;
 mod quads;
 mod rows;
 mod scratch;
+mod siblings;
 mod tiles;
 mod way;
 mod widen;
 
 use crate::kernels::integer::{Integer, keep_rolled, rescale, with_output};
 use crate::kernels::window::Axis;
-use crate::task::{Task, elements, elements_mut};
+use crate::task::{Task, constant, elements, elements_mut};
 use crate::uses::{Use, Uses};
 use bytemuck::Pod;
 use convrnn_format::packing::WeightShape;
-use convrnn_format::{MAXIMUM_CONVOLUTION_OPERANDS, Numerics, OperationKind, Packing};
+use convrnn_format::{
+    BufferRecord, MAXIMUM_CONVOLUTION_OPERANDS, Numerics, OperationKind, OperationRecord, Packing, Program,
+};
+use gathered::Part;
 pub(crate) use rows::Extent;
 pub(crate) use way::{Shape, Way};
 
@@ -138,6 +142,7 @@ impl Geometry {
 pub(crate) type Finish<'f, S> = &'f mut dyn FnMut(usize, usize, &[S]);
 
 /// How integer sums become outputs: `saturate(zero + rescale[o](sum + bias[o]))`.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Scaling<'a> {
     /// One an output channel.
     pub bias: &'a [i32],
@@ -149,6 +154,20 @@ pub(crate) struct Scaling<'a> {
     pub zero: i32,
     /// `Element` of the output.
     pub element: u8,
+}
+
+impl<'a> Scaling<'a> {
+    /// That of an integer convolution.
+    fn new(program: &'a Program<'a>, record: &OperationRecord, target: &BufferRecord) -> Self {
+        let channels = target.channels as usize;
+        Self {
+            bias: constant(program, record.bias, channels),
+            multipliers: constant(program, record.multipliers, channels),
+            shift: record.first_shift,
+            zero: target.zero_point,
+            element: target.element,
+        }
+    }
 }
 
 /// `y[o] = bias[o] + sum of w * x`; integer
@@ -176,13 +195,15 @@ pub(crate) fn run_with<const USES: u64>(task: &mut Task<'_>) {
             });
         }
         Numerics::Integer => {
-            let bias: &[i32] = task.constant(record.bias, channels);
-            let multipliers: &[i32] = task.constant(record.multipliers, channels);
-            let (shift, zero, element) = (record.first_shift, task.target.zero_point, task.target.element);
-            let scaling = Scaling { bias, multipliers, shift, zero, element };
+            let scaling = Scaling::new(task.program, &record, &task.target);
+            let Scaling { bias, multipliers, shift, zero, element } = scaling;
+            let (program, siblings) = (task.program, core::mem::take(&mut task.siblings));
+            let mut is_gathered = false;
             with_inputs(task, |shape, geometry, inputs, output| match shape.way() {
                 Way::Gathered if uses::<USES>(Way::Gathered) => {
-                    gathered::convolve(&shape.extent, geometry, inputs, &scaling, output);
+                    is_gathered = true;
+                    let first = Part::new(geometry, inputs, scaling, output);
+                    siblings::convolve(program, &shape.extent, geometry, first, siblings);
                 }
                 #[cfg(feature = "cortex-m4")]
                 Way::Channelwise if uses::<USES>(Way::Channelwise) => {
@@ -197,6 +218,8 @@ pub(crate) fn run_with<const USES: u64>(task: &mut Task<'_>) {
                     convolve::<Whole, USES>(way, geometry, inputs, finish);
                 }),
             });
+            task.siblings = siblings;
+            task.has_done_siblings |= is_gathered;
         }
     }
 }

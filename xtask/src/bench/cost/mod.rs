@@ -170,6 +170,10 @@ fn samples(board: Board, measured: &Measured) -> Result<Vec<Sample>> {
         ensure!(counts.len() == layer.operations.len() + 1, "{}: counts are of other operations", measured.name);
         for (instructions, counts) in instructions.zip(counts) {
             let terms = counts["terms"].as_object().context("counts have terms")?;
+            // Computed with its sibling.
+            if terms.is_empty() {
+                continue;
+            }
             let terms = terms.iter().map(|(term, count)| (term.clone(), count.as_f64().unwrap_or(0.0)));
             samples.push(Sample {
                 family: counts["family"].as_str().context("counts have a family")?.to_owned(),

@@ -20,6 +20,7 @@ pub(super) type Scales = [Scale; BLOCK];
 
 /// What all elements have in common.
 #[repr(C)]
+#[derive(Default)]
 pub(super) struct Finish {
     /// Left shift of the rescale, below 32.
     pub shift: u32,

@@ -13,8 +13,8 @@ mod product;
 mod window;
 
 use crate::kernels::window::Axis;
-use crate::task::{Task, elements};
-use convrnn_format::{Element, Numerics, PackingKind};
+use crate::task::{Sibling, Task, constant, elements};
+use convrnn_format::{Element, MAXIMUM_SIBLINGS, Numerics, PackingKind, Program};
 use core::ops::Range;
 use finish::{Finish, Scale, Scales};
 use product::{Sums, add_products, sum_rows};
@@ -35,11 +35,10 @@ const BLOCK: usize = 128;
 /// Most operands; a convolution with more of them is left to the portable kernel.
 const OPERANDS: usize = 4;
 
-/// One operand with its weights, rows of `length`, one for each output channel.
+/// One operand, whose weights are rows of `length`, one for each output channel.
 #[derive(Clone, Copy)]
-struct Input<'a> {
+struct Input {
     source: Source,
-    weights: &'a [i8],
     length: usize,
     zero: i8,
     /// First chunk of its windows.
@@ -48,8 +47,43 @@ struct Input<'a> {
     line: usize,
 }
 
-impl Input<'_> {
-    const NONE: Self = Self { source: Source::NONE, weights: &[], length: 0, zero: 0, chunk: 0, line: 0 };
+impl Input {
+    const NONE: Self = Self { source: Source::NONE, length: 0, zero: 0, chunk: 0, line: 0 };
+}
+
+/// One of the convolutions over the windows: its weights by operand, and where its outputs go.
+#[derive(Default)]
+struct Part<'a> {
+    weights: [&'a [i8]; OPERANDS],
+    bias: &'a [i32],
+    multipliers: &'a [i32],
+    finish: Finish,
+    output: &'a mut [u8],
+}
+
+impl<'a> Part<'a> {
+    /// A convolution over so many inputs. None where its outputs are of no type that is known here.
+    fn new(program: &'a Program<'a>, convolution: Sibling<'a>, inputs: &[Input]) -> Option<Self> {
+        let Sibling { record, target, output } = convolution;
+        let is_wide = match Element::from_byte(target.element)? {
+            Element::I8 => false,
+            Element::I16 => true,
+            Element::I32 | Element::F32 => return None,
+        };
+        let outputs = target.channels as usize;
+        let mut weights = [&[][..]; OPERANDS];
+        for (slot, (weights, input)) in weights.iter_mut().zip(inputs).enumerate() {
+            let operand = program.operand(&record, slot)?;
+            *weights = constant(program, operand.weights, input.length.saturating_mul(outputs));
+        }
+        Some(Self {
+            weights,
+            bias: constant(program, record.bias, outputs),
+            multipliers: constant(program, record.multipliers, outputs),
+            finish: Finish { shift: record.first_shift.into(), zero: target.zero_point, is_wide },
+            output,
+        })
+    }
 }
 
 /// Computes a convolution, or says that it is for the portable kernel.
@@ -62,12 +96,6 @@ pub fn run(task: &mut Task<'_>) -> bool {
     if task.numerics() != Numerics::Integer || record.groups != 1 || !is_rows {
         return false;
     }
-    let is_wide = match Element::from_byte(task.target.element) {
-        Some(Element::I8) => false,
-        Some(Element::I16) => true,
-        Some(Element::I32 | Element::F32) | None => return false,
-    };
-    let outputs = task.target.channels as usize;
     let mut inputs = [Input::NONE; OPERANDS];
     let count = usize::from(record.operand_count);
     if count > OPERANDS {
@@ -85,13 +113,13 @@ pub fn run(task: &mut Task<'_>) -> bool {
             return false;
         };
         let length = rows.kernel.wrapping_mul(columns.kernel).wrapping_mul(channels);
-        let weights = task.constant(operand.weights, length.saturating_mul(outputs));
         let end = source.end();
         let line = columns.kernel.wrapping_mul(channels);
-        *place = Input { source, weights, length, zero, chunk, line };
+        *place = Input { source, length, zero, chunk, line };
         (kernel, is_whole) = (rows, is_whole && channels.is_multiple_of(CHUNK));
         chunk = end;
     }
+    let inputs = inputs.get_mut(..count).unwrap_or(&mut []);
     let width = task.target.width as usize;
     let convolution = Convolution {
         rows: kernel,
@@ -99,46 +127,60 @@ pub fn run(task: &mut Task<'_>) -> bool {
         can_skip: is_whole && width.is_multiple_of(LANES),
         height: task.target.height as usize,
         width,
-        outputs,
-        bias: task.constant(record.bias, outputs),
-        multipliers: task.constant(record.multipliers, outputs),
-        finish: Finish { shift: record.first_shift.into(), zero: task.target.zero_point, is_wide },
+        outputs: task.target.channels as usize,
     };
-    convolution.run(inputs.get_mut(..count).unwrap_or(&mut []), task.output);
+    let (program, record, target) = (task.program, task.record, task.target);
+    let Some(first) = Part::new(program, Sibling { record, target, output: task.output }, inputs) else { return false };
+    if task.siblings.is_empty() {
+        convolution.run(inputs, &mut [first]);
+        return true;
+    }
+    let mut parts: [Part<'_>; MAXIMUM_SIBLINGS] = Default::default();
+    let all = core::iter::once(Some(first)).chain(task.siblings.iter_mut().map(|sibling| {
+        let Sibling { record, target, output } = sibling;
+        Part::new(program, Sibling { record: *record, target: *target, output }, inputs)
+    }));
+    let mut count = 0_usize;
+    for (place, part) in parts.iter_mut().zip(all) {
+        let Some(part) = part else { return false };
+        (*place, count) = (part, count.wrapping_add(1));
+    }
+    convolution.run_some(inputs, parts.get_mut(..count).unwrap_or(&mut []));
+    task.has_done_siblings = true;
     true
 }
 
-/// A convolution without its operands and its output.
-struct Convolution<'a> {
+/// What convolutions over the same windows have in common.
+struct Convolution {
     rows: Axis,
     can_skip: bool,
     height: usize,
     width: usize,
     outputs: usize,
-    bias: &'a [i32],
-    multipliers: &'a [i32],
-    finish: Finish,
 }
 
-impl Convolution<'_> {
-    fn run(&self, inputs: &mut [Input<'_>], output: &mut [u8]) {
-        let mut first = 0;
-        while first < self.outputs {
-            let count = self.outputs.wrapping_sub(first).min(BLOCK);
-            self.block(inputs, first, count, output);
-            first = first.wrapping_add(count);
+impl Convolution {
+    /// Computes one convolution.
+    fn run(&self, inputs: &mut [Input], part: &mut [Part<'_>; 1]) {
+        for first in (0..self.outputs).step_by(BLOCK) {
+            self.block::<1>(inputs, first, self.outputs.wrapping_sub(first).min(BLOCK), part);
         }
     }
 
-    /// The output channels from `first` on.
+    /// Computes several.
+    fn run_some(&self, inputs: &mut [Input], parts: &mut [Part<'_>]) {
+        for first in (0..self.outputs).step_by(BLOCK) {
+            self.block::<MAXIMUM_SIBLINGS>(inputs, first, self.outputs.wrapping_sub(first).min(BLOCK), parts);
+        }
+    }
+
+    /// The output channels from `first` on, of at most `PARTS` convolutions.
     #[inline(never)]
-    fn block(&self, inputs: &mut [Input<'_>], first: usize, count: usize, output: &mut [u8]) {
-        let mut scales = [Scale { bias: 0, multiplier: 0 }; BLOCK];
+    fn block<const PARTS: usize>(&self, inputs: &mut [Input], first: usize, count: usize, parts: &mut [Part<'_>]) {
+        let mut scales = [[Scale { bias: 0, multiplier: 0 }; BLOCK]; PARTS];
         let mut used = 0..0;
         let mut windows = Windows::new();
         let mut sums = Sums::new();
-        let size = if self.finish.is_wide { 2 } else { 1 };
-        let pixel = self.outputs.wrapping_mul(size);
         let positions = self.height.wrapping_mul(self.width);
         let is_point = inputs.iter().all(|input| input.source.is_point());
         let (mut row, mut column) = (0, 0);
@@ -147,7 +189,9 @@ impl Convolution<'_> {
             let last = positions.wrapping_sub(position).min(LANES).wrapping_sub(1);
             let rows = self.used_rows(row);
             if rows != used {
-                self.scales(inputs, first, count, &rows, &mut scales);
+                for (part, scales) in parts.iter().zip(&mut scales) {
+                    scale_part(part, inputs, first, count, &rows, scales);
+                }
                 used = rows;
             }
             if is_point {
@@ -169,23 +213,27 @@ impl Convolution<'_> {
                     self.turn_to(inputs, row);
                 }
             }
-            for (index, input) in inputs.iter().enumerate() {
-                let skipped = used.start.wrapping_mul(input.line);
-                let start = first.wrapping_mul(input.length).wrapping_add(skipped);
-                let weights = input.weights.get(start..).unwrap_or(&[]);
-                let chunk = input.chunk.wrapping_add(skipped / CHUNK);
-                let length = used.len().wrapping_mul(input.line);
-                add_products(&mut sums, &windows, chunk, weights, input.length, length, count, index > 0);
+            for (part, scales) in parts.iter_mut().zip(&scales) {
+                for (index, (input, weights)) in inputs.iter().zip(&part.weights).enumerate() {
+                    let skipped = used.start.wrapping_mul(input.line);
+                    let start = first.wrapping_mul(input.length).wrapping_add(skipped);
+                    let weights = weights.get(start..).unwrap_or(&[]);
+                    let chunk = input.chunk.wrapping_add(skipped / CHUNK);
+                    let length = used.len().wrapping_mul(input.line);
+                    add_products(&mut sums, &windows, chunk, weights, input.length, length, count, index > 0);
+                }
+                let size = if part.finish.is_wide { 2 } else { 1 };
+                let pixel = self.outputs.wrapping_mul(size);
+                let start = position.wrapping_mul(pixel).wrapping_add(first.wrapping_mul(size));
+                let target = part.output.get_mut(start..).unwrap_or(&mut []);
+                let offsets = core::array::from_fn(|lane| lane.min(last).wrapping_mul(pixel) as u32);
+                finish::finish(&part.finish, &sums, scales, count, target, offsets);
             }
-            let start = position.wrapping_mul(pixel).wrapping_add(first.wrapping_mul(size));
-            let target = output.get_mut(start..).unwrap_or(&mut []);
-            let offsets = core::array::from_fn(|lane| lane.min(last).wrapping_mul(pixel) as u32);
-            finish::finish(&self.finish, &sums, &scales, count, target, offsets);
         }
     }
 
     /// Turns to the windows of an output row.
-    fn turn_to(&self, inputs: &mut [Input<'_>], row: usize) {
+    fn turn_to(&self, inputs: &mut [Input], row: usize) {
         for input in inputs.iter_mut() {
             input.source.turn_to(row, self.can_skip);
         }
@@ -199,25 +247,25 @@ impl Convolution<'_> {
             false => 0..self.rows.kernel,
         }
     }
+}
 
-    /// Multipliers, and biases without what the zero points add to the sums of the rows used.
-    #[inline(never)]
-    fn scales(&self, inputs: &[Input<'_>], first: usize, count: usize, used: &Range<usize>, scales: &mut Scales) {
-        let end = first.wrapping_add(count);
-        let biases = self.bias.get(first..end).unwrap_or(&[]);
-        let multipliers = self.multipliers.get(first..end).unwrap_or(&[]);
-        for (scale, (&bias, &multiplier)) in scales.iter_mut().zip(biases.iter().zip(multipliers)) {
-            *scale = Scale { bias, multiplier };
-        }
-        let mut sums = [0_i32; BLOCK];
-        let sums = sums.get_mut(..count).unwrap_or(&mut []);
-        for input in inputs.iter().filter(|input| input.zero != 0) {
-            let start = first.wrapping_mul(input.length).wrapping_add(used.start.wrapping_mul(input.line));
-            let weights = input.weights.get(start..).unwrap_or(&[]);
-            sum_rows(weights, input.length, used.len().wrapping_mul(input.line), sums);
-            for (scale, &sum) in scales.iter_mut().zip(sums.iter()) {
-                scale.bias = scale.bias.wrapping_sub(i32::from(input.zero).wrapping_mul(sum));
-            }
+/// Multipliers of a convolution, and biases without what the zero points add to the sums of the rows used.
+#[inline(never)]
+fn scale_part(part: &Part<'_>, inputs: &[Input], first: usize, count: usize, used: &Range<usize>, scales: &mut Scales) {
+    let end = first.wrapping_add(count);
+    let biases = part.bias.get(first..end).unwrap_or(&[]);
+    let multipliers = part.multipliers.get(first..end).unwrap_or(&[]);
+    for (scale, (&bias, &multiplier)) in scales.iter_mut().zip(biases.iter().zip(multipliers)) {
+        *scale = Scale { bias, multiplier };
+    }
+    let mut sums = [0_i32; BLOCK];
+    let sums = sums.get_mut(..count).unwrap_or(&mut []);
+    for (input, weights) in inputs.iter().zip(&part.weights).filter(|(input, _)| input.zero != 0) {
+        let start = first.wrapping_mul(input.length).wrapping_add(used.start.wrapping_mul(input.line));
+        let weights = weights.get(start..).unwrap_or(&[]);
+        sum_rows(weights, input.length, used.len().wrapping_mul(input.line), sums);
+        for (scale, &sum) in scales.iter_mut().zip(sums.iter()) {
+            scale.bias = scale.bias.wrapping_sub(i32::from(input.zero).wrapping_mul(sum));
         }
     }
 }
