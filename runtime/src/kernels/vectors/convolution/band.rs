@@ -6,6 +6,7 @@
 //! `kernel height` runs of `kernel width * channels` values, and no inner loop has a test.
 
 use super::job::{Job, Operand};
+use crate::kernels::window::Axis;
 use core::mem::MaybeUninit;
 
 /// How values are kept in a band.
@@ -74,19 +75,35 @@ impl Extent {
     }
 }
 
-/// The columns of a window that lie in the map.
+/// Where the windows of a block of `P` positions start, in the coordinates of the padded map.
 #[derive(Clone, Copy)]
-pub(crate) struct Border {
-    start: usize,
-    end: usize,
+pub(crate) struct Corners<const P: usize> {
+    tops: [usize; P],
+    lefts: [usize; P],
 }
 
-impl Border {
-    /// Whether a column of the kernel lies outside the map.
+impl<const P: usize> Corners<P> {
+    /// The positions at which a row of the kernel lies outside the map, a bit for each.
     #[inline(always)]
-    pub fn is_outside(self, column: usize) -> bool {
-        column < self.start || column >= self.end
+    pub fn outside_in_row<V>(&self, job: &Job<'_, V>, row: usize) -> u32 {
+        outside(&self.tops, &job.rows, row)
     }
+
+    /// The positions at which a column of the kernel lies outside the map, a bit for each.
+    #[inline(always)]
+    pub fn outside_in_column<V>(&self, job: &Job<'_, V>, column: usize) -> u32 {
+        outside(&self.lefts, &job.columns, column)
+    }
+}
+
+#[inline(always)]
+fn outside(corners: &[usize], axis: &Axis, offset: usize) -> u32 {
+    let mut bits = 0;
+    for (place, &corner) in corners.iter().enumerate() {
+        let is_outside = (corner + offset).wrapping_sub(axis.before) >= axis.size;
+        bits |= u32::from(is_outside) << place;
+    }
+    bits
 }
 
 /// A filled band.
@@ -149,34 +166,42 @@ impl<'b, S> Band<'b, S> {
         rows.before.saturating_sub(bottom).min(end)..end
     }
 
-    /// Where the window of a position meets the map's left and right edge.
+    /// For `P` positions from `first` on, where the window starts in the padded map.
     #[inline(always)]
-    pub fn border<V>(&self, job: &Job<'_, V>, position: usize) -> Border {
-        let column = self.first_column + (position as u32 % self.extent.columns as u32) as usize;
-        let corner = column * job.columns.stride;
-        Border {
-            start: job.columns.before.saturating_sub(corner),
-            end: (job.columns.before + job.columns.size).saturating_sub(corner),
+    pub fn corners<V, const P: usize>(&self, job: &Job<'_, V>, first: usize) -> Corners<P> {
+        let (mut tops, mut lefts) = ([0; P], [0; P]);
+        for ((top, left), [row, column]) in tops.iter_mut().zip(&mut lefts).zip(self.rows_and_columns::<P>(first)) {
+            *top = (self.first_row + row) * job.rows.stride;
+            *left = (self.first_column + column) * job.columns.stride;
         }
+        Corners { tops, lefts }
     }
 
     /// For `P` positions from `first` on, the pixel of the plane where the window starts, and the
     /// position in the output.
     #[inline(always)]
     pub fn places<V, const P: usize>(&self, job: &Job<'_, V>, first: usize) -> ([usize; P], [usize; P]) {
-        let columns = self.extent.columns;
-        let (mut row, mut column) =
-            ((first as u32 / columns as u32) as usize, (first as u32 % columns as u32) as usize);
         let (mut pixels, mut targets) = ([0; P], [0; P]);
-        for (pixel, target) in pixels.iter_mut().zip(&mut targets) {
+        for ((pixel, target), [row, column]) in pixels.iter_mut().zip(&mut targets).zip(self.rows_and_columns::<P>(first)) {
             *pixel = row * job.rows.stride * self.line + column * job.columns.stride;
             *target = (self.first_row + row) * job.width + self.first_column + column;
-            column += 1;
-            if column == columns {
-                (row, column) = (row + 1, 0);
-            }
         }
         (pixels, targets)
+    }
+
+    /// Rows and columns of `P` positions from `first` on, counted from the band's first.
+    #[inline(always)]
+    fn rows_and_columns<const P: usize>(&self, first: usize) -> [[usize; 2]; P] {
+        let columns = self.extent.columns as u32;
+        let (mut row, mut column) = ((first as u32 / columns) as usize, (first as u32 % columns) as usize);
+        [(); P].map(|()| {
+            let place = [row, column];
+            column += 1;
+            if column == self.extent.columns {
+                (row, column) = (row + 1, 0);
+            }
+            place
+        })
     }
 }
 

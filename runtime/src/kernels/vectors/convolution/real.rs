@@ -53,8 +53,8 @@ pub(crate) unsafe fn group<F: Floats, const T: usize, const P: usize>(
     first: usize,
 ) {
     let positions = band.positions();
-    // In a narrow map, a row at a time leaves out more.
-    let most = if band.extent.columns == 4 { 4 } else { P };
+    // In a narrow map, whole rows leave out more.
+    let most = if band.extent.columns == 4 { P / 4 * 4 } else { P };
     let mut start = [[0.0; OUTPUT_TILE]; T];
     let bias = work.bias.get(first..).unwrap_or(&[]);
     for (start, bias) in start.iter_mut().zip(bias.chunks(F::LANES)) {
@@ -93,11 +93,8 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
     let job = &work.job;
     let (pixels, targets) = band.places::<_, P>(job, position);
     let (tile, within) = (first / OUTPUT_TILE, first % OUTPUT_TILE);
-    // Zeros times weights are left out where that is a whole row for all positions, or a column for the
-    // first or the last of them.
-    let kernel_rows = band.kernel_rows(job, position, P);
-    let borders = [band.border(job, position), band.border(job, position + P - 1)];
-    let has_border = borders.iter().any(|border| border.is_outside(0) || border.is_outside(job.columns.kernel - 1));
+    let corners = band.corners::<_, P>(job, position);
+    let has_border = (0..job.columns.kernel).any(|column| corners.outside_in_column(job, column) != 0);
     let mut sums = [start; P];
     let mut plane = band.kept.as_ptr();
     for operand in job.operands() {
@@ -107,7 +104,8 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
         let step = if F::LANES == OUTPUT_TILE { length } else { F::LANES };
         let weights = operand.weights.as_ptr().wrapping_add(tile * length + within);
         let offsets = pixels.map(|pixel| pixel * operand.padded);
-        for row in kernel_rows.clone() {
+        for row in band.kernel_rows(job, position, P) {
+            let outside = corners.outside_in_row(job, row);
             let weights = weights.wrapping_add(row * run * OUTPUT_TILE);
             let values = plane.wrapping_add(row * band.line * operand.padded);
             let pixel = operand.padded;
@@ -115,26 +113,14 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
             // lies in the plane of the operand for every pixel at which a window starts.
             unsafe {
                 if !has_border || pixel < LEAST_CHANNELS {
-                    add_products::<F, T, P, 0, 0>(&mut sums, values, &offsets, weights, step, run);
+                    add_products_within::<F, T, P>(outside, &mut sums, values, &offsets, weights, step, run);
                     continue;
                 }
                 for column in 0..job.columns.kernel {
                     let values = values.wrapping_add(column * pixel);
                     let weights = weights.wrapping_add(column * pixel * OUTPUT_TILE);
-                    match borders.map(|border| border.is_outside(column)) {
-                        [false, false] => {
-                            add_products::<F, T, P, 0, 0>(&mut sums, values, &offsets, weights, step, pixel)
-                        }
-                        [true, false] => {
-                            add_products::<F, T, P, 1, 0>(&mut sums, values, &offsets, weights, step, pixel)
-                        }
-                        [false, true] => {
-                            add_products::<F, T, P, 0, 1>(&mut sums, values, &offsets, weights, step, pixel)
-                        }
-                        [true, true] => {
-                            add_products::<F, T, P, 1, 1>(&mut sums, values, &offsets, weights, step, pixel)
-                        }
-                    }
+                    let outside = outside | corners.outside_in_column(job, column);
+                    add_products_within::<F, T, P>(outside, &mut sums, values, &offsets, weights, step, pixel);
                 }
             }
         }
@@ -151,15 +137,60 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
     P
 }
 
-/// Adds the products of `length` values of each position, all but the first `SKIPPED` and the last
-/// `DROPPED`, with `T` vectors of weights each, which are `step` weights apart.
+/// [`add_products`] without those of the positions in `outside`, a bit for each, as far as there are loops for
+/// that: their values are zeros.
+///
+/// # Safety
+/// As of [`add_products`].
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn add_products_within<F: Floats, const T: usize, const P: usize>(
+    outside: u32,
+    sums: &mut [[F; T]; P],
+    values: *const f32,
+    offsets: &[usize; P],
+    weights: *const f32,
+    step: usize,
+    length: usize,
+) {
+    macro_rules! without {
+        ($outside:literal) => {
+            // SAFETY: the caller's promise.
+            unsafe { add_products::<F, T, P, $outside>(sums, values, offsets, weights, step, length) }
+        };
+    }
+    match (P, outside) {
+        // The first position or the last one of a row, or both.
+        (_, 0b1) => without!(0b1),
+        (4, 0b1000) => without!(0b1000),
+        (4, 0b1001) => without!(0b1001),
+        (6, 0b10_0000) => without!(0b10_0000),
+        (6, 0b10_0001) => without!(0b10_0001),
+        (8, 0b1000_0000) => without!(0b1000_0000),
+        (8, 0b1000_0001) => without!(0b1000_0001),
+        // Two rows of four positions.
+        (8, 0b0001_0001) => without!(0b0001_0001),
+        (8, 0b1000_1000) => without!(0b1000_1000),
+        (8, 0b0000_1111) => without!(0b0000_1111),
+        (8, 0b0001_1111) => without!(0b0001_1111),
+        (8, 0b1000_1111) => without!(0b1000_1111),
+        (8, 0b1111_0000) => without!(0b1111_0000),
+        (8, 0b1111_0001) => without!(0b1111_0001),
+        (8, 0b1111_1000) => without!(0b1111_1000),
+        _ if outside.count_ones() as usize == P => {}
+        _ => without!(0),
+    }
+}
+
+/// Adds the products of `length` values of each position, all but those whose bit is set in `OUTSIDE`, with `T`
+/// vectors of weights each, which are `step` weights apart.
 ///
 /// # Safety
 /// The processor has the instructions, and the values and weights are there.
 #[inline(always)]
 #[allow(unsafe_code)]
 #[allow(clippy::needless_range_loop)]
-unsafe fn add_products<F: Floats, const T: usize, const P: usize, const SKIPPED: usize, const DROPPED: usize>(
+unsafe fn add_products<F: Floats, const T: usize, const P: usize, const OUTSIDE: u32>(
     sums: &mut [[F; T]; P],
     mut values: *const f32,
     offsets: &[usize; P],
@@ -175,7 +206,10 @@ unsafe fn add_products<F: Floats, const T: usize, const P: usize, const SKIPPED:
             for index in 0..T {
                 vectors[index] = F::load(weights.wrapping_add(index * step));
             }
-            for place in SKIPPED..P - DROPPED {
+            for place in 0..P {
+                if OUTSIDE >> place & 1 != 0 {
+                    continue;
+                }
                 let value = F::splat(*values.wrapping_add(offsets[place]));
                 for index in 0..T {
                     sums[place][index] = value.multiply_add(vectors[index], sums[place][index]);
