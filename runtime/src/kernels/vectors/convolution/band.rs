@@ -75,35 +75,29 @@ impl Extent {
     }
 }
 
-/// Where the windows of a block of `P` positions start, in the coordinates of the padded map.
-#[derive(Clone, Copy)]
-pub(crate) struct Corners<const P: usize> {
-    tops: [usize; P],
-    lefts: [usize; P],
-}
+/// Rows or columns of a kernel that [`Outside`] tells apart.
+pub(crate) const MOST_TOLD: usize = 8;
 
-impl<const P: usize> Corners<P> {
-    /// The positions at which a row of the kernel lies outside the map, a bit for each.
+/// For each of the first rows or columns of a kernel, the positions of a block at which it lies outside the map, a
+/// bit for each.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Outside([u32; MOST_TOLD]);
+
+impl Outside {
+    /// Notes a position whose window starts at `corner` of the padded map.
     #[inline(always)]
-    pub fn outside_in_row<V>(&self, job: &Job<'_, V>, row: usize) -> u32 {
-        outside(&self.tops, &job.rows, row)
+    fn note(&mut self, axis: &Axis, place: usize, corner: usize) {
+        let corner = corner.wrapping_sub(axis.before) as u32;
+        for (offset, bits) in (0..).zip(&mut self.0) {
+            *bits |= u32::from(corner.wrapping_add(offset) >= axis.size as u32) << place;
+        }
     }
 
-    /// The positions at which a column of the kernel lies outside the map, a bit for each.
+    /// The positions at which a row or column of the kernel lies outside.
     #[inline(always)]
-    pub fn outside_in_column<V>(&self, job: &Job<'_, V>, column: usize) -> u32 {
-        outside(&self.lefts, &job.columns, column)
+    pub fn at(&self, offset: usize) -> u32 {
+        self.0.get(offset).copied().unwrap_or(0)
     }
-}
-
-#[inline(always)]
-fn outside(corners: &[usize], axis: &Axis, offset: usize) -> u32 {
-    let mut bits = 0;
-    for (place, &corner) in corners.iter().enumerate() {
-        let is_outside = (corner + offset).wrapping_sub(axis.before) >= axis.size;
-        bits |= u32::from(is_outside) << place;
-    }
-    bits
 }
 
 /// A filled band.
@@ -121,6 +115,13 @@ pub(crate) struct Band<'b, S> {
 }
 
 impl<'b, S> Band<'b, S> {
+    /// The whole map with nothing kept: where windows would start in the map itself, were it not for the padding.
+    pub fn of_map<V>(job: &Job<'_, V>) -> Self {
+        let (line, plane) = (job.columns.size, job.rows.size * job.columns.size);
+        let extent = Extent { rows: job.height, columns: job.width };
+        Self { kept: &[], first_row: 0, first_column: 0, extent, line, plane }
+    }
+
     /// Copies what the windows of some output positions see. None if the scratch is too short.
     #[inline(always)]
     #[allow(unsafe_code)]
@@ -166,15 +167,24 @@ impl<'b, S> Band<'b, S> {
         rows.before.saturating_sub(bottom).min(end)..end
     }
 
-    /// For `P` positions from `first` on, where the window starts in the padded map.
+    /// Where the kernel's rows lie outside the map at `P` positions from `first` on.
     #[inline(always)]
-    pub fn corners<V, const P: usize>(&self, job: &Job<'_, V>, first: usize) -> Corners<P> {
-        let (mut tops, mut lefts) = ([0; P], [0; P]);
-        for ((top, left), [row, column]) in tops.iter_mut().zip(&mut lefts).zip(self.rows_and_columns::<P>(first)) {
-            *top = (self.first_row + row) * job.rows.stride;
-            *left = (self.first_column + column) * job.columns.stride;
+    pub fn rows_outside<V, const P: usize>(&self, job: &Job<'_, V>, first: usize) -> Outside {
+        let mut outside = Outside::default();
+        for (place, &[row, _]) in self.rows_and_columns::<P>(first).iter().enumerate() {
+            outside.note(&job.rows, place, (self.first_row + row) * job.rows.stride);
         }
-        Corners { tops, lefts }
+        outside
+    }
+
+    /// Where the kernel's columns do.
+    #[inline(always)]
+    pub fn columns_outside<V, const P: usize>(&self, job: &Job<'_, V>, first: usize) -> Outside {
+        let mut outside = Outside::default();
+        for (place, &[_, column]) in self.rows_and_columns::<P>(first).iter().enumerate() {
+            outside.note(&job.columns, place, (self.first_column + column) * job.columns.stride);
+        }
+        outside
     }
 
     /// For `P` positions from `first` on, the pixel of the plane where the window starts, and the
@@ -182,7 +192,9 @@ impl<'b, S> Band<'b, S> {
     #[inline(always)]
     pub fn places<V, const P: usize>(&self, job: &Job<'_, V>, first: usize) -> ([usize; P], [usize; P]) {
         let (mut pixels, mut targets) = ([0; P], [0; P]);
-        for ((pixel, target), [row, column]) in pixels.iter_mut().zip(&mut targets).zip(self.rows_and_columns::<P>(first)) {
+        for ((pixel, target), &[row, column]) in
+            pixels.iter_mut().zip(&mut targets).zip(&self.rows_and_columns::<P>(first))
+        {
             *pixel = row * job.rows.stride * self.line + column * job.columns.stride;
             *target = (self.first_row + row) * job.width + self.first_column + column;
         }
@@ -194,14 +206,15 @@ impl<'b, S> Band<'b, S> {
     fn rows_and_columns<const P: usize>(&self, first: usize) -> [[usize; 2]; P] {
         let columns = self.extent.columns as u32;
         let (mut row, mut column) = ((first as u32 / columns) as usize, (first as u32 % columns) as usize);
-        [(); P].map(|()| {
-            let place = [row, column];
+        let mut places = [[0; 2]; P];
+        for place in &mut places {
+            *place = [row, column];
             column += 1;
             if column == self.extent.columns {
                 (row, column) = (row + 1, 0);
             }
-            place
-        })
+        }
+        places
     }
 }
 

@@ -8,5 +8,6 @@
 pub(crate) mod band;
 pub(crate) mod depthwise;
 pub(crate) mod job;
+mod products;
 pub(crate) mod real;
 pub(crate) mod scale;

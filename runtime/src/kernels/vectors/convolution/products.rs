@@ -1,0 +1,201 @@
+//! Sums of products of f32 over windows, for a few positions by a few vectors of output channels.
+
+use super::band::{Band, Outside};
+use super::job::{Job, OUTPUT_TILE};
+use crate::kernels::vectors::floats::Floats;
+
+/// A source of windows: the map itself, where none reaches over its edges.
+pub(crate) const MAP: usize = 0;
+
+/// A source of windows: the map itself; what lies outside is left out.
+pub(crate) const PADDED_MAP: usize = 1;
+
+/// With fewer channels, columns of zeros are not worth a loop for each column.
+pub(super) const LEAST_CHANNELS: usize = 8;
+
+/// What stands for the part of a window that lies outside the map, where there is no scratch.
+pub(super) static ZEROS: [f32; 2048] = [0.0; 2048];
+
+/// Some vectors of weights of each input channel.
+#[derive(Clone, Copy)]
+pub(super) struct Weights {
+    /// The first vector of the first input channel.
+    pub first: *const f32,
+    /// From one vector to the next: within a tile, or to the same place of the next.
+    pub step: usize,
+}
+
+impl Weights {
+    /// Those of a later input channel.
+    #[inline(always)]
+    fn after(self, channels: usize) -> Self {
+        Self { first: self.first.wrapping_add(channels * OUTPUT_TILE), step: self.step }
+    }
+}
+
+/// Adds what an operand contributes at `P` positions from `first` on. `plane` is where the operand's part of the band
+/// starts, or would start around its map if the band is one.
+///
+/// # Safety
+/// The processor has the instructions, and the plane and the weights are there. With [`PADDED_MAP`], the kernel has no
+/// more rows or columns than are told apart ([`super::band::MOST_TOLD`]), and the operand has no more channels than
+/// there are [`ZEROS`].
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, const SOURCE: usize>(
+    sums: &mut [[F; T]; P],
+    job: &Job<'_, f32>,
+    band: &Band<'_, f32>,
+    first: usize,
+    pixel: usize,
+    plane: *const f32,
+    weights: Weights,
+) {
+    let width = job.columns.kernel;
+    let mut corners = [plane; P];
+    for (corner, place) in corners.iter_mut().zip(band.places::<_, P>(job, first).0) {
+        *corner = plane.wrapping_add(place * pixel);
+    }
+    let after = |values: &[*const f32; P], offset: usize| {
+        let mut after = *values;
+        for value in &mut after {
+            *value = value.wrapping_add(offset);
+        }
+        after
+    };
+    let (mut rows, mut outside_rows, mut outside_columns) =
+        (0..job.rows.kernel, Outside::default(), Outside::default());
+    // Zeros of a band are left out where that is a whole row for all positions, or a column for the first or the
+    // last of them.
+    let mut told = 1 | 1 << (P - 1);
+    if SOURCE == PADDED_MAP {
+        outside_rows = band.rows_outside::<_, P>(job, first);
+        outside_columns = band.columns_outside::<_, P>(job, first);
+        told = u32::MAX;
+    } else if SOURCE != MAP {
+        rows = band.kernel_rows(job, first, P);
+        if pixel >= LEAST_CHANNELS {
+            outside_columns = band.columns_outside::<_, P>(job, first);
+        }
+    }
+    let has_border = SOURCE != MAP && (0..width).any(|column| outside_columns.at(column) & told != 0);
+    for row in rows {
+        let outside_row = outside_rows.at(row);
+        let (values, weights) = (after(&corners, row * band.line * pixel), weights.after(row * width * pixel));
+        if !has_border && outside_row == 0 {
+            // SAFETY: the row of every window lies in the map or in the band.
+            unsafe { add_products::<F, T, P, 0>(sums, &values, weights, width * pixel) };
+            continue;
+        }
+        for column in 0..width {
+            let outside = outside_row | outside_columns.at(column) & told;
+            if outside.count_ones() as usize == P {
+                continue;
+            }
+            let (values, weights) = (after(&values, column * pixel), weights.after(column * pixel));
+            // SAFETY: this pixel of every window lies in the map or in the band, but for those that are outside.
+            unsafe { add_products_inside::<F, T, P>(outside, sums, values, weights, pixel) };
+        }
+    }
+}
+
+/// [`add_products`] without those of the positions in `outside`, a bit for each.
+///
+/// # Safety
+/// As of [`add_products`], but nothing need be there for the positions in `outside`; `length` is no more than
+/// there are [`ZEROS`].
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn add_products_inside<F: Floats, const T: usize, const P: usize>(
+    outside: u32,
+    sums: &mut [[F; T]; P],
+    mut values: [*const f32; P],
+    weights: Weights,
+    length: usize,
+) {
+    macro_rules! without {
+        ($outside:literal) => {
+            // SAFETY: the caller's promise.
+            unsafe { add_products::<F, T, P, $outside>(sums, &values, weights, length) }
+        };
+    }
+    match (P, outside) {
+        (_, 0) => without!(0),
+        // The first position or the last one of a row, or both.
+        (_, 0b1) => without!(0b1),
+        (4, 0b1000) => without!(0b1000),
+        (4, 0b1001) => without!(0b1001),
+        (6, 0b10_0000) => without!(0b10_0000),
+        (6, 0b10_0001) => without!(0b10_0001),
+        (8, 0b1000_0000) => without!(0b1000_0000),
+        (8, 0b1000_0001) => without!(0b1000_0001),
+        // Two rows of four positions.
+        (8, 0b0001_0001) => without!(0b0001_0001),
+        (8, 0b1000_1000) => without!(0b1000_1000),
+        (8, 0b0000_1111) => without!(0b0000_1111),
+        (8, 0b0001_1111) => without!(0b0001_1111),
+        (8, 0b1000_1111) => without!(0b1000_1111),
+        (8, 0b1111_0000) => without!(0b1111_0000),
+        (8, 0b1111_0001) => without!(0b1111_0001),
+        (8, 0b1111_1000) => without!(0b1111_1000),
+        // Whatever else there is, at the cost of products with zeros.
+        _ => {
+            for (place, values) in values.iter_mut().enumerate() {
+                if outside >> place & 1 != 0 {
+                    *values = ZEROS.as_ptr();
+                }
+            }
+            without!(0);
+        }
+    }
+}
+
+/// Adds the products of `length` values of each position, all but those whose bit is set in `OUTSIDE`, with `T`
+/// vectors of weights each.
+///
+/// # Safety
+/// The processor has the instructions, and the values and weights are there.
+#[inline(always)]
+#[allow(unsafe_code)]
+#[allow(clippy::needless_range_loop)]
+unsafe fn add_products<F: Floats, const T: usize, const P: usize, const OUTSIDE: u32>(
+    sums: &mut [[F; T]; P],
+    values: &[*const f32; P],
+    weights: Weights,
+    length: usize,
+) {
+    let mut weights_now = weights.first;
+    macro_rules! one {
+        ($index:expr) => {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let mut vectors = [F::splat(0.0); T];
+                for index in 0..T {
+                    vectors[index] = F::load(weights_now.wrapping_add(index * weights.step));
+                }
+                for place in 0..P {
+                    if OUTSIDE >> place & 1 != 0 {
+                        continue;
+                    }
+                    let value = F::splat(*values[place].wrapping_add($index));
+                    for index in 0..T {
+                        sums[place][index] = value.multiply_add(vectors[index], sums[place][index]);
+                    }
+                }
+            }
+            weights_now = weights_now.wrapping_add(OUTPUT_TILE);
+        };
+    }
+    let mut index = 0;
+    while index + 4 <= length {
+        one!(index);
+        one!(index + 1);
+        one!(index + 2);
+        one!(index + 3);
+        index += 4;
+    }
+    while index < length {
+        one!(index);
+        index += 1;
+    }
+}
