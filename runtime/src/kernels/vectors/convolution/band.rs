@@ -6,7 +6,6 @@
 //! `kernel height` runs of `kernel width * channels` values, and no inner loop has a test.
 
 use super::job::{Job, Operand};
-use crate::kernels::window::Axis;
 use core::mem::MaybeUninit;
 
 /// How values are kept in a band.
@@ -72,31 +71,6 @@ impl Extent {
     /// Whether bands of this size are the whole map.
     pub fn is_whole<V>(self, job: &Job<'_, V>) -> bool {
         (self.rows, self.columns) == (job.height, job.width)
-    }
-}
-
-/// Rows or columns of a kernel that [`Outside`] tells apart.
-pub(crate) const MOST_TOLD: usize = 8;
-
-/// For each of the first rows or columns of a kernel, the positions of a block at which it lies outside the map, a
-/// bit for each.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Outside([u32; MOST_TOLD]);
-
-impl Outside {
-    /// Notes a position whose window starts at `corner` of the padded map.
-    #[inline(always)]
-    fn note(&mut self, axis: &Axis, place: usize, corner: usize) {
-        let corner = corner.wrapping_sub(axis.before) as u32;
-        for (offset, bits) in (0..).zip(&mut self.0) {
-            *bits |= u32::from(corner.wrapping_add(offset) >= axis.size as u32) << place;
-        }
-    }
-
-    /// The positions at which a row or column of the kernel lies outside.
-    #[inline(always)]
-    pub fn at(&self, offset: usize) -> u32 {
-        self.0.get(offset).copied().unwrap_or(0)
     }
 }
 
@@ -167,26 +141,6 @@ impl<'b, S> Band<'b, S> {
         rows.before.saturating_sub(bottom).min(end)..end
     }
 
-    /// Where the kernel's rows lie outside the map at `P` positions from `first` on.
-    #[inline(always)]
-    pub fn rows_outside<V, const P: usize>(&self, job: &Job<'_, V>, first: usize) -> Outside {
-        let mut outside = Outside::default();
-        for (place, &[row, _]) in self.rows_and_columns::<P>(first).iter().enumerate() {
-            outside.note(&job.rows, place, (self.first_row + row) * job.rows.stride);
-        }
-        outside
-    }
-
-    /// Where the kernel's columns do.
-    #[inline(always)]
-    pub fn columns_outside<V, const P: usize>(&self, job: &Job<'_, V>, first: usize) -> Outside {
-        let mut outside = Outside::default();
-        for (place, &[_, column]) in self.rows_and_columns::<P>(first).iter().enumerate() {
-            outside.note(&job.columns, place, (self.first_column + column) * job.columns.stride);
-        }
-        outside
-    }
-
     /// For `P` positions from `first` on, the pixel of the plane where the window starts, and the
     /// position in the output.
     #[inline(always)]
@@ -203,7 +157,7 @@ impl<'b, S> Band<'b, S> {
 
     /// Rows and columns of `P` positions from `first` on, counted from the band's first.
     #[inline(always)]
-    fn rows_and_columns<const P: usize>(&self, first: usize) -> [[usize; 2]; P] {
+    pub fn rows_and_columns<const P: usize>(&self, first: usize) -> [[usize; 2]; P] {
         let columns = self.extent.columns as u32;
         let (mut row, mut column) = ((first as u32 / columns) as usize, (first as u32 % columns) as usize);
         let mut places = [[0; 2]; P];

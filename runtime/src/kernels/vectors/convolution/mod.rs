@@ -8,6 +8,7 @@
 pub(crate) mod band;
 pub(crate) mod depthwise;
 pub(crate) mod job;
+mod outside;
 mod products;
 pub(crate) mod real;
 pub(crate) mod scale;

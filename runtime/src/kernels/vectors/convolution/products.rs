@@ -1,7 +1,8 @@
 //! Sums of products of f32 over windows, for a few positions by a few vectors of output channels.
 
-use super::band::{Band, Outside};
+use super::band::Band;
 use super::job::{Job, OUTPUT_TILE};
+use super::outside::Outside;
 use crate::kernels::vectors::floats::Floats;
 
 /// A source of windows: the map itself, where none reaches over its edges.
@@ -15,6 +16,12 @@ pub(super) const LEAST_CHANNELS: usize = 8;
 
 /// What stands for the part of a window that lies outside the map, where there is no scratch.
 pub(super) static ZEROS: [f32; 2048] = [0.0; 2048];
+
+/// Input channels between two tests for the end.
+const UNROLLED: usize = 4;
+
+/// So few sums wait for their own last product; each is then added up in parts.
+const FEW_SUMS: usize = 3;
 
 /// Some vectors of weights of each input channel.
 #[derive(Clone, Copy)]
@@ -38,7 +45,7 @@ impl Weights {
 ///
 /// # Safety
 /// The processor has the instructions, and the plane and the weights are there. With [`PADDED_MAP`], the kernel has no
-/// more rows or columns than are told apart ([`super::band::MOST_TOLD`]), and the operand has no more channels than
+/// more rows or columns than are told apart ([`super::outside::MOST_TOLD`]), and the operand has no more channels than
 /// there are [`ZEROS`].
 #[inline(always)]
 #[allow(unsafe_code)]
@@ -65,20 +72,18 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
     };
     let (mut rows, mut outside_rows, mut outside_columns) =
         (0..job.rows.kernel, Outside::default(), Outside::default());
-    // Zeros of a band are left out where that is a whole row for all positions, or a column for the first or the
-    // last of them.
-    let mut told = 1 | 1 << (P - 1);
     if SOURCE == PADDED_MAP {
-        outside_rows = band.rows_outside::<_, P>(job, first);
-        outside_columns = band.columns_outside::<_, P>(job, first);
-        told = u32::MAX;
+        outside_rows = Outside::of_rows::<P>(job, band, first);
+        outside_columns = Outside::of_columns::<P>(job, band, first, u32::MAX);
     } else if SOURCE != MAP {
+        // Zeros of a band are left out where that is a whole row for all positions, or a column for the first or the
+        // last of them.
         rows = band.kernel_rows(job, first, P);
         if pixel >= LEAST_CHANNELS {
-            outside_columns = band.columns_outside::<_, P>(job, first);
+            outside_columns = Outside::of_columns::<P>(job, band, first, 1 | 1 << (P - 1));
         }
     }
-    let has_border = SOURCE != MAP && (0..width).any(|column| outside_columns.at(column) & told != 0);
+    let has_border = SOURCE != MAP && (0..width).any(|column| outside_columns.at(column) != 0);
     for row in rows {
         let outside_row = outside_rows.at(row);
         let (values, weights) = (after(&corners, row * band.line * pixel), weights.after(row * width * pixel));
@@ -88,7 +93,7 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
             continue;
         }
         for column in 0..width {
-            let outside = outside_row | outside_columns.at(column) & told;
+            let outside = outside_row | outside_columns.at(column);
             if outside.count_ones() as usize == P {
                 continue;
             }
@@ -165,8 +170,8 @@ unsafe fn add_products<F: Floats, const T: usize, const P: usize, const OUTSIDE:
     length: usize,
 ) {
     let mut weights_now = weights.first;
-    macro_rules! one {
-        ($index:expr) => {
+    macro_rules! add_one {
+        ($index:expr, $sums:expr) => {
             // SAFETY: the caller's promise.
             unsafe {
                 let mut vectors = [F::splat(0.0); T];
@@ -179,7 +184,7 @@ unsafe fn add_products<F: Floats, const T: usize, const P: usize, const OUTSIDE:
                     }
                     let value = F::splat(*values[place].wrapping_add($index));
                     for index in 0..T {
-                        sums[place][index] = value.multiply_add(vectors[index], sums[place][index]);
+                        $sums[place][index] = value.multiply_add(vectors[index], $sums[place][index]);
                     }
                 }
             }
@@ -187,15 +192,32 @@ unsafe fn add_products<F: Floats, const T: usize, const P: usize, const OUTSIDE:
         };
     }
     let mut index = 0;
-    while index + 4 <= length {
-        one!(index);
-        one!(index + 1);
-        one!(index + 2);
-        one!(index + 3);
-        index += 4;
+    if P * T <= FEW_SUMS {
+        // SAFETY: the caller's promise.
+        let mut parts = [[[unsafe { F::splat(0.0) }; T]; P]; UNROLLED];
+        while index + UNROLLED <= length {
+            for part in 0..UNROLLED {
+                add_one!(index + part, parts[part]);
+            }
+            index += UNROLLED;
+        }
+        for part in &parts {
+            for place in 0..P {
+                for index in 0..T {
+                    // SAFETY: the caller's promise.
+                    sums[place][index] = unsafe { sums[place][index].add(part[place][index]) };
+                }
+            }
+        }
+    }
+    while index + UNROLLED <= length {
+        for part in 0..UNROLLED {
+            add_one!(index + part, sums);
+        }
+        index += UNROLLED;
     }
     while index < length {
-        one!(index);
+        add_one!(index, sums);
         index += 1;
     }
 }

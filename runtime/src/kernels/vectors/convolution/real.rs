@@ -1,7 +1,8 @@
 //! f32 convolution.
 
-use super::band::{Band, Extent, MOST_TOLD, for_each};
+use super::band::{Band, Extent, for_each};
 use super::job::{Job, OUTPUT_TILE};
+use super::outside::MOST_TOLD;
 use super::products::{LEAST_CHANNELS, Weights, ZEROS, add_windows};
 pub(crate) use super::products::{MAP, PADDED_MAP};
 use crate::kernels::vectors::floats::{Floats, store_first};
