@@ -87,7 +87,7 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
     for row in rows {
         let outside_row = outside_rows.at(row);
         let (values, weights) = (after(&corners, row * band.line * pixel), weights.after(row * width * pixel));
-        if !has_border && outside_row == 0 {
+        if SOURCE == MAP || (!has_border && outside_row == 0) {
             // SAFETY: the row of every window lies in the map or in the band.
             unsafe { add_products::<F, T, P, 0>(sums, &values, weights, width * pixel) };
             continue;
@@ -99,7 +99,7 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
             }
             let (values, weights) = (after(&values, column * pixel), weights.after(column * pixel));
             // SAFETY: this pixel of every window lies in the map or in the band, but for those that are outside.
-            unsafe { add_products_inside::<F, T, P>(outside, sums, values, weights, pixel) };
+            unsafe { add_products_inside::<F, T, P, SOURCE>(outside, sums, values, weights, pixel) };
         }
     }
 }
@@ -111,7 +111,7 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
 /// there are [`ZEROS`].
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn add_products_inside<F: Floats, const T: usize, const P: usize>(
+unsafe fn add_products_inside<F: Floats, const T: usize, const P: usize, const SOURCE: usize>(
     outside: u32,
     sums: &mut [[F; T]; P],
     mut values: [*const f32; P],
@@ -124,34 +124,54 @@ unsafe fn add_products_inside<F: Floats, const T: usize, const P: usize>(
             unsafe { add_products::<F, T, P, $outside>(sums, &values, weights, length) }
         };
     }
-    match (P, outside) {
-        (_, 0) => without!(0),
-        // The first position or the last one of a row, or both.
-        (_, 0b1) => without!(0b1),
-        (4, 0b1000) => without!(0b1000),
-        (4, 0b1001) => without!(0b1001),
-        (6, 0b10_0000) => without!(0b10_0000),
-        (6, 0b10_0001) => without!(0b10_0001),
-        (8, 0b1000_0000) => without!(0b1000_0000),
-        (8, 0b1000_0001) => without!(0b1000_0001),
-        // Two rows of four positions.
-        (8, 0b0001_0001) => without!(0b0001_0001),
-        (8, 0b1000_1000) => without!(0b1000_1000),
-        (8, 0b0000_1111) => without!(0b0000_1111),
-        (8, 0b0001_1111) => without!(0b0001_1111),
-        (8, 0b1000_1111) => without!(0b1000_1111),
-        (8, 0b1111_0000) => without!(0b1111_0000),
-        (8, 0b1111_0001) => without!(0b1111_0001),
-        (8, 0b1111_1000) => without!(0b1111_1000),
-        // Whatever else there is, at the cost of products with zeros.
-        _ => {
-            for (place, values) in values.iter_mut().enumerate() {
-                if outside >> place & 1 != 0 {
-                    *values = ZEROS.as_ptr();
+    macro_rules! without_any {
+        () => {{
+            // At the cost of products with zeros, which in a band are there already.
+            if SOURCE == PADDED_MAP {
+                for (place, values) in values.iter_mut().enumerate() {
+                    if outside >> place & 1 != 0 {
+                        *values = ZEROS.as_ptr();
+                    }
                 }
             }
             without!(0);
-        }
+        }};
+    }
+    // A match for each number of positions, so that no loops are compiled but those that it needs.
+    match P {
+        8 if SOURCE == PADDED_MAP => match outside {
+            0 => without!(0),
+            // The first position or the last one of a row, or both.
+            0b0000_0001 => without!(0b0000_0001),
+            0b1000_0000 => without!(0b1000_0000),
+            // Two rows of four positions.
+            0b0001_0001 => without!(0b0001_0001),
+            0b1000_1000 => without!(0b1000_1000),
+            0b0000_1111 => without!(0b0000_1111),
+            0b0001_1111 => without!(0b0001_1111),
+            0b1000_1111 => without!(0b1000_1111),
+            0b1111_0000 => without!(0b1111_0000),
+            0b1111_0001 => without!(0b1111_0001),
+            0b1111_1000 => without!(0b1111_1000),
+            _ => without_any!(),
+        },
+        8 => match outside {
+            0b0000_0001 => without!(0b0000_0001),
+            0b1000_0000 => without!(0b1000_0000),
+            _ => without_any!(),
+        },
+        6 => match outside {
+            0b00_0001 => without!(0b00_0001),
+            0b10_0000 => without!(0b10_0000),
+            _ => without_any!(),
+        },
+        4 => match outside {
+            0b0001 => without!(0b0001),
+            0b1000 => without!(0b1000),
+            0b1001 => without!(0b1001),
+            _ => without_any!(),
+        },
+        _ => without_any!(),
     }
 }
 
@@ -192,7 +212,7 @@ unsafe fn add_products<F: Floats, const T: usize, const P: usize, const OUTSIDE:
         };
     }
     let mut index = 0;
-    if P * T <= FEW_SUMS {
+    if const { P * T <= FEW_SUMS } {
         // SAFETY: the caller's promise.
         let mut parts = [[[unsafe { F::splat(0.0) }; T]; P]; UNROLLED];
         while index + UNROLLED <= length {
@@ -209,12 +229,13 @@ unsafe fn add_products<F: Floats, const T: usize, const P: usize, const OUTSIDE:
                 }
             }
         }
-    }
-    while index + UNROLLED <= length {
-        for part in 0..UNROLLED {
-            add_one!(index + part, sums);
+    } else {
+        while index + UNROLLED <= length {
+            for part in 0..UNROLLED {
+                add_one!(index + part, sums);
+            }
+            index += UNROLLED;
         }
-        index += UNROLLED;
     }
     while index < length {
         add_one!(index, sums);
