@@ -63,13 +63,6 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
     for (corner, place) in corners.iter_mut().zip(band.places::<_, P>(job, first).0) {
         *corner = plane.wrapping_add(place * pixel);
     }
-    let after = |values: &[*const f32; P], offset: usize| {
-        let mut after = *values;
-        for value in &mut after {
-            *value = value.wrapping_add(offset);
-        }
-        after
-    };
     let (mut rows, mut outside_rows, mut outside_columns) =
         (0..job.rows.kernel, Outside::default(), Outside::default());
     if SOURCE == PADDED_MAP {
@@ -86,7 +79,7 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
     let has_border = SOURCE != MAP && (0..width).any(|column| outside_columns.at(column) != 0);
     for row in rows {
         let outside_row = outside_rows.at(row);
-        let (values, weights) = (after(&corners, row * band.line * pixel), weights.after(row * width * pixel));
+        let (values, weights) = (moved(corners, row * band.line * pixel), weights.after(row * width * pixel));
         if SOURCE == MAP || (!has_border && outside_row == 0) {
             // SAFETY: the row of every window lies in the map or in the band.
             unsafe { add_products::<F, T, P, 0>(sums, &values, weights, width * pixel) };
@@ -97,18 +90,27 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
             if outside.count_ones() as usize == P {
                 continue;
             }
-            let (values, weights) = (after(&values, column * pixel), weights.after(column * pixel));
+            let (values, weights) = (moved(values, column * pixel), weights.after(column * pixel));
             // SAFETY: this pixel of every window lies in the map or in the band, but for those that are outside.
             unsafe { add_products_inside::<F, T, P, SOURCE>(outside, sums, values, weights, pixel) };
         }
     }
 }
 
+/// Pointers, each so many values further on.
+#[inline(always)]
+fn moved<const P: usize>(mut values: [*const f32; P], offset: usize) -> [*const f32; P] {
+    for value in &mut values {
+        *value = value.wrapping_add(offset);
+    }
+    values
+}
+
 /// [`add_products`] without those of the positions in `outside`, a bit for each.
 ///
 /// # Safety
-/// As of [`add_products`], but nothing need be there for the positions in `outside`; `length` is no more than
-/// there are [`ZEROS`].
+/// As of [`add_products`]; but with [`PADDED_MAP`] nothing need be there for the positions in `outside`, and `length`
+/// is no more than there are [`ZEROS`].
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn add_products_inside<F: Floats, const T: usize, const P: usize, const SOURCE: usize>(
