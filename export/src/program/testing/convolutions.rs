@@ -1,6 +1,8 @@
 //! Random convolutions.
 
 use super::super::step::{ConvolutionWork, Value, Weights, Work, bytes_of};
+#[cfg(test)]
+use super::pick;
 use super::{OneOperation, byte, factor, integer};
 use convrnn_graph::{Padding, Shape};
 use rand::RngExt;
@@ -99,6 +101,25 @@ impl Plan {
         };
         let map = [side(random, 12), side(random, 40)];
         Self::of(random, vec![channels], channels, channels, kernel, map)
+    }
+
+    /// As many output columns as kernels take positions at once, or half or twice as many, and windows that reach over
+    /// every edge by any number of rows and columns.
+    #[cfg(test)]
+    pub(super) fn in_rows(random: &mut ChaCha8Rng) -> Self {
+        let (inputs, outputs) = ((0..side(random, 2)).map(|_| random.random_range(8..=20)).collect(), side(random, 70));
+        let kernel = [side(random, 8), side(random, 8)];
+        let stride = [side(random, 2), side(random, 2)];
+        let output = [side(random, 9), pick(random, &[4, 8, 16])];
+        let mut along = |axis: usize| {
+            let whole = (output[axis] - 1) * stride[axis] + kernel[axis];
+            let before = random.random_range(0..=kernel[axis]).min(whole - 1);
+            let after = random.random_range(0..=kernel[axis]).min(whole - 1 - before);
+            (whole - before - after, before, after)
+        };
+        let ((height, top, bottom), (width, left, right)) = (along(0), along(1));
+        let padding = Padding { top, bottom, left, right };
+        Self { height, width, inputs, outputs, kernel, stride, padding, groups: 1 }
     }
 
     /// With random strides and paddings, on a map of at least the window.

@@ -47,6 +47,20 @@ impl OneOperation {
         convolutions::Plan::random(&mut random).reals(&mut random)
     }
 
+    /// A random convolution in f32 whose output rows are as long as kernels take positions at once.
+    #[cfg(test)]
+    pub(super) fn real_convolution_in_rows(seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        convolutions::Plan::in_rows(&mut random).reals(&mut random)
+    }
+
+    /// The convolutions in f32 that are larger than random ones.
+    #[cfg(test)]
+    pub(super) fn large_real_convolutions() -> impl Iterator<Item = Self> {
+        let random = |seed| ChaCha8Rng::seed_from_u64(seed);
+        convolutions::Plan::large().into_iter().zip(0..).map(move |(plan, seed)| plan.reals(&mut random(seed)))
+    }
+
     /// A random operation of integers other than a convolution.
     pub fn operation(seed: u64) -> Self {
         operations::integers(&mut ChaCha8Rng::seed_from_u64(seed))

@@ -55,21 +55,24 @@ pub(crate) fn run(task: &mut Task<'_>, machine: BuiltFor) -> bool {
 }
 
 fn reals(task: &mut Task<'_>) -> bool {
-    let Some((work, extent, is_small)) = real::Work::new(task) else { return false };
-    match is_small {
-        true => reals_by_bands::<{ real::SMALL }>(&work, extent),
-        false => reals_by_bands::<{ real::LARGE }>(&work, extent),
+    let Some((work, source)) = real::Work::new(task, None) else { return false };
+    match source {
+        real::Source::Map => reals_by_bands::<{ real::MAP }>(&work),
+        real::Source::PaddedMap => false,
+        real::Source::Small => reals_by_bands::<{ real::SMALL }>(&work),
+        real::Source::Large => reals_by_bands::<{ real::LARGE }>(&work),
     }
 }
 
+/// `SOURCE` is the one that the work has.
 #[inline(never)]
 #[allow(unsafe_code)]
-fn reals_by_bands<const LENGTH: usize>(work: &real::Work<'_>, extent: Extent) -> bool {
-    for_each::<f32, f32, LENGTH>(&work.job, extent, |band| {
-        for first in (0..work.job.outputs).step_by(Reals::LANES) {
-            // SAFETY: the instructions are those that this is built for, the vector lies in a tile, and the
-            // output is as long as the work says.
-            unsafe { real::group::<Reals, 1, REAL_POSITIONS>(work, band, first) };
+fn reals_by_bands<const SOURCE: usize>(work: &real::Work<'_>) -> bool {
+    work.for_each_band::<SOURCE>(|band| {
+        for first in (0..work.outputs()).step_by(Reals::LANES) {
+            // SAFETY: the instructions are those that this is built for, the vector lies in a tile, the output is
+            // as long as the work says, and the source is the one that it has.
+            unsafe { real::group::<Reals, 1, REAL_POSITIONS, SOURCE>(work, band, first) };
         }
     })
 }

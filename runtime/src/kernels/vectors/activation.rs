@@ -106,6 +106,9 @@ impl OfLanes for Sigmoid {
     unsafe fn of<F: Floats>(&self, x: F) -> F {
         // SAFETY: the caller's promise.
         unsafe {
+            // Below -87 the result would be smaller than every normal number, and x86 takes some hundred cycles
+            // for each such vector, here and wherever it is read. At -50 no product with it is that small either.
+            let x = x.maximum(F::splat(-50.0));
             let (_, power) = exponential(F::splat(0.0).subtract(x));
             F::splat(1.0).divide(F::splat(1.0).add(power))
         }

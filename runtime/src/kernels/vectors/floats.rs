@@ -25,6 +25,20 @@ pub(crate) trait Floats: Copy {
     /// [`Self::LANES`] numbers from `target` on are writable.
     unsafe fn store(self, target: *mut f32);
 
+    /// Writes the first `count` lanes, less than all.
+    ///
+    /// # Safety
+    /// `count` numbers from `target` on are writable.
+    #[inline(always)]
+    unsafe fn store_part(self, target: *mut f32, count: usize) {
+        // SAFETY: no vector has more lanes than the array, and `count` is less; the rest is the caller's promise.
+        unsafe {
+            let mut lanes = [0.0; MOST_LANES];
+            self.store(lanes.as_mut_ptr());
+            core::ptr::copy_nonoverlapping(lanes.as_ptr(), target, count);
+        }
+    }
+
     /// `self * factor + term`, rounded once where the processor can.
     ///
     /// # Safety
@@ -80,14 +94,12 @@ pub(crate) trait Floats: Copy {
 #[inline(always)]
 #[allow(unsafe_code)]
 pub(crate) unsafe fn store_first<F: Floats>(values: F, target: *mut f32, count: usize) {
-    // SAFETY: no vector has more lanes than the array; the rest is the caller's promise.
+    // SAFETY: the caller's promise.
     unsafe {
         if count >= F::LANES {
             values.store(target);
         } else {
-            let mut lanes = [0.0; MOST_LANES];
-            values.store(lanes.as_mut_ptr());
-            core::ptr::copy_nonoverlapping(lanes.as_ptr(), target, count);
+            values.store_part(target, count);
         }
     }
 }

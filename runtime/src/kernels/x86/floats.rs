@@ -1,5 +1,6 @@
 //! Vectors of f32, of 8 with AVX2 and FMA or of 16 with AVX-512.
 
+use super::avx512::first_lanes;
 use crate::kernels::vectors::floats::Floats;
 use core::arch::x86_64::*;
 
@@ -75,6 +76,12 @@ impl Floats for __m512 {
     const LANES: usize = 16;
 
     moves!(_mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps);
+
+    #[inline(always)]
+    unsafe fn store_part(self, target: *mut f32, count: usize) {
+        // SAFETY: only the first `count` lanes are written; the caller vouches for them and the instructions.
+        unsafe { _mm512_mask_storeu_ps(target, first_lanes(count), self) }
+    }
 
     one_intrinsic! {
         multiply_add(factor, term) = _mm512_fmadd_ps;

@@ -77,7 +77,8 @@ fn assert_close(operation: &OneOperation, seed: u64, limit: f32) {
         values.flat_map(f32::to_le_bytes).collect()
     };
     let operands: Vec<Vec<u8>> = operation.operands().iter().map(&mut reals).collect();
-    let numbers = |bytes: Vec<u8>| -> Vec<f32> { bytemuck::pod_collect_to_vec(&bytes) };
+    let numbers =
+        |bytes: Vec<u8>| -> Vec<f32> { bytes.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect() };
     let expected = numbers(result(&operation.program(Target::Portable), &operands, Portable));
     let magnitude = expected.iter().fold(1.0_f32, |largest, x| largest.max(x.abs()));
     for target in [Target::Portable, Target::X86_64] {

@@ -38,3 +38,17 @@ fn random_convolutions_in_f32_are_within_the_tolerance() {
         assert_close(&OneOperation::real_convolution(seed), seed, 2.0);
     }
 }
+
+#[test]
+fn convolutions_in_f32_in_blocks_of_whole_rows_are_within_the_tolerance() {
+    for seed in cases(200) {
+        assert_close(&OneOperation::real_convolution_in_rows(seed), seed, 2.0);
+    }
+}
+
+#[test]
+fn large_convolutions_in_f32_are_within_the_tolerance() {
+    for (seed, operation) in (0..).zip(OneOperation::large_real_convolutions()) {
+        assert_close(&operation, seed, 2.0);
+    }
+}

@@ -74,21 +74,6 @@ impl Extent {
     }
 }
 
-/// The columns of a window that lie in the map.
-#[derive(Clone, Copy)]
-pub(crate) struct Border {
-    start: usize,
-    end: usize,
-}
-
-impl Border {
-    /// Whether a column of the kernel lies outside the map.
-    #[inline(always)]
-    pub fn is_outside(self, column: usize) -> bool {
-        column < self.start || column >= self.end
-    }
-}
-
 /// A filled band.
 pub(crate) struct Band<'b, S> {
     /// The planes of the operands, one after the other.
@@ -104,6 +89,13 @@ pub(crate) struct Band<'b, S> {
 }
 
 impl<'b, S> Band<'b, S> {
+    /// The whole map with nothing kept: where windows would start in the map itself, were it not for the padding.
+    pub fn of_map<V>(job: &Job<'_, V>) -> Self {
+        let (line, plane) = (job.columns.size, job.rows.size * job.columns.size);
+        let extent = Extent { rows: job.height, columns: job.width };
+        Self { kept: &[], first_row: 0, first_column: 0, extent, line, plane }
+    }
+
     /// Copies what the windows of some output positions see. None if the scratch is too short.
     #[inline(always)]
     #[allow(unsafe_code)]
@@ -149,34 +141,34 @@ impl<'b, S> Band<'b, S> {
         rows.before.saturating_sub(bottom).min(end)..end
     }
 
-    /// Where the window of a position meets the map's left and right edge.
-    #[inline(always)]
-    pub fn border<V>(&self, job: &Job<'_, V>, position: usize) -> Border {
-        let column = self.first_column + (position as u32 % self.extent.columns as u32) as usize;
-        let corner = column * job.columns.stride;
-        Border {
-            start: job.columns.before.saturating_sub(corner),
-            end: (job.columns.before + job.columns.size).saturating_sub(corner),
-        }
-    }
-
     /// For `P` positions from `first` on, the pixel of the plane where the window starts, and the
     /// position in the output.
     #[inline(always)]
     pub fn places<V, const P: usize>(&self, job: &Job<'_, V>, first: usize) -> ([usize; P], [usize; P]) {
-        let columns = self.extent.columns;
-        let (mut row, mut column) =
-            ((first as u32 / columns as u32) as usize, (first as u32 % columns as u32) as usize);
         let (mut pixels, mut targets) = ([0; P], [0; P]);
-        for (pixel, target) in pixels.iter_mut().zip(&mut targets) {
+        for ((pixel, target), &[row, column]) in
+            pixels.iter_mut().zip(&mut targets).zip(&self.rows_and_columns::<P>(first))
+        {
             *pixel = row * job.rows.stride * self.line + column * job.columns.stride;
             *target = (self.first_row + row) * job.width + self.first_column + column;
+        }
+        (pixels, targets)
+    }
+
+    /// Rows and columns of `P` positions from `first` on, counted from the band's first.
+    #[inline(always)]
+    pub fn rows_and_columns<const P: usize>(&self, first: usize) -> [[usize; 2]; P] {
+        let columns = self.extent.columns as u32;
+        let (mut row, mut column) = ((first as u32 / columns) as usize, (first as u32 % columns) as usize);
+        let mut places = [[0; 2]; P];
+        for place in &mut places {
+            *place = [row, column];
             column += 1;
-            if column == columns {
+            if column == self.extent.columns {
                 (row, column) = (row + 1, 0);
             }
         }
-        (pixels, targets)
+        places
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Job<'a, V> {
     pub width: usize,
     /// Output channels.
     pub outputs: usize,
+    /// Whether any window reaches over an edge of the map.
+    pub has_padding: bool,
     operands: [Operand<'a, V>; MAXIMUM_CONVOLUTION_OPERANDS],
     count: usize,
 }
@@ -80,7 +82,10 @@ impl<'a, V: AnyBitPattern> Job<'a, V> {
             let padded = channels.next_multiple_of(channel_tile);
             *slot = Operand { values, weights, channels, padded, zero_point: operand.buffer.zero_point };
         }
-        (count > 0).then_some(Self { rows, columns, height, width, outputs, operands, count })
+        let is_over =
+            |axis: &Axis, extent: usize| axis.before > 0 || (extent - 1) * axis.stride + axis.kernel > axis.size;
+        let has_padding = is_over(&rows, height) || is_over(&columns, width);
+        (count > 0).then_some(Self { rows, columns, height, width, outputs, has_padding, operands, count })
     }
 
     /// The operands, at least one.

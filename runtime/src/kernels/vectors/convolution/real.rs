@@ -1,7 +1,10 @@
 //! f32 convolution.
 
-use super::band::{Band, Extent};
+use super::band::{Band, Extent, for_each};
 use super::job::{Job, OUTPUT_TILE};
+use super::outside::MOST_TOLD;
+use super::products::{LEAST_CHANNELS, Weights, ZEROS, add_windows};
+pub(crate) use super::products::{MAP, PADDED_MAP};
 use crate::kernels::vectors::floats::{Floats, store_first};
 use crate::task::{Task, elements_mut};
 
@@ -11,31 +14,65 @@ pub(crate) const SMALL: usize = 8 << 10;
 /// Kept values of the larger scratch, which costs time to enter.
 pub(crate) const LARGE: usize = 32 << 10;
 
-/// With fewer channels, columns of zeros are not worth a loop for each column.
-const LEAST_CHANNELS: usize = 8;
-
 /// A convolution and where its output goes: `job.height * job.width * job.outputs` numbers.
 pub(crate) struct Work<'a> {
-    pub job: Job<'a, f32>,
+    job: Job<'a, f32>,
     /// One for each output channel, or none.
     bias: &'a [f32],
     output: *mut f32,
+    /// Of the bands.
+    extent: Extent,
+}
+
+/// Where the windows of a convolution are read: [`MAP`], [`PADDED_MAP`], or bands in a scratch of [`SMALL`] or
+/// [`LARGE`] values.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    Map,
+    PaddedMap,
+    Small,
+    Large,
 }
 
 impl<'a> Work<'a> {
-    /// The convolution of a task, the extent of its bands, and whether they fit the smaller scratch; none
-    /// if these kernels cannot do it.
-    pub fn new(task: &mut Task<'a>) -> Option<(Self, Extent, bool)> {
+    /// The convolution of a task, and where its windows are read; none if these kernels cannot do it. Padded maps
+    /// are read in blocks of so many `positions`, if any.
+    pub fn new(task: &mut Task<'a>, positions: Option<usize>) -> Option<(Self, Source)> {
         let job = Job::<f32>::new(task, 1)?;
         let bias: &[f32] = task.constant(task.record.bias, job.outputs);
         let output = elements_mut::<f32>(task.output);
         if output.len() != job.height * job.width * job.outputs {
             return None;
         }
-        let small = Extent::fitting(&job, SMALL).filter(|extent| extent.is_whole(&job));
-        let (extent, is_small) =
-            small.map(|extent| (extent, true)).or_else(|| Some((Extent::fitting(&job, LARGE)?, false)))?;
-        Some((Self { job, bias, output: output.as_mut_ptr() }, extent, is_small))
+        // Blocks that do not lie in whole rows of a padded map cost more than a copy of it.
+        let is_in_rows = positions.is_some_and(|count| job.width.is_multiple_of(count) || job.width * 2 == count);
+        let is_told = job.rows.kernel.max(job.columns.kernel) <= MOST_TOLD;
+        let channels = LEAST_CHANNELS..=ZEROS.len();
+        let whole = Extent { rows: job.height, columns: job.width };
+        let (extent, source) = match Extent::fitting(&job, SMALL) {
+            _ if !job.has_padding => (whole, Source::Map),
+            _ if is_in_rows && is_told && job.operands().iter().all(|operand| channels.contains(&operand.channels)) => {
+                (whole, Source::PaddedMap)
+            }
+            Some(extent) if extent == whole => (whole, Source::Small),
+            _ => (Extent::fitting(&job, LARGE)?, Source::Large),
+        };
+        Some((Self { job, bias, output: output.as_mut_ptr(), extent }, source))
+    }
+
+    /// Output channels.
+    pub fn outputs(&self) -> usize {
+        self.job.outputs
+    }
+
+    /// Band by band of a source.
+    #[inline(always)]
+    pub fn for_each_band<const SOURCE: usize>(&self, mut work: impl FnMut(&Band<'_, f32>)) -> bool {
+        if SOURCE != MAP && SOURCE != PADDED_MAP {
+            return for_each::<f32, f32, SOURCE>(&self.job, self.extent, work);
+        }
+        work(&Band::of_map(&self.job));
+        true
     }
 }
 
@@ -44,17 +81,17 @@ impl<'a> Work<'a> {
 ///
 /// # Safety
 /// The processor has the instructions; the vectors lie in the tiles that there are; the output is
-/// there.
+/// there; the band is one of the source that the work has.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(crate) unsafe fn group<F: Floats, const T: usize, const P: usize>(
+pub(crate) unsafe fn group<F: Floats, const T: usize, const P: usize, const SOURCE: usize>(
     work: &Work<'_>,
     band: &Band<'_, f32>,
     first: usize,
 ) {
     let positions = band.positions();
-    // In a narrow map, a row at a time leaves out more.
-    let most = if band.extent.columns == 4 { 4 } else { P };
+    // In a narrow map, whole rows leave out more.
+    let most = if band.extent.columns == 4 { P / 4 * 4 } else { P };
     let mut start = [[0.0; OUTPUT_TILE]; T];
     let bias = work.bias.get(first..).unwrap_or(&[]);
     for (start, bias) in start.iter_mut().zip(bias.chunks(F::LANES)) {
@@ -68,10 +105,10 @@ pub(crate) unsafe fn group<F: Floats, const T: usize, const P: usize>(
         unsafe {
             let start = start.each_ref().map(|start| F::load(start.as_ptr()));
             position += match positions - position {
-                left if left >= P && most == P => block::<F, T, P>(work, band, first, position, start),
-                4.. => block::<F, T, 4>(work, band, first, position, start),
-                2.. => block::<F, T, 2>(work, band, first, position, start),
-                _ => block::<F, T, 1>(work, band, first, position, start),
+                left if left >= P && most == P => block::<F, T, P, SOURCE>(work, band, first, position, start),
+                4.. => block::<F, T, 4, SOURCE>(work, band, first, position, start),
+                2.. => block::<F, T, 2, SOURCE>(work, band, first, position, start),
+                _ => block::<F, T, 1, SOURCE>(work, band, first, position, start),
             };
         }
     }
@@ -83,7 +120,7 @@ pub(crate) unsafe fn group<F: Floats, const T: usize, const P: usize>(
 /// As of [`group`], and the band has the positions.
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn block<F: Floats, const T: usize, const P: usize>(
+unsafe fn block<F: Floats, const T: usize, const P: usize, const SOURCE: usize>(
     work: &Work<'_>,
     band: &Band<'_, f32>,
     first: usize,
@@ -91,52 +128,27 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
     start: [F; T],
 ) -> usize {
     let job = &work.job;
-    let (pixels, targets) = band.places::<_, P>(job, position);
+    let targets = band.places::<_, P>(job, position).1;
     let (tile, within) = (first / OUTPUT_TILE, first % OUTPUT_TILE);
-    // Zeros times weights are left out where that is a whole row for all positions, or a column for the
-    // first or the last of them.
-    let kernel_rows = band.kernel_rows(job, position, P);
-    let borders = [band.border(job, position), band.border(job, position + P - 1)];
-    let has_border = borders.iter().any(|border| border.is_outside(0) || border.is_outside(job.columns.kernel - 1));
     let mut sums = [start; P];
     let mut plane = band.kept.as_ptr();
     for operand in job.operands() {
-        let run = job.columns.kernel * operand.padded;
-        let length = job.rows.kernel * run * OUTPUT_TILE;
-        // From one vector of weights to the next: within a tile, or to the same place of the next.
-        let step = if F::LANES == OUTPUT_TILE { length } else { F::LANES };
-        let weights = operand.weights.as_ptr().wrapping_add(tile * length + within);
-        let offsets = pixels.map(|pixel| pixel * operand.padded);
-        for row in kernel_rows.clone() {
-            let weights = weights.wrapping_add(row * run * OUTPUT_TILE);
-            let values = plane.wrapping_add(row * band.line * operand.padded);
-            let pixel = operand.padded;
-            // SAFETY: the vectors of weights lie in tiles of the operand, as the caller says. The run
-            // lies in the plane of the operand for every pixel at which a window starts.
-            unsafe {
-                if !has_border || pixel < LEAST_CHANNELS {
-                    add_products::<F, T, P, 0, 0>(&mut sums, values, &offsets, weights, step, run);
-                    continue;
-                }
-                for column in 0..job.columns.kernel {
-                    let values = values.wrapping_add(column * pixel);
-                    let weights = weights.wrapping_add(column * pixel * OUTPUT_TILE);
-                    match borders.map(|border| border.is_outside(column)) {
-                        [false, false] => {
-                            add_products::<F, T, P, 0, 0>(&mut sums, values, &offsets, weights, step, pixel)
-                        }
-                        [true, false] => {
-                            add_products::<F, T, P, 1, 0>(&mut sums, values, &offsets, weights, step, pixel)
-                        }
-                        [false, true] => {
-                            add_products::<F, T, P, 0, 1>(&mut sums, values, &offsets, weights, step, pixel)
-                        }
-                        [true, true] => {
-                            add_products::<F, T, P, 1, 1>(&mut sums, values, &offsets, weights, step, pixel)
-                        }
-                    }
-                }
+        let length = job.rows.kernel * job.columns.kernel * operand.padded * OUTPUT_TILE;
+        let weights = Weights {
+            first: operand.weights.as_ptr().wrapping_add(tile * length + within),
+            step: if F::LANES == OUTPUT_TILE { length } else { F::LANES },
+        };
+        let source = match SOURCE {
+            MAP | PADDED_MAP => {
+                let padding = (job.rows.before * band.line + job.columns.before) * operand.padded;
+                operand.values.as_ptr().wrapping_sub(padding)
             }
+            _ => plane,
+        };
+        // SAFETY: the vectors of weights lie in tiles of the operand, and the band has the positions, as the caller
+        // says; the work has seen to what is asked of padded maps.
+        unsafe {
+            add_windows::<F, T, P, SOURCE>(&mut sums, job, band, position, operand.padded, source, weights);
         }
         plane = plane.wrapping_add(band.plane * operand.padded);
     }
@@ -149,40 +161,4 @@ unsafe fn block<F: Floats, const T: usize, const P: usize>(
         }
     }
     P
-}
-
-/// Adds the products of `length` values of each position, all but the first `SKIPPED` and the last
-/// `DROPPED`, with `T` vectors of weights each, which are `step` weights apart.
-///
-/// # Safety
-/// The processor has the instructions, and the values and weights are there.
-#[inline(always)]
-#[allow(unsafe_code)]
-#[allow(clippy::needless_range_loop)]
-unsafe fn add_products<F: Floats, const T: usize, const P: usize, const SKIPPED: usize, const DROPPED: usize>(
-    sums: &mut [[F; T]; P],
-    mut values: *const f32,
-    offsets: &[usize; P],
-    mut weights: *const f32,
-    step: usize,
-    length: usize,
-) {
-    let end = values.wrapping_add(length);
-    while values != end {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut vectors = [F::splat(0.0); T];
-            for index in 0..T {
-                vectors[index] = F::load(weights.wrapping_add(index * step));
-            }
-            for place in SKIPPED..P - DROPPED {
-                let value = F::splat(*values.wrapping_add(offsets[place]));
-                for index in 0..T {
-                    sums[place][index] = value.multiply_add(vectors[index], sums[place][index]);
-                }
-            }
-        }
-        weights = weights.wrapping_add(OUTPUT_TILE);
-        values = values.wrapping_add(1);
-    }
 }

@@ -1,7 +1,7 @@
 //! Convolution over weights with 16 output channels side by side.
 //!
 //! [`bytes`] (AVX-512 VNNI) or [`words`] (AVX2) computes integers and [`real`] f32, of the bands that
-//! [`crate::kernels::vectors::convolution`] lays out. Each keeps the sums of a few positions by some
+//! [`crate::kernels::vectors::convolution`] lays out, or f32 of the map itself. Each keeps the sums of a few positions by some
 //! tens of output channels in registers over the whole window.
 
 mod bytes;
