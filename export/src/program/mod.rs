@@ -10,6 +10,7 @@
 
 mod aligned;
 mod arena;
+mod beginning;
 mod constants;
 mod drawing;
 mod error;
@@ -35,6 +36,7 @@ pub use report::{LayerUse, OperationUse, ProgramReport, SectionUse, StateUse};
 pub use run::{RunError, run_presentation};
 
 use convrnn_format::{Plan, Skipping};
+use convrnn_graph::passes;
 use convrnn_graph::quantize::Quantized;
 use convrnn_graph::timing::Timing;
 use convrnn_graph::{Parameters, Presentation, StepGraph};
@@ -51,11 +53,20 @@ pub struct ProgramOptions {
     pub keep_taps: bool,
     /// Which work the program has memory to leave out where its result is that of the step before.
     pub skipping: Skipping,
+    /// Whether each layer begins at the step at which the image can first reach it, its states being in the program as
+    /// they are then. Logits and taps are the same from there on; before, they are what was last computed.
+    pub precompute: bool,
 }
 
 impl Default for ProgramOptions {
     fn default() -> Self {
-        Self { plan: Plan::Sequential, target: Target::Portable, keep_taps: true, skipping: Skipping::None }
+        Self {
+            plan: Plan::Sequential,
+            target: Target::Portable,
+            keep_taps: true,
+            skipping: Skipping::None,
+            precompute: false,
+        }
     }
 }
 
@@ -78,7 +89,10 @@ pub fn write_real(
     options: &ProgramOptions,
 ) -> Result<Vec<u8>, ProgramError> {
     parameters.check(graph)?;
-    let step = real::lower(graph, parameters, description)?;
+    let mut step = real::lower(graph, parameters, description)?;
+    if options.precompute {
+        beginning::real(&mut step, passes::precompute(graph, parameters));
+    }
     write::write(&step, &Timing::new(graph), description, options)
 }
 
@@ -89,6 +103,9 @@ pub fn write_integer(
     description: &ProgramDescription<'_>,
     options: &ProgramOptions,
 ) -> Result<Vec<u8>, ProgramError> {
-    let step = integer::lower(&quantized.graph, Some(&quantized.frame_table), description.presentation.blank)?;
+    let mut step = integer::lower(&quantized.graph, Some(&quantized.frame_table), description.presentation.blank)?;
+    if options.precompute {
+        beginning::integer(&mut step, passes::precompute_integers(&quantized.graph));
+    }
     write::write(&step, &Timing::new(graph), description, options)
 }

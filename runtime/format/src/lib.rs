@@ -45,7 +45,7 @@ pub use tables::{LayerRecord, NameReference, OperandRecord, ResizeEntry, StateKi
 /// First four bytes of a program.
 pub const MAGIC: [u8; 4] = *b"CRNN";
 /// Version of the prelude, the section table and the records' layouts.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 /// Version of the set of operations and of their arithmetic.
 pub const OPERATION_SET_VERSION: u16 = 2;
 /// Version of the weight packings that [`Packing`] can describe.

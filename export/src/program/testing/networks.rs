@@ -16,7 +16,7 @@ pub fn variants() -> Vec<ProgramOptions> {
         for target in [Target::Rows, Target::Portable, Target::X86_64] {
             for keep_taps in [true, false] {
                 let skipping = [Skipping::None, Skipping::Propagation, Skipping::Comparison][variants.len() % 3];
-                variants.push(ProgramOptions { plan, target, keep_taps, skipping });
+                variants.push(ProgramOptions { plan, target, keep_taps, skipping, ..ProgramOptions::default() });
             }
         }
     }

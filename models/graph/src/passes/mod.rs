@@ -1,10 +1,12 @@
 //! Graph-to-graph passes. Each leaves a valid graph whose logits, states and taps are those of the graph before, and each
-//! node keeps the name of the node whose value it gives.
+//! node keeps the name of the node whose value it gives. [`precompute`] leaves the graph and says from which states it may
+//! start.
 
 mod drop_unread;
 mod fold;
 mod fuse_gates;
 mod pool_first;
+mod precompute;
 #[cfg(test)]
 mod testing;
 
@@ -12,6 +14,7 @@ pub use drop_unread::drop_unread;
 pub use fold::fold;
 pub use fuse_gates::fuse_gates;
 pub use pool_first::pool_first;
+pub use precompute::{Precomputed, precompute, precompute_integers};
 
 use crate::graph::Read;
 use crate::quantize::QuantizedGraph;
