@@ -41,6 +41,7 @@ fn write(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
         target: Target::ALL[seed as usize % Target::ALL.len()],
         keep_taps: !seed.is_multiple_of(4),
         skipping: [Skipping::None, Skipping::Propagation, Skipping::Comparison][seed as usize % 3],
+        precompute: seed.is_multiple_of(5),
     };
     let real = write_real(&network.graph, &network.parameters, &description, &options)?;
     std::fs::write(folder.join(format!("real-{seed}.crnn")), real)?;

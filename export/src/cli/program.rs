@@ -43,6 +43,11 @@ pub struct Arguments {
     /// answers stay the same to the bit, and so does the worst case.
     #[arg(long, value_enum, default_value = "none")]
     skip: SkipArgument,
+    /// Leave each layer until the step at which an image can first reach it, and start from the states of that step, which
+    /// the program then holds: less work after every reset, more flash. From there on the answers are the same; before,
+    /// logits and taps are what was computed last, before the reset.
+    #[arg(long)]
+    precompute: bool,
     /// How the ranges of i8 values are found in int8; those that the weights were fine-tuned with, or else by-error, if
     /// not given.
     #[arg(long, value_enum)]
@@ -177,6 +182,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
             SkipArgument::Propagation => Skipping::Propagation,
             SkipArgument::Comparison => Skipping::Comparison,
         },
+        precompute: arguments.precompute,
     };
     let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&locate(&arguments.checkpoint)));
     let (written, made) = match numerics {

@@ -4,6 +4,7 @@ mod hostile;
 mod integer;
 mod network;
 mod parallel;
+mod precompute;
 mod real;
 mod skipping;
 mod stepping;
