@@ -12,7 +12,7 @@ const AFFORDABLE: u64 = 2_000_000;
 
 fn programs() -> Vec<Vec<u8>> {
     let mut programs = Vec::new();
-    for (seed, plan) in [(2, Plan::Sequential), (7, Plan::Parallel)] {
+    for (seed, plan) in [(2, Plan::Sequential), (5, Plan::Parallel)] {
         let (network, frames) = network(seed);
         let options = ProgramOptions { plan, precompute: plan == Plan::Parallel, ..ProgramOptions::default() };
         programs.push(write_real(&network.graph, &network.parameters, &description(), &options).expect("a program"));
