@@ -4,6 +4,7 @@
 
 mod drop_unread;
 mod fold;
+mod fold_constants;
 mod fuse_gates;
 mod pool_first;
 mod precompute;
@@ -12,6 +13,7 @@ mod testing;
 
 pub use drop_unread::drop_unread;
 pub use fold::fold;
+pub use fold_constants::fold_constants;
 pub use fuse_gates::fuse_gates;
 pub use pool_first::pool_first;
 pub use precompute::{Precomputed, precompute, precompute_integers};
