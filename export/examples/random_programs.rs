@@ -43,6 +43,7 @@ fn write(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
         skipping: [Skipping::None, Skipping::Propagation, Skipping::Comparison][seed as usize % 3],
         band_rows: std::num::NonZeroUsize::new(seed as usize % 5 / 2),
         shares_windows: true,
+        precompute: seed.is_multiple_of(5),
     };
     let real = write_real(&network.graph, &network.parameters, &description, &options)?;
     std::fs::write(folder.join(format!("real-{seed}.crnn")), real)?;

@@ -12,7 +12,7 @@ use convrnn_export::engines::{OnnxRuntimeStep, Programs, TractStep};
 use convrnn_export::onnx::{self, Values};
 use convrnn_export::program::{AlignedBytes, ProgramDescription, ProgramOptions, Target, write_integer, write_real};
 use convrnn_graph::quantize::{Calibration, PixelScale, QuantizeOptions, quantize};
-use convrnn_graph::{Parameters, Presentation, StepGraph, Tensor};
+use convrnn_graph::{Parameters, Presentation, StepGraph, Tensor, passes};
 use convrnn_models::catalogue;
 use convrnn_models::files::write_whole;
 use convrnn_runtime::{Backend, Frame, Host, Numerics, Plan, Program, Session, arena_length};
@@ -77,13 +77,14 @@ fn write(
     let description = ProgramDescription { class_names: &[], preprocessing: None, presentation };
     let options = ProgramOptions { target: Target::HOST, ..ProgramOptions::default() };
     let parallel = ProgramOptions { plan: Plan::Parallel, ..options };
+    let (plain, weights) = passes::fold_constants(graph, parameters)?;
     let step = folder.join("step.onnx");
     if !step.exists() {
-        let source = onnx::Source { graph, parameters };
+        let source = onnx::Source { graph: &plain, parameters: &weights };
         onnx::write([(&onnx::step_model(&source, Values::Named, &[]), &step)])?;
     }
     for (name, options) in [(REAL[0], options), (REAL[1], parallel)] {
-        write_whole(&folder.join(name), &write_real(graph, parameters, &description, &options)?)?;
+        write_whole(&folder.join(name), &write_real(&plain, &weights, &description, &options)?)?;
     }
     // Calibration takes a while, so that programs of this version are kept.
     let is_current = |name| std::fs::read(folder.join(name)).is_ok_and(|bytes| Program::new_checked(&bytes).is_ok());
@@ -126,8 +127,10 @@ fn measure(
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build()?;
     let programs = Programs::default();
+    let (plain, weights) = passes::fold_constants(graph, parameters)?;
     let network = convrnn_export::engines::Network {
         source: onnx::Source { graph, parameters },
+        exported: onnx::Source { graph: &plain, parameters: &weights },
         presentation: Presentation::held(1),
         programs: &programs,
     };

@@ -64,7 +64,10 @@ fn write(
     };
     let program = match numerics {
         Numerics::Integer => write_integer(&network.graph, &network.quantized, &description, options)?,
-        Numerics::Real => write_real(&network.graph, &parameters, &description, options)?,
+        Numerics::Real => {
+            let (graph, parameters) = convrnn_graph::passes::fold_constants(&network.graph, &parameters)?;
+            write_real(&graph, &parameters, &description, options)?
+        }
     };
     write_whole(output, &program)?;
     Ok(())

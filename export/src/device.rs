@@ -100,7 +100,8 @@ pub fn program(
 ) -> Result<AlignedBytes, DeviceError> {
     match numerics {
         Numerics::Real => {
-            let bytes = write_real(&checkpoint.graph, &checkpoint.parameters, &description(checkpoint), options)?;
+            let plain = checkpoint.clone().fold_constants().map_err(ProgramError::from)?;
+            let bytes = write_real(&plain.graph, &plain.parameters, &description(&plain), options)?;
             Ok(AlignedBytes::copy_of(&bytes))
         }
         Numerics::Integer => {

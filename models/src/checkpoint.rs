@@ -119,6 +119,13 @@ impl Checkpoint {
         Ok(Self { graph, parameters, ..self })
     }
 
+    /// A folded network with its constants within the weights, as executors in floating point compute it: see
+    /// [`convrnn_graph::passes::fold_constants`]. Its types, if it has any, are those of the network before.
+    pub fn fold_constants(self) -> Result<Self, ParametersError> {
+        let (graph, parameters) = convrnn_graph::passes::fold_constants(&self.graph, &self.parameters)?;
+        Ok(Self { graph, parameters, ..self })
+    }
+
     /// Reads a checkpoint directory in the form that is exported.
     pub fn read_folded(directory: &Path) -> Result<Self, FileError> {
         let fail = |source| FileError::Parameters { path: directory.join(names::WEIGHTS), source };

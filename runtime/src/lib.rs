@@ -24,6 +24,7 @@ compile_error!("programs are read in place and are little endian");
 
 pub mod arena;
 pub mod backend;
+mod beginning;
 mod execution;
 pub mod frame;
 pub mod include;

@@ -46,8 +46,10 @@ pub struct LayerTasks<'a> {
     program: &'a Program<'a>,
     /// States and frame.
     shared: &'a [u8],
-    /// Flags of the layers that run in this step; empty if all do.
+    /// Flags of the layers that run in this step; empty if all do that have begun.
     flags: &'a [u8],
+    /// Number of the step: layers that begin later are left.
+    step: u32,
     /// What has not been given out.
     rest: &'a mut [u8],
     rest_start: usize,
@@ -66,7 +68,8 @@ impl<'a> Iterator for LayerTasks<'a> {
             let (_, rest) = rest.split_at_mut_checked(start.wrapping_sub(self.rest_start))?;
             let (region, rest) = rest.split_at_mut_checked(end.wrapping_sub(start))?;
             (self.rest, self.rest_start) = (rest, end);
-            if self.flags.get(usize::from(layer.layer)).is_none_or(|&runs| runs != 0) {
+            let has_begun = u32::from(layer.first_step) <= self.step;
+            if has_begun && self.flags.get(usize::from(layer.layer)).is_none_or(|&runs| runs != 0) {
                 return Some(LayerTask {
                     program: self.program,
                     layer,
@@ -125,6 +128,7 @@ impl<B: Backend> Session<'_, '_, B> {
             self.step_layer();
         }
         let shared_end = shared_end(&self.program)?;
+        self.begin_numbering();
         for index in 0..self.program.layer_count() {
             if let Some(layer) = self.program.layer(index) {
                 self.leaves(&layer);
@@ -135,7 +139,8 @@ impl<B: Backend> Session<'_, '_, B> {
         let (buffers, flags) = self.arena.split_at_mut_checked(arena_end(&self.program))?;
         let flags = if has_flags { flags.get(states..).unwrap_or(&[]) } else { &[] };
         let (shared, rest) = buffers.split_at_mut_checked(shared_end)?;
-        Some(LayerTasks { program: &self.program, shared, flags, rest, rest_start: shared_end, next: 0 })
+        let step = self.step_number;
+        Some(LayerTasks { program: &self.program, shared, flags, step, rest, rest_start: shared_end, next: 0 })
     }
 
     /// Ends a step that [`Self::begin_step`] began: commits the states.

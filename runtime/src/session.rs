@@ -6,9 +6,7 @@ use crate::execution::{Memory, run, run_layer};
 use crate::skipping::{FrameAge, Work};
 use crate::task::elements;
 use crate::view::{LengthError, Logits, Tensor};
-use convrnn_format::{
-    ALIGNMENT, BufferRecord, Element, LayerRecord, LoadError, LoadErrorKind, Numerics, Program, crc32,
-};
+use convrnn_format::{ALIGNMENT, BufferRecord, LayerRecord, LoadError, LoadErrorKind, Numerics, Program, crc32};
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +28,8 @@ pub struct Session<'program, 'arena, B: Backend = Portable> {
     backend: B,
     next_layer: usize,
     pub(crate) steps: u32,
+    /// The step being computed, counted from 1, as far as layers begin by it.
+    pub(crate) step_number: u32,
     pub(crate) is_skipping: bool,
     pub(crate) frame_age: FrameAge,
     pub(crate) work: Work,
@@ -67,6 +67,7 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
             backend,
             next_layer: 0,
             steps: 0,
+            step_number: 0,
             is_skipping: true,
             frame_age: FrameAge::New,
             work: Work::default(),
@@ -77,18 +78,14 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         Ok(session)
     }
 
-    /// Sets every state to zero, as before the first step. The frame on show stays; the logits are
-    /// those of the last step until the next one.
+    /// Sets every state to what it is before the first step: zero, or what the exporter computed for
+    /// a layer that the image reaches later. Such a layer is left until then. The frame on show
+    /// stays; logits and taps are those of the last step until their layer is computed.
     pub fn reset(&mut self) {
         self.next_layer = 0;
         self.steps = 0;
         for state in self.program.states() {
-            let Some(buffer) = self.program.buffer(state.buffer) else { continue };
-            let Some((target, _)) = isolate(self.arena, &buffer) else { continue };
-            match Element::from_byte(buffer.element) {
-                Some(Element::I8) => target.fill(buffer.zero_point as u8),
-                Some(Element::I16 | Element::I32 | Element::F32) | None => target.fill(0),
-            }
+            self.initialize(&state);
         }
         self.forget();
     }
@@ -102,6 +99,9 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
     /// the states. So one step can be spread over several ticks. Frames presented in between are
     /// seen by layers that have not run yet.
     pub fn step_layer(&mut self) -> LayerProgress {
+        if !self.is_within_step() {
+            self.begin_numbering();
+        }
         if let Some(layer) = self.program.layer(self.next_layer) {
             self.run_layer(&layer);
         }
@@ -188,7 +188,9 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         self.buffer(state.buffer)
     }
 
-    /// Overwrites a state with raw elements in height, width, channel order.
+    /// Overwrites a state with raw elements in height, width, channel order. In a program that starts
+    /// from computed states all layers have begun then until the next reset: [`Self::steps`] is at
+    /// least what it is before the last of them begins.
     pub fn write_state(&mut self, index: usize, bytes: &[u8]) -> Result<(), LengthError> {
         let buffer = self.program.state(index).and_then(|state| self.program.buffer(state.buffer));
         let target = buffer.and_then(|buffer| isolate(self.arena, &buffer)).map(|(target, _)| target);
@@ -200,6 +202,7 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         for (target, source) in target.iter_mut().zip(bytes) {
             *target = *source;
         }
+        self.begin_all();
         self.forget();
         Ok(())
     }

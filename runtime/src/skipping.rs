@@ -12,6 +12,7 @@ use crate::arena::{copy, isolate};
 use crate::backend::Backend;
 use crate::session::Session;
 use convrnn_format::{BufferRecord, LayerRecord, NO_INDEX, Role, Skipping};
+use core::cmp::Ordering;
 
 /// What has been done and left since the session began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub(crate) enum FrameAge {
 }
 
 impl<B: Backend> Session<'_, '_, B> {
-    /// Whether layers may be left; on from the start. Without effect on values, and in programs that
-    /// were exported without a cache.
+    /// Whether layers may be left that would compute what they computed last; on from the start. Without
+    /// effect on values, and in programs that were exported without a cache.
     pub fn set_skipping(&mut self, is_on: bool) {
         self.is_skipping = is_on;
     }
@@ -54,8 +55,9 @@ impl<B: Backend> Session<'_, '_, B> {
         self.work
     }
 
-    /// States were written from outside: nothing is known about them.
+    /// States were written from outside: nothing is known about them, nor what the frame on show would make of them.
     pub(crate) fn forget(&mut self) {
+        self.frame_is_new();
         if let Some(flags) = self.cache() {
             flags.fill(1);
         }
@@ -90,7 +92,12 @@ impl<B: Backend> Session<'_, '_, B> {
 
     /// Whether a layer can be left in this step, which is then counted and remembered.
     pub(crate) fn leaves(&mut self, layer: &LayerRecord) -> bool {
-        let settled = self.skipping() != Skipping::None && self.is_skipping && self.is_settled(layer);
+        // Before its first step a layer's values are there; in it nobody has computed them yet.
+        let settled = match u32::from(layer.first_step).cmp(&self.step_number) {
+            Ordering::Greater => true,
+            Ordering::Equal => false,
+            Ordering::Less => self.skipping() != Skipping::None && self.is_skipping && self.is_settled(layer),
+        };
         let work = &mut self.work;
         let (layers, sum) = match settled {
             true => (&mut work.skipped_layers, &mut work.skipped_multiply_accumulates),
@@ -136,7 +143,10 @@ impl<B: Backend> Session<'_, '_, B> {
         let states = self.program.prelude().state_count as usize;
         let skipping = self.skipping();
         for (index, state) in self.program.states().enumerate() {
-            let ran = skipping == Skipping::None || self.flag(states.wrapping_add(state.layer.into()));
+            let ran = match skipping {
+                Skipping::None => self.has_begun(state.first_step),
+                Skipping::Propagation | Skipping::Comparison => self.flag(states.wrapping_add(state.layer.into())),
+            };
             let source = (state.commit_source != NO_INDEX).then(|| self.program.buffer(state.commit_source)).flatten();
             let mut has_changed = ran;
             if let (true, Some(source), Some(target)) = (ran, source, self.program.buffer(state.buffer)) {

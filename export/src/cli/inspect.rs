@@ -125,10 +125,15 @@ fn program_text(report: &ProgramReport) -> String {
     lines.extend(
         report.sections.iter().map(|section| entry(&format!("  {}", section.name), bytes(section.bytes as u64))),
     );
+    if report.layers.iter().any(|layer| layer.first_step > 1) {
+        let stored = format!("{} of the constants", bytes(report.initial_states as u64));
+        lines.push(entry("  states that it starts from", stored));
+    }
     lines.push(String::new());
     lines.push(format!("{:<26} {:<15} {:>12} {:>12}", "operation", "kind", "output", "MACs"));
     for layer in &report.layers {
-        lines.push(format!("{:<26} {:<15} {:>12} {:>12}", layer.name, "", "", grouped(layer.multiply_accumulates)));
+        let first = if layer.first_step > 1 { format!("from step {}", layer.first_step) } else { String::new() };
+        lines.push(format!("{:<26} {first:<15} {:>12} {:>12}", layer.name, "", grouped(layer.multiply_accumulates)));
         lines.extend(layer.operations.iter().map(|operation| {
             let macs = grouped(operation.multiply_accumulates);
             let name = operation.name.strip_prefix(&format!("{}.", layer.name)).unwrap_or(&operation.name);

@@ -40,7 +40,7 @@ enum LogitsArgument {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let checkpoint = Checkpoint::read_folded(&locate(&arguments.checkpoint))?;
+    let checkpoint = Checkpoint::read_folded(&locate(&arguments.checkpoint))?.fold_constants()?;
     let trained = checkpoint.description.presentation;
     let steps = arguments.steps.unwrap_or(trained.steps);
     let image_steps = match arguments.image_steps {

@@ -48,6 +48,11 @@ pub struct Arguments {
     /// same bits, less RAM, some more instructions. Whole maps at once if not given.
     #[arg(long, value_name = "ROWS")]
     bands: Option<NonZeroUsize>,
+    /// Leave each layer until the step at which an image can first reach it, and start from the states of that step, which
+    /// the program then holds: less work after every reset, more flash. From there on the answers are the same; before,
+    /// logits and taps are what was computed last, before the reset.
+    #[arg(long)]
+    precompute: bool,
     /// How the ranges of i8 values are found in int8; those that the weights were fine-tuned with, or else by-error, if
     /// not given.
     #[arg(long, value_enum)]
@@ -183,6 +188,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
             SkipArgument::Comparison => Skipping::Comparison,
         },
         band_rows: arguments.bands,
+        precompute: arguments.precompute,
         ..ProgramOptions::default()
     };
     let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&locate(&arguments.checkpoint)));

@@ -60,7 +60,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let trace = trace.for_graph(&graph, &checkpoint.graph);
     let programs = programs(arguments, &checkpoint, &kinds)?;
     let presentation = trace.description.presentation;
-    let network = Network { source: Source::from(&checkpoint), presentation, programs: &programs };
+    let exported = checkpoint.clone().fold_constants()?;
+    let network = Network {
+        source: Source::from(&checkpoint),
+        exported: Source::from(&exported),
+        presentation,
+        programs: &programs,
+    };
     let options = Options { tolerance: arguments.tolerance, images: arguments.images };
     if !arguments.json {
         say(format!("{}, {} steps, {} images in the trace", graph.name, network.presentation.steps, trace.images()))?;

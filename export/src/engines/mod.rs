@@ -48,6 +48,9 @@ pub trait Engine {
 pub struct Network<'a> {
     /// Step graph and weights.
     pub source: Source<'a>,
+    /// The same as models and f32 programs have it: some of its nodes are not there, others are nobody else's. Taps, states
+    /// and logits are those of `source`.
+    pub exported: Source<'a>,
     /// What is on show at each step.
     pub presentation: Presentation,
     /// Device programs of the same network.

@@ -58,6 +58,11 @@ fn failed(engine: &'static str, error: &dyn Display) -> EngineError {
     EngineError::Failed { engine, message: error.to_string() }
 }
 
+/// A node's value; none where the model has no such node.
+fn kept(engine: &'static str, outputs: &SessionOutputs<'_>, name: &str) -> Result<Option<Vec<f32>>, EngineError> {
+    outputs.contains_key(name).then(|| output(engine, outputs, name)).transpose()
+}
+
 type Inputs<'a> = Vec<(Cow<'a, str>, SessionInputValue<'a>)>;
 
 fn map(engine: &'static str, batch: usize, shape: Shape, values: Vec<f32>) -> Result<Tensor<f32>, EngineError> {
@@ -85,7 +90,7 @@ impl<'a> OnnxRuntimeStep<'a> {
     }
 
     fn with_values(network: &Network<'a>, values: Values) -> Result<Self, EngineError> {
-        Self::from_bytes(network, &onnx::step_model(&network.source, values, &[]).encode_to_vec())
+        Self::from_bytes(network, &onnx::step_model(&network.exported, values, &[]).encode_to_vec())
     }
 
     /// Runs a model with the inputs and outputs of the network's `step.onnx`.
@@ -154,9 +159,8 @@ impl Engine for OnnxRuntimeStep<'_> {
         let mut record = Record::default();
         for step in 1..=presentation.steps {
             let frame = frame_at(&presentation, step, image.values, &blank);
-            let (logits, values) = diagnostic.step_with(frame, |outputs| {
-                graph.nodes.iter().map(|node| output(STEP, outputs, &node.name).map(Some)).collect()
-            })?;
+            let (logits, values) = diagnostic
+                .step_with(frame, |outputs| graph.nodes.iter().map(|node| kept(STEP, outputs, &node.name)).collect())?;
             record.logits.push(logits);
             record.values.push(values);
         }
@@ -178,7 +182,7 @@ impl<'a> OnnxRuntimeUnrolled<'a> {
 
     fn with_values(network: &Network<'a>, values: Values) -> Result<Self, EngineError> {
         let frames = Frames::Presented(network.presentation);
-        Self::from_model(network, &onnx::unrolled_model(&network.source, frames, Logits::Every, values, &[]))
+        Self::from_model(network, &onnx::unrolled_model(&network.exported, frames, Logits::Every, values, &[]))
     }
 
     /// Runs a model that [`onnx::unrolled_model`] wrote for this network.
@@ -222,7 +226,7 @@ impl Engine for OnnxRuntimeUnrolled<'_> {
         let (graph, presentation) = (self.network.source.graph, self.network.presentation);
         let outputs = diagnostic.outputs(image.values)?;
         let logits = rows(&output(UNROLLED, &outputs, LOGITS)?, graph.classes());
-        let at = |step: usize, name: &str| output(UNROLLED, &outputs, &onnx::at_step(name, step)).map(Some);
+        let at = |step: usize, name: &str| kept(UNROLLED, &outputs, &onnx::at_step(name, step));
         let values = (1..=presentation.steps)
             .map(|step| graph.nodes.iter().map(|node| at(step, &node.name)).collect())
             .collect::<Result<_, _>>()?;

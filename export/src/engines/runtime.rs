@@ -2,7 +2,7 @@
 
 use super::{Engine, EngineError, Image, Network, Record};
 use crate::program::{AlignedBytes, ProgramDescription, ProgramOptions, Target, write_real};
-use convrnn_graph::{NodeId, StepGraph, Tap};
+use convrnn_graph::{Node, NodeId, StepGraph, Tap};
 use convrnn_runtime::{Frame, Host, Numerics, Program, Session, arena_length};
 
 const REAL: &str = "runtime f32";
@@ -82,13 +82,20 @@ impl<'a> Runtime<'a> {
         Ok(logits)
     }
 
-    /// The values of all nodes that the program has a tap for.
-    fn tapped(&mut self, frame: Frame<'_>, graph: &StepGraph) -> Result<Record, EngineError> {
+    /// The values of all nodes that the program has a tap for, named by node.
+    fn tapped<'n>(
+        &mut self,
+        frame: Frame<'_>,
+        tap_of: impl Fn(usize, &'n Node) -> Option<&'n str>,
+    ) -> Result<Record, EngineError>
+    where
+        'a: 'n,
+    {
+        let nodes: &'a [Node] = &self.network.source.graph.nodes;
         let mut values = Vec::new();
-        let tap_of = |node: usize| graph.taps.iter().find(|tap| tap.node == NodeId(node));
         let logits = self.steps(frame, |session| {
-            let value = |node: usize| tap_of(node).and_then(|tap| session.tap(&tap.name)).map(|tensor| planar(&tensor));
-            values.push((0..graph.nodes.len()).map(value).collect());
+            let value = |(index, node)| tap_of(index, node).and_then(|tap| session.tap(tap)).map(|tap| planar(&tap));
+            values.push(nodes.iter().enumerate().map(value).collect());
         })?;
         Ok(Record { logits, values })
     }
@@ -122,7 +129,11 @@ impl Engine for Runtime<'_> {
         let verified = Program::new_checked(self.program).map_err(|error| failed(self.name, &error))?;
         match verified.numerics() {
             Numerics::Real => self.record_every_node(image),
-            Numerics::Integer => self.tapped(Frame::Bytes(image.pixels), self.network.source.graph),
+            Numerics::Integer => {
+                let taps = &self.network.source.graph.taps;
+                let tap_of = |node: usize, _: &Node| taps.iter().find(|tap| tap.node == NodeId(node));
+                self.tapped(Frame::Bytes(image.pixels), |index, node| Some(tap_of(index, node)?.name.as_str()))
+            }
         }
     }
 }
@@ -130,11 +141,11 @@ impl Engine for Runtime<'_> {
 impl Runtime<'_> {
     /// Runs a second program of the same network, which keeps the value of every node.
     fn record_every_node(&self, image: Image<'_>) -> Result<Record, EngineError> {
-        let graph = tapped_everywhere(self.network.source.graph);
+        let graph = tapped_everywhere(self.network.exported.graph);
         let presentation = self.network.presentation;
         let description = ProgramDescription { class_names: &[], preprocessing: None, presentation };
         let options = ProgramOptions { target: Target::HOST, ..ProgramOptions::default() };
-        let bytes = write_real(&graph, self.network.source.parameters, &description, &options);
+        let bytes = write_real(&graph, self.network.exported.parameters, &description, &options);
         let program = AlignedBytes::copy_of(&bytes.map_err(|error| failed(self.name, &error))?);
         let arena = AlignedBytes::zeroed(arena_length(&program));
         let mut diagnostic = Runtime { name: self.name, network: self.network, program: &program, arena };
@@ -145,6 +156,6 @@ impl Runtime<'_> {
                 interleaved[position * frame.channels + channel] = value;
             }
         }
-        diagnostic.tapped(Frame::Real(&interleaved), &graph)
+        diagnostic.tapped(Frame::Real(&interleaved), |_, node| Some(&node.name))
     }
 }

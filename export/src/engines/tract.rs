@@ -65,7 +65,7 @@ impl<'a> TractStep<'a> {
     }
 
     fn with_values(network: &Network<'a>, values: Values) -> Result<Self, EngineError> {
-        let (plan, names) = plan(STEP, &onnx::step_model(&network.source, values, &[]))?;
+        let (plan, names) = plan(STEP, &onnx::step_model(&network.exported, values, &[]))?;
         let mut engine = Self { network: *network, plan, names, states: Vec::new() };
         engine.reset()?;
         Ok(engine)
@@ -155,7 +155,7 @@ impl<'a> TractUnrolled<'a> {
 
     fn with_values(network: &Network<'a>, values: Values) -> Result<Self, EngineError> {
         let frames = Frames::Presented(network.presentation);
-        Self::from_model(network, &onnx::unrolled_model(&network.source, frames, Logits::Every, values, &[]))
+        Self::from_model(network, &onnx::unrolled_model(&network.exported, frames, Logits::Every, values, &[]))
     }
 
     /// Runs a model that [`onnx::unrolled_model`] wrote for this network.

@@ -186,7 +186,8 @@ impl ArenaPlan {
             kept.extend(step.taps.iter().map(|tap| self.after_step(step, tap.node.0)));
         }
         for &buffer in &kept {
-            self.buffers[buffer].is_pinned = options.skipping != Skipping::None;
+            // What a layer leaves there outlives steps in which the layer is left.
+            self.buffers[buffer].is_pinned = options.skipping != Skipping::None || options.precompute;
         }
         for buffer in commits.into_iter().chain(kept) {
             self.buffers[buffer].last_use = end;

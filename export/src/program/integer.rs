@@ -33,12 +33,14 @@ pub(super) fn lower(
         kind: state.kind,
         value: value(&state.value),
         next: state.next,
+        initial: None,
     });
     Ok(Step {
         name: graph.name.clone(),
         numerics: Numerics::Integer,
         frame: value(&graph.frame),
         layers: graph.layers.clone(),
+        first_steps: vec![1; graph.layers.len()],
         nodes,
         states: states.collect(),
         taps: graph.taps.clone(),

@@ -11,6 +11,7 @@
 mod aligned;
 mod arena;
 mod bands;
+mod beginning;
 mod constants;
 mod drawing;
 mod error;
@@ -37,6 +38,7 @@ pub use report::{LayerUse, OperationUse, ProgramReport, SectionUse, StateUse};
 pub use run::{RunError, run_presentation};
 
 use convrnn_format::{Plan, Skipping};
+use convrnn_graph::passes;
 use convrnn_graph::quantize::Quantized;
 use convrnn_graph::timing::Timing;
 use convrnn_graph::{Parameters, Presentation, StepGraph};
@@ -58,6 +60,9 @@ pub struct ProgramOptions {
     pub band_rows: Option<NonZeroUsize>,
     /// Whether convolutions that read the same are computed at once, where the arena stays as small.
     pub shares_windows: bool,
+    /// Whether each layer begins at the step at which the image can first reach it, its states being in the program as
+    /// they are then. Logits and taps are the same from there on; before, they are what was last computed.
+    pub precompute: bool,
 }
 
 impl Default for ProgramOptions {
@@ -69,6 +74,7 @@ impl Default for ProgramOptions {
             skipping: Skipping::None,
             band_rows: None,
             shares_windows: true,
+            precompute: false,
         }
     }
 }
@@ -92,7 +98,10 @@ pub fn write_real(
     options: &ProgramOptions,
 ) -> Result<Vec<u8>, ProgramError> {
     parameters.check(graph)?;
-    let step = real::lower(graph, parameters, description)?;
+    let mut step = real::lower(graph, parameters, description)?;
+    if options.precompute {
+        beginning::real(&mut step, passes::precompute(graph, parameters));
+    }
     write::write(&step, &Timing::new(graph), description, options)
 }
 
@@ -103,6 +112,9 @@ pub fn write_integer(
     description: &ProgramDescription<'_>,
     options: &ProgramOptions,
 ) -> Result<Vec<u8>, ProgramError> {
-    let step = integer::lower(&quantized.graph, Some(&quantized.frame_table), description.presentation.blank)?;
+    let mut step = integer::lower(&quantized.graph, Some(&quantized.frame_table), description.presentation.blank)?;
+    if options.precompute {
+        beginning::integer(&mut step, passes::precompute_integers(&quantized.graph));
+    }
     write::write(&step, &Timing::new(graph), description, options)
 }

@@ -27,6 +27,7 @@ pub(super) fn lower(
         kind: state.kind,
         value: Value::real(state.shape),
         next: state.next,
+        initial: None,
     });
     let frame_table = match description.preprocessing {
         None => None,
@@ -46,6 +47,7 @@ pub(super) fn lower(
         numerics: Numerics::Real,
         frame: Value::real(graph.frame),
         layers: graph.layers.clone(),
+        first_steps: vec![1; graph.layers.len()],
         nodes,
         states: states.collect(),
         taps: graph.taps.clone(),

@@ -2,10 +2,11 @@
 //! program file.
 
 use convrnn_format::{
-    BufferRecord, Element, NO_INDEX, Numerics, OperationKind, Plan, Prelude, Program, Record, Role, SectionKind,
+    BufferRecord, Element, NO_INDEX, NONE, Numerics, OperationKind, Plan, Prelude, Program, Record, Role, SectionKind,
     SectionRecord, Skipping,
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The costs of a program. Sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,6 +37,8 @@ pub struct ProgramReport {
     pub cache: usize,
     /// Bytes copied when a step ends.
     pub committed: usize,
+    /// Part of the program that holds the states that it starts from; 0 where all are zero.
+    pub initial_states: usize,
     /// Whole program.
     pub flash: usize,
     /// Flash by section.
@@ -68,6 +71,8 @@ pub struct LayerUse {
     pub name: String,
     /// Multiply-accumulates.
     pub multiply_accumulates: u64,
+    /// First step since the reset (from 1) at which it is computed.
+    pub first_step: u16,
     /// Its operations in order.
     pub operations: Vec<OperationUse>,
     /// Indices of operations in the order in which they run: those that are computed in bands of rows run many times.
@@ -153,6 +158,7 @@ impl ProgramReport {
             },
             cache,
             committed: state_list.iter().filter(|state| state.is_committed).map(|state| state.bytes).sum(),
+            initial_states: initial_states(program),
             flash: program.bytes().len(),
             sections: sections(program),
             multiply_accumulates: prelude.multiply_accumulates,
@@ -175,6 +181,14 @@ fn sections(program: &Program<'_>) -> Vec<SectionUse> {
     std::iter::once(header).chain(sections).collect()
 }
 
+/// Bytes of the constants that states start from, each counted once.
+fn initial_states(program: &Program<'_>) -> usize {
+    let given = program.states().filter(|state| state.initial != NONE);
+    let lengths: BTreeMap<u32, u32> =
+        given.map(|state| (state.initial, program.buffer(state.buffer).unwrap_or_default().length)).collect();
+    lengths.values().map(|&length| length as usize).sum()
+}
+
 fn layer_use(program: &Program<'_>, layer: &convrnn_format::LayerRecord) -> LayerUse {
     let first = layer.first_operation as usize;
     let operations = (first..first + layer.operation_count as usize).filter_map(|index| program.operation(index));
@@ -182,6 +196,7 @@ fn layer_use(program: &Program<'_>, layer: &convrnn_format::LayerRecord) -> Laye
         name: program.name(layer.name, layer.name_length).to_owned(),
         multiply_accumulates: layer.multiply_accumulates,
         runs: runs(program, layer),
+        first_step: layer.first_step,
         operations: operations
             .map(|operation| OperationUse {
                 name: program.name(operation.name, operation.name_length).to_owned(),

@@ -119,6 +119,8 @@ pub(super) struct StepState {
     pub kind: StateKind,
     pub value: Value,
     pub next: NodeId,
+    /// What it holds before the first step, as it lies in the arena; none for zero.
+    pub initial: Option<Vec<u8>>,
 }
 
 /// One step.
@@ -128,6 +130,8 @@ pub(super) struct Step {
     pub numerics: Numerics,
     pub frame: Value,
     pub layers: Vec<String>,
+    /// By layer: the first step (from 1) at which it is computed.
+    pub first_steps: Vec<usize>,
     pub nodes: Vec<StepNode>,
     pub states: Vec<StepState>,
     pub taps: Vec<Tap>,

@@ -110,10 +110,11 @@ impl Writer<'_> {
                 first_operation,
                 operation_count,
                 multiply_accumulates: costs.sum(),
+                first_step: first_step(step, *layer)?,
             });
             first_operation += operation_count;
         }
-        let states: Vec<StateRecord> = step.states.iter().enumerate().map(|(index, _)| self.state(index)).collect();
+        let mut states = (0..step.states.len()).map(|index| self.state(index)).collect::<Result<Vec<_>, _>>()?;
         let taps: Vec<TapRecord> = self.taps();
         let buffers: Vec<BufferRecord> = self.arena.buffers.iter().map(buffer_record).collect();
         let frame_table = step.frame_table.clone().map_or(NONE, |table| self.constants.add(table));
@@ -167,6 +168,9 @@ impl Writer<'_> {
         for operand in &mut self.operands {
             shift(&mut operand.weights);
         }
+        for state in &mut states {
+            shift(&mut state.initial);
+        }
         prelude.frame_table = frame_table;
         shift(&mut prelude.frame_table);
         let sections = [
@@ -198,7 +202,7 @@ impl Writer<'_> {
         (start as u32, length as u16)
     }
 
-    fn state(&mut self, index: usize) -> StateRecord {
+    fn state(&mut self, index: usize) -> Result<StateRecord, ProgramError> {
         let state = &self.step.states[index];
         let (name, name_length) = self.name(&state.name);
         let (buffer, source) = self.arena.states[index];
@@ -206,14 +210,16 @@ impl Writer<'_> {
             convrnn_graph::StateKind::Output => StateKind::Output,
             convrnn_graph::StateKind::Cell => StateKind::Cell,
         };
-        StateRecord {
+        Ok(StateRecord {
             buffer: buffer as u16,
             commit_source: source.map_or(NO_INDEX, |source| source as u16),
             kind: kind.to_byte(),
             layer: state.layer as u16,
             name,
             name_length,
-        }
+            first_step: first_step(self.step, state.layer)?,
+            initial: state.initial.clone().map_or(NONE, |initial| self.constants.add(initial)),
+        })
     }
 
     fn taps(&mut self) -> Vec<TapRecord> {
@@ -350,6 +356,13 @@ impl Writer<'_> {
         record.multipliers = work.multipliers.clone().map_or(NONE, |multipliers| self.constants.add(multipliers));
         Ok(())
     }
+}
+
+/// The step at which a layer begins.
+fn first_step(step: &Step, layer: usize) -> Result<u16, ProgramError> {
+    let (value, limit) = (step.first_steps[layer], usize::from(u16::MAX));
+    let fail = |_| ProgramError::Extent { node: step.layers[layer].clone(), what: "its first step", value, limit };
+    u16::try_from(value).map_err(fail)
 }
 
 fn padded(length: usize) -> usize {

@@ -60,6 +60,33 @@ fn larger_networks_cost_more() {
     assert!(small < large && large < 10 * small, "{small} {large}");
 }
 
+/// Layers that begin late are left sooner or later, never dearer: the predictions stay, and `inspect` says when each begins.
+#[test]
+fn computed_states_cost_flash_alone() {
+    let fixture = Fixture::new("rgc-28-m4");
+    let target = ["--target", "cortex-m4"];
+    let plain = program(&fixture, "plain.crnn", &target);
+    let late = program(&fixture, "late.crnn", &["--target", "cortex-m4", "--precompute"]);
+    let [mut expected, mut found] =
+        [&plain, &late].map(|path| json(&["cost", "--target", "cortex-m4", "--json"], path));
+    let flash = |cost: &serde_json::Value| cost["program_bytes"].as_u64().expect("bytes");
+    let more = flash(&found) - flash(&expected);
+    for cost in [&mut expected, &mut found] {
+        for place in ["program_bytes", "arena_bytes"] {
+            cost[place] = serde_json::Value::Null;
+        }
+    }
+    assert_eq!(found, expected);
+    let [plain_report, report] = [&plain, &late].map(|path| json(&["inspect", "--json"], path));
+    let stored = report["initial_states"].as_u64().expect("bytes");
+    assert!(stored > 0 && more >= stored && more < stored + 512, "{more} bytes more, {stored} of states");
+    assert_eq!((&plain_report["initial_states"], &plain_report["states"]), (&0.into(), &report["states"]));
+    let text = output(&mut export(&["inspect"], &[&late]), 0);
+    assert!(text.contains("from step 2") && text.contains("states that it starts from"), "{text}");
+    let plain = output(&mut export(&["inspect"], &[&plain]), 0);
+    assert!(!plain.contains("from step") && !plain.contains("states that it starts from"), "{plain}");
+}
+
 #[test]
 fn what_cannot_be_predicted_says_why() {
     let fixture = Fixture::new("rgc-28-m4");

@@ -40,9 +40,19 @@ impl<'a> Interpreter<'a> {
 
     /// Runs one step and gives the value of every node.
     pub fn step(&mut self, frame: &Tensor) -> Vec<Tensor> {
+        self.step_where(frame, |_| true)
+    }
+
+    /// Runs the chosen nodes of one step, whose reads of the same step must be chosen too. The values of the others are
+    /// not numbers; states that they would write stay what they are.
+    pub fn step_where(&mut self, frame: &Tensor, is_chosen: impl Fn(NodeId) -> bool) -> Vec<Tensor> {
         assert_eq!(frame.shape, self.graph.frame, "the frame's shape");
         let mut values: Vec<Tensor> = Vec::with_capacity(self.graph.nodes.len());
-        for node in &self.graph.nodes {
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            if !is_chosen(NodeId(index)) {
+                values.push(Tensor::full(node.shape, f64::NAN));
+                continue;
+            }
             let inputs: Vec<&Tensor> = node
                 .inputs
                 .iter()
@@ -56,7 +66,9 @@ impl<'a> Interpreter<'a> {
             values.push(value);
         }
         for (state, declared) in self.states.iter_mut().zip(&self.graph.states) {
-            *state = values[declared.next.0].clone();
+            if is_chosen(declared.next) {
+                *state = values[declared.next.0].clone();
+            }
         }
         values
     }

@@ -137,6 +137,8 @@ kinds! {
     Interface = "the frame or the logits have an impossible buffer", "buffer index";
     /// The backend cannot run the program; detail: backend specific.
     Backend = "the backend cannot run this program", "backend's number";
+    /// A layer that begins before the first step, or a state that does not begin with its layer; detail: the step found.
+    FirstStep = "a layer begins at step 0, or a state at another step than its layer", "step found";
 }
 
 impl fmt::Display for LoadError {

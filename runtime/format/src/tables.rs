@@ -15,7 +15,7 @@ record! {
 
 record! {
     /// A tensor carried from step to step.
-    StateRecord, stride 16 {
+    StateRecord, stride 20 {
         /// Its buffer.
         buffer: u16 = 0,
         /// Buffer copied to it when the step ends; [`crate::NO_INDEX`] where an operation writes it
@@ -29,6 +29,10 @@ record! {
         name: u32 = 8,
         /// Length of the name.
         name_length: u16 = 12,
+        /// [`LayerRecord::first_step`] of its layer: at earlier steps it stays what it is.
+        first_step: u16 = 14,
+        /// Constant that it holds before the first step; [`crate::NONE`] for zero.
+        initial: u32 = 16,
     }
 }
 
@@ -44,7 +48,7 @@ byte_enumeration! {
 
 record! {
     /// A layer: a run of operations.
-    LayerRecord, stride 24 {
+    LayerRecord, stride 28 {
         /// Start of the name in the strings section.
         name: u32 = 0,
         /// Length of the name.
@@ -57,6 +61,8 @@ record! {
         operation_count: u32 = 12,
         /// Multiply-accumulates of its operations.
         multiply_accumulates: u64 = 16,
+        /// First step since the reset (from 1) at which it is computed: before, its states hold what they must hold then.
+        first_step: u16 = 24,
     }
 }
 

@@ -57,7 +57,8 @@ fn skipping() -> Result<()> {
         "## Work left out\n\nMultiply-accumulates of 10 steps of an image and 15 of gray, int8, random weights. \"Bound\" is a static \
          analysis of the graph: a layer need not run where neither a new frame nor a layer that ran in the step before reaches it. \
          `--skip propagation` does just that; `--skip comparison` compares values as well, which pays once a net comes to rest. The \
-         worst case of a single step is that of the first column, divided by 25.\n\n{}\n`cargo xtask bench resources`\n",
+         worst case of a single step is that of the first column, divided by 25. `--precompute` leaves besides, after each reset, every \
+         layer until the step at which an image can first reach it: the program holds the states of that step.\n\n{}\n`cargo xtask bench resources`\n",
         table("skipping")?
     );
     document::write_section("skipping", &text)

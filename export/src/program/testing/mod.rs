@@ -138,7 +138,8 @@ fn step_of(work: Work, operands: &[Value], output: Value) -> Step {
     for (index, &value) in operands.iter().enumerate() {
         let is_updated = index == 0 && updates_first;
         let next = if is_updated { NodeId(0) } else { NodeId(nodes.len()) };
-        states.push(StepState { name: format!("state{index}"), layer: 0, kind: StateKind::Cell, value, next });
+        let name = format!("state{index}");
+        states.push(StepState { name, layer: 0, kind: StateKind::Cell, value, next, initial: None });
         if !is_updated {
             // Every state needs a next value; what it is does not matter here.
             let work = match numerics {
@@ -153,6 +154,7 @@ fn step_of(work: Work, operands: &[Value], output: Value) -> Step {
         numerics,
         frame,
         layers: vec!["layer1".into()],
+        first_steps: vec![1],
         nodes,
         states,
         taps: vec![Tap { name: "result".into(), node: NodeId(0) }],

@@ -19,7 +19,15 @@ pub fn variants() -> Vec<ProgramOptions> {
                 let skipping = [Skipping::None, Skipping::Propagation, Skipping::Comparison][variants.len() % 3];
                 let band_rows = NonZeroUsize::new([0, 1, 0, 2, 3][variants.len() % 5]);
                 let shares_windows = !variants.len().is_multiple_of(4);
-                variants.push(ProgramOptions { plan, target, keep_taps, skipping, band_rows, shares_windows });
+                variants.push(ProgramOptions {
+                    plan,
+                    target,
+                    keep_taps,
+                    skipping,
+                    band_rows,
+                    shares_windows,
+                    precompute: false,
+                });
             }
         }
     }

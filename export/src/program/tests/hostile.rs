@@ -12,9 +12,9 @@ const AFFORDABLE: u64 = 2_000_000;
 
 fn programs() -> Vec<Vec<u8>> {
     let mut programs = Vec::new();
-    for (seed, plan) in [(2, Plan::Sequential), (7, Plan::Parallel)] {
+    for (seed, plan) in [(2, Plan::Sequential), (5, Plan::Parallel)] {
         let (network, frames) = network(seed);
-        let options = ProgramOptions { plan, ..ProgramOptions::default() };
+        let options = ProgramOptions { plan, precompute: plan == Plan::Parallel, ..ProgramOptions::default() };
         programs.push(write_real(&network.graph, &network.parameters, &description(), &options).expect("a program"));
         let quantized = quantized(&network, &frames);
         programs.push(write_integer(&network.graph, &quantized, &description(), &options).expect("a program"));
@@ -132,6 +132,51 @@ fn overlapping_buffers_are_refused() {
         }
         assert!(refused > count, "{refused} cases");
     }
+}
+
+#[test]
+fn impossible_beginnings_are_refused() {
+    use convrnn_format::{LayerRecord, NONE, Program, SectionKind, StateRecord};
+    let (mut late, mut given) = (0, 0);
+    for bytes in programs() {
+        let program = Program::new_checked(&bytes).expect("the program loads");
+        let start = |kind| program.section(kind).as_ptr().addr() - bytes.as_ptr().addr();
+        let refusal = |damaged: &mut Vec<u8>| {
+            seal(damaged);
+            Program::new_checked(damaged).map(|_| ()).expect_err("an impossible beginning")
+        };
+        for (index, record) in program.layers().enumerate() {
+            let has_states = program.states().any(|state| state.layer == record.layer);
+            late += u32::from(record.first_step > 1);
+            for first_step in [0, record.first_step + 1] {
+                let mut damaged = bytes.clone();
+                let place = start(SectionKind::Layers) + index * LayerRecord::STRIDE;
+                LayerRecord { first_step, ..record }.encode(&mut damaged[place..]).expect("room for a record");
+                if first_step == 0 || has_states {
+                    assert_eq!(refusal(&mut damaged).kind, LoadErrorKind::FirstStep);
+                }
+            }
+        }
+        for (index, record) in program.states().enumerate() {
+            given += u32::from(record.initial != NONE);
+            let place = start(SectionKind::States) + index * StateRecord::STRIDE;
+            let write = |record: StateRecord| {
+                let mut damaged = bytes.clone();
+                record.encode(&mut damaged[place..]).expect("room for a record");
+                refusal(&mut damaged)
+            };
+            let other = write(StateRecord { first_step: record.first_step + 1, ..record });
+            assert_eq!((other.kind, other.detail), (LoadErrorKind::FirstStep, u32::from(record.first_step) + 1));
+            // Before the constants, past their end, not aligned.
+            let constants = start(SectionKind::Constants) as u32;
+            let end = constants + program.section(SectionKind::Constants).len() as u32;
+            for initial in [0, end.next_multiple_of(16), constants + 4] {
+                let error = write(StateRecord { initial, ..record });
+                assert_eq!((error.kind, error.detail), (LoadErrorKind::Constant, initial));
+            }
+        }
+    }
+    assert!(late > 2 && given > 2, "{late} late layers, {given} states that are given");
 }
 
 proptest! {

@@ -5,6 +5,7 @@ mod hostile;
 mod integer;
 mod network;
 mod parallel;
+mod precompute;
 mod real;
 mod siblings;
 mod skipping;

@@ -1,17 +1,22 @@
 //! Graph-to-graph passes. Each leaves a valid graph whose logits, states and taps are those of the graph before, and each
-//! node keeps the name of the node whose value it gives.
+//! node keeps the name of the node whose value it gives. [`precompute`] leaves the graph and says from which states it may
+//! start.
 
 mod drop_unread;
 mod fold;
+mod fold_constants;
 mod fuse_gates;
 mod pool_first;
+mod precompute;
 #[cfg(test)]
 mod testing;
 
 pub use drop_unread::drop_unread;
 pub use fold::fold;
+pub use fold_constants::fold_constants;
 pub use fuse_gates::fuse_gates;
 pub use pool_first::pool_first;
+pub use precompute::{Precomputed, precompute, precompute_integers};
 
 use crate::graph::Read;
 use crate::quantize::QuantizedGraph;

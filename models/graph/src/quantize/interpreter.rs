@@ -70,11 +70,21 @@ impl<'a> IntegerInterpreter<'a> {
 
     /// Runs one step on a frame of `[channels, height, width]` and gives the value of every node.
     pub fn step(&mut self, frame: &[i8]) -> Vec<IntegerTensor> {
+        self.step_where(frame, |_| true)
+    }
+
+    /// Runs the chosen nodes of one step, whose reads of the same step must be chosen too. The others have the value zero;
+    /// states that they would write stay what they are.
+    pub fn step_where(&mut self, frame: &[i8], is_chosen: impl Fn(NodeId) -> bool) -> Vec<IntegerTensor> {
         let graph = self.graph;
         assert_eq!(frame.len(), graph.frame.shape.elements(), "the frame has shape {}", graph.frame.shape);
         let frame = IntegerTensor { shape: graph.frame.shape, values: frame.iter().map(|&x| i32::from(x)).collect() };
         let mut values: Vec<IntegerTensor> = Vec::with_capacity(graph.nodes.len());
-        for node in &graph.nodes {
+        for (index, node) in graph.nodes.iter().enumerate() {
+            if !is_chosen(NodeId(index)) {
+                values.push(IntegerTensor::full(node.output.shape, node.output.zero_point));
+                continue;
+            }
             let inputs: Vec<Operand<'_>> = node
                 .inputs
                 .iter()
@@ -91,7 +101,9 @@ impl<'a> IntegerInterpreter<'a> {
             values.push(value);
         }
         for (state, declared) in self.states.iter_mut().zip(&graph.states) {
-            state.values.copy_from_slice(&values[declared.next.0].values);
+            if is_chosen(declared.next) {
+                state.values.copy_from_slice(&values[declared.next.0].values);
+            }
         }
         values
     }

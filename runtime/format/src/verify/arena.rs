@@ -6,7 +6,7 @@ use crate::operation::OperationKind;
 use crate::prelude::{Numerics, Plan, Skipping};
 use crate::program::Program;
 use crate::tables::{StateKind, StateRecord};
-use crate::{ALIGNMENT, BUFFER_ALIGNMENT, MAXIMUM_EXTENT, NO_INDEX};
+use crate::{ALIGNMENT, BUFFER_ALIGNMENT, MAXIMUM_EXTENT, NO_INDEX, NONE};
 
 const _: () = assert!(BUFFER_ALIGNMENT <= ALIGNMENT);
 
@@ -96,6 +96,9 @@ pub(super) fn layers(program: &Program<'_>) -> Result<(), LoadError> {
         if layer.first_operation != next {
             return Err(wrong);
         }
+        if layer.first_step == 0 {
+            return Err(LoadError::new(Kind::FirstStep, 0));
+        }
         let mut cost = 0_u64;
         let end = next.checked_add(layer.operation_count).ok_or(wrong)?;
         if end > program.prelude().operation_count {
@@ -131,6 +134,12 @@ pub(super) fn states(program: &Program<'_>) -> Result<(), LoadError> {
         let own = program.buffer(state.buffer).ok_or(wrong)?;
         if own.role != Role::State.to_byte() || StateKind::from_byte(state.kind).is_none() {
             return Err(wrong);
+        }
+        if program.layers().any(|layer| layer.layer == state.layer && layer.first_step != state.first_step) {
+            return Err(LoadError::new(Kind::FirstStep, state.first_step.into()));
+        }
+        if state.initial != NONE && program.constant(state.initial, own.length as usize).is_none() {
+            return Err(LoadError::new(Kind::Constant, state.initial));
         }
         let shared = |other: StateRecord| other.buffer == state.buffer;
         if program.states().take(index).any(shared) {
