@@ -33,6 +33,9 @@ pub(super) struct Part<'a> {
     output: &'a mut [u8],
     /// All weights, where there is one operand and an even number of outputs: no sums are needed then but those in registers.
     whole: Option<Weights<'a>>,
+    is_wide: bool,
+    /// Bytes of the outputs of one position.
+    pixel: usize,
 }
 
 impl<'a> Part<'a> {
@@ -42,14 +45,30 @@ impl<'a> Part<'a> {
             [input] if geometry.outputs.is_multiple_of(TILE) => weights(geometry, input, 0, geometry.outputs / TILE),
             _ => None,
         };
-        Self { inputs, scaling, output, whole }
+        let is_wide = scaling.element == Element::I16.to_byte();
+        let pixel = geometry.outputs.wrapping_mul(if is_wide { 2 } else { 1 });
+        Self { inputs, scaling, output, whole, is_wide, pixel }
+    }
+
+    /// The outputs of channels from `first` on, which lie `bytes` after the first one's, at four positions from one on.
+    #[inline(always)]
+    fn outputs(&mut self, position: usize, first: usize, bytes: usize) -> Outputs<'_> {
+        let start = position.wrapping_mul(self.pixel).wrapping_add(bytes);
+        Outputs {
+            multipliers: self.scaling.multipliers.get(first..).unwrap_or(&[]),
+            shift: self.scaling.shift,
+            zero: self.scaling.zero,
+            is_wide: self.is_wide,
+            bytes: self.output.get_mut(start..).unwrap_or(&mut []),
+            distance: self.pixel,
+        }
     }
 }
 
-/// Convolves, if windows and rows fit the stack; `extent` is that of the operands, which all parts have in common.
+/// Convolves, if windows and rows fit the stack; `extent` is that of the operands, which all convolutions have in common.
 #[inline(never)]
-pub(super) fn convolve(extent: &Extent, geometry: &Geometry, parts: &mut [Part<'_>]) {
-    let (Some(plan), Some(first)) = (plan(extent), parts.first()) else { return };
+pub(super) fn convolve(extent: &Extent, geometry: &Geometry, first: Part<'_>, others: &mut [Part<'_>]) {
+    let Some(plan) = plan(extent) else { return };
     let (mut halves, mut windows) = (Scratch::<u32, { HALVES / 2 + 1 }>::new(), Scratch::<Words, WORDS>::new());
     let mut sums = Scratch::<TileSums, { BLOCK / TILE }>::new();
     let walk = Walk::new(geometry, first.inputs, plan);
@@ -58,7 +77,7 @@ pub(super) fn convolve(extent: &Extent, geometry: &Geometry, parts: &mut [Part<'
         windows: windows.zeroed(extent.words),
         sums: sums.zeroed(geometry.outputs.div_ceil(TILE)),
     };
-    strips(walk, plan, parts, room);
+    strips(walk, plan, first, others, room);
 }
 
 /// Working memory, all of it used: kept rows, windows, sums.
@@ -70,55 +89,72 @@ struct Room<'a> {
 
 /// Strip by strip. A function of its own, since what lies beside the working memory is far from the stack's pointer.
 #[inline(never)]
-fn strips(mut walk: Walk<'_>, plan: Plan, parts: &mut [Part<'_>], Room { halves, windows, sums }: Room<'_>) {
+fn strips(
+    mut walk: Walk<'_>,
+    plan: Plan,
+    mut first: Part<'_>,
+    others: &mut [Part<'_>],
+    Room { halves, windows, sums }: Room<'_>,
+) {
     let geometry = walk.geometry;
-    let inputs = parts.first().map_or(&[][..], |first| first.inputs);
-    for first in (0..geometry.width).step_by(plan.strip.max(1)) {
-        walk.begin(geometry.width.wrapping_sub(first));
+    let (whole, scaling, is_wide, pixel) = (first.whole, first.scaling, first.is_wide, first.pixel);
+    for corner in (0..geometry.width).step_by(plan.strip.max(1)) {
+        walk.begin(geometry.width.wrapping_sub(corner));
         let mut loaded = 0_usize;
         while let Some((row, column)) = walk.place() {
-            let position = row.wrapping_mul(geometry.width).wrapping_add(first).wrapping_add(column);
+            let position = row.wrapping_mul(geometry.width).wrapping_add(corner).wrapping_add(column);
             let turn = walk.take();
             while loaded < turn.needed {
-                load(geometry, inputs, plan, first, loaded, halves);
+                load(geometry, first.inputs, plan, corner, loaded, halves);
                 loaded = loaded.wrapping_add(1);
             }
             walk.copy(halves, windows);
-            let place = Place { turn, position };
-            for part in parts.iter_mut() {
-                keep_rolled();
-                match (&part.whole, part.inputs) {
-                    (Some(whole), [input]) if place.turn.valid == WINDOWS => {
-                        let outputs = outputs(geometry, &part.scaling, part.output, position, 0);
-                        let weights = used(geometry, input, *whole, &place.turn);
-                        accumulate(windows, weights, Begin::Bias(part.scaling.bias), &mut [], Some(outputs));
+            // As `multiply`, with what it needs at hand.
+            match (&whole, first.inputs) {
+                (Some(whole), [input]) if turn.valid == WINDOWS => {
+                    let outputs = Outputs {
+                        multipliers: scaling.multipliers,
+                        shift: scaling.shift,
+                        zero: scaling.zero,
+                        is_wide,
+                        bytes: first.output.get_mut(position.wrapping_mul(pixel)..).unwrap_or(&mut []),
+                        distance: pixel,
+                    };
+                    let weights = used(geometry, input, *whole, &turn);
+                    accumulate(windows, weights, Begin::Bias(scaling.bias), &mut [], Some(outputs));
+                    if others.is_empty() {
+                        continue;
                     }
-                    _ => sum(geometry, part, windows, &place, sums),
+                    multiply_all(geometry, others, windows, &Place { turn, position }, sums);
+                }
+                _ => {
+                    let place = Place { turn, position };
+                    sum(geometry, &mut first, windows, &place, sums);
+                    multiply_all(geometry, others, windows, &place, sums);
                 }
             }
         }
     }
 }
 
-/// The outputs of channels from `first` on at four positions from one on.
+/// The windows times the weights of one convolution.
 #[inline(always)]
-fn outputs<'a>(
-    geometry: &Geometry,
-    scaling: &Scaling<'a>,
-    output: &'a mut [u8],
-    position: usize,
-    first: usize,
-) -> Outputs<'a> {
-    let is_wide = scaling.element == Element::I16.to_byte();
-    let size = if is_wide { 2 } else { 1 };
-    let start = position.wrapping_mul(geometry.outputs).wrapping_add(first).wrapping_mul(size);
-    Outputs {
-        multipliers: scaling.multipliers.get(first..).unwrap_or(&[]),
-        shift: scaling.shift,
-        zero: scaling.zero,
-        is_wide,
-        bytes: output.get_mut(start..).unwrap_or(&mut []),
-        distance: geometry.outputs.wrapping_mul(size),
+fn multiply(geometry: &Geometry, part: &mut Part<'_>, windows: &[Words], place: &Place, sums: &mut [TileSums]) {
+    match (part.whole, part.inputs) {
+        (Some(whole), [input]) if place.turn.valid == WINDOWS => {
+            let (weights, bias) = (used(geometry, input, whole, &place.turn), part.scaling.bias);
+            accumulate(windows, weights, Begin::Bias(bias), &mut [], Some(part.outputs(place.position, 0, 0)));
+        }
+        _ => sum(geometry, part, windows, place, sums),
+    }
+}
+
+/// The same of several.
+#[inline(never)]
+fn multiply_all(geometry: &Geometry, parts: &mut [Part<'_>], windows: &[Words], place: &Place, sums: &mut [TileSums]) {
+    for part in parts {
+        keep_rolled();
+        multiply(geometry, part, windows, place, sums);
     }
 }
 
@@ -151,7 +187,7 @@ fn sum(
     Place { turn, position }: &Place,
     sums: &mut [TileSums],
 ) {
-    let Part { inputs, scaling, output, .. } = part;
+    let (inputs, scaling) = (part.inputs, part.scaling);
     for first in (0..geometry.outputs).step_by(BLOCK) {
         let count = geometry.outputs.wrapping_sub(first).min(BLOCK);
         let bias = scaling.bias.get(first..).unwrap_or(&[]);
@@ -169,7 +205,8 @@ fn sum(
         for (index, input) in inputs.iter().enumerate() {
             keep_rolled();
             let is_last = index.wrapping_add(1) == inputs.len();
-            let outputs = is_last.then(|| outputs(geometry, scaling, output, *position, first));
+            let bytes = first.wrapping_mul(if part.is_wide { 2 } else { 1 });
+            let outputs = is_last.then(|| part.outputs(*position, first, bytes));
             let begin = if index == 0 { Begin::Bias(bias) } else { Begin::Sums };
             let tiles =
                 [(first, direct, begin, &mut *direct_sums, outputs), (left, rest.len(), Begin::Sums, &mut *rest, None)];
@@ -181,7 +218,7 @@ fn sum(
             windows = windows.get(words(&geometry.rows, &geometry.columns, input.channels)..).unwrap_or(&[]);
         }
         if !rest.is_empty() {
-            finish(geometry, scaling, *position, turn.valid, left, rest, output);
+            finish(geometry, &scaling, *position, turn.valid, left, rest, part.output);
         }
     }
 }

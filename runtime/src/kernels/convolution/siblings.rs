@@ -1,4 +1,4 @@
-//! Convolutions that read the same operands through the same windows: with one weight after the other for each window.
+//! Convolutions that read the same operands through the same windows, which are multiplied with the weights of all.
 
 use super::gathered::{self, Part};
 use super::{Extent, Geometry, Input, Scaling};
@@ -11,11 +11,11 @@ pub(super) fn convolve<'a>(
     program: &'a Program<'a>,
     extent: &Extent,
     geometry: &Geometry,
-    mut first: Part<'_>,
+    first: Part<'_>,
     siblings: &mut [Sibling<'_>],
 ) {
     if siblings.is_empty() {
-        return gathered::convolve(extent, geometry, core::slice::from_mut(&mut first));
+        return gathered::convolve(extent, geometry, first, &mut []);
     }
     let empty = Input { values: &[], weights: &[], channels: 0, zero_point: 0 };
     let mut inputs = [[empty; MAXIMUM_SIBLING_OPERANDS]; MAXIMUM_SIBLINGS - 1];
@@ -27,15 +27,11 @@ pub(super) fn convolve<'a>(
         }
     }
     let operands = first.inputs.len();
-    let mut parts: [Part<'_>; MAXIMUM_SIBLINGS] = Default::default();
-    let count = siblings.len().wrapping_add(1);
-    let mut others = parts.iter_mut();
-    if let Some(part) = others.next() {
-        *part = first;
-    }
-    for ((part, sibling), inputs) in others.zip(siblings).zip(&inputs) {
+    let mut others: [Part<'_>; MAXIMUM_SIBLINGS - 1] = Default::default();
+    let count = siblings.len();
+    for ((part, sibling), inputs) in others.iter_mut().zip(siblings).zip(&inputs) {
         let scaling = Scaling::new(program, &sibling.record, &sibling.target);
         *part = Part::new(geometry, inputs.get(..operands).unwrap_or(&[]), scaling, sibling.output);
     }
-    gathered::convolve(extent, geometry, parts.get_mut(..count).unwrap_or(&mut []));
+    gathered::convolve(extent, geometry, first, others.get_mut(..count).unwrap_or(&mut []));
 }
