@@ -37,6 +37,8 @@ pub mod session;
 pub mod skipping;
 pub mod snapshot;
 pub mod task;
+#[cfg(feature = "threads")]
+mod threads;
 pub mod uses;
 pub mod view;
 

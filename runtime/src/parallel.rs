@@ -6,22 +6,16 @@
 //! [`LayerTask`] may run on a thread or a core of its own. The states are committed when all have ended.
 
 use crate::backend::Backend;
-#[cfg(feature = "threads")]
-use crate::execution::run_on_threads;
 use crate::execution::{Memory, run, run_layer};
 use crate::session::Session;
 use convrnn_format::{BufferRecord, LayerRecord, Plan, Program, Role, Skipping};
-#[cfg(feature = "threads")]
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-#[cfg(feature = "threads")]
-use std::time::{Duration, Instant};
 
 /// A layer of a step that has begun, with the memory that it alone writes.
 #[derive(Debug)]
 pub struct LayerTask<'a> {
-    program: &'a Program<'a>,
-    layer: LayerRecord,
-    memory: Memory<'a>,
+    pub(crate) program: &'a Program<'a>,
+    pub(crate) layer: LayerRecord,
+    pub(crate) memory: Memory<'a>,
 }
 
 impl LayerTask<'_> {
@@ -33,22 +27,6 @@ impl LayerTask<'_> {
     /// Computes the layer.
     pub fn run<B: Backend>(&mut self, backend: &mut B) {
         run_layer(self.program, &mut self.memory, &self.layer, |task| run(backend, task));
-    }
-
-    /// Computes the layer on a thread of a pool. Once it has made so many multiply-accumulates `alone`, the other threads
-    /// have come to the end of the other layers and share its convolutions, by rows.
-    #[cfg(feature = "threads")]
-    fn run_on_threads<B: Backend + Clone + Send + Sync>(&mut self, backend: &mut B, alone: u64, shares: &AtomicBool) {
-        let mut made = 0_u64;
-        run_layer(self.program, &mut self.memory, &self.layer, |task| {
-            let is_shared = made >= alone;
-            made = made.saturating_add(task.record.multiply_accumulates);
-            if !is_shared {
-                return run(backend, task);
-            }
-            shares.store(true, Ordering::Release);
-            run_on_threads(backend, task)
-        });
     }
 }
 
@@ -161,67 +139,5 @@ impl<B: Backend> Session<'_, '_, B> {
     pub fn end_step(&mut self) {
         self.commit();
         self.steps = self.steps.saturating_add(1);
-    }
-}
-
-#[cfg(feature = "threads")]
-impl<B: Backend + Clone + Send + Sync> Session<'_, '_, B> {
-    /// Computes one step with the threads of a pool and clones of the backend: each layer on one of them, the dearest
-    /// first, and what is left of it when the others are done divided by rows. As [`Self::step`] where the program does not allow
-    /// it. The same bits as [`Self::step`].
-    ///
-    /// Called within [`rayon::ThreadPool::install`], as for many steps in a row, the calling thread computes too, and the
-    /// others look out for the next step for 50 microseconds before they sleep.
-    pub fn step_on(&mut self, pool: &rayon::ThreadPool) {
-        let backend = self.backend().clone();
-        let Some(tasks) = self.begin_step() else { return self.step() };
-        let mut tasks: std::vec::Vec<LayerTask<'_>> = tasks.collect();
-        tasks.sort_by_key(|task| core::cmp::Reverse(task.multiply_accumulates()));
-        let all = tasks.iter().fold(0_u64, |sum, task| sum.saturating_add(task.multiply_accumulates()));
-        let others = (pool.current_num_threads() as u64).saturating_sub(1);
-        let shares = AtomicBool::new(false);
-        let run = |mut task: LayerTask<'_>| {
-            let rest = all.saturating_sub(task.multiply_accumulates());
-            let alone = rest.checked_div(others).unwrap_or(u64::MAX);
-            task.run_on_threads(&mut backend.clone(), alone, &shares);
-        };
-        // A thread of the pool begins with the dearest layer itself.
-        let is_within = pool.current_thread_index().is_some();
-        let own = if is_within { tasks.drain(..1).next() } else { None };
-        pool.in_place_scope(|scope| {
-            for task in tasks {
-                scope.spawn(move |_| run(task));
-            }
-            STEPS.fetch_add(1, Ordering::Release);
-            if let Some(own) = own {
-                for _ in 0..others {
-                    scope.spawn(|_| look_out(|| shares.load(Ordering::Acquire)));
-                }
-                run(own);
-                shares.store(true, Ordering::Release);
-            }
-        });
-        if is_within {
-            for _ in 0..others {
-                let seen = STEPS.load(Ordering::Acquire);
-                pool.spawn(move || look_out(|| STEPS.load(Ordering::Acquire) != seen));
-            }
-        }
-        self.end_step();
-    }
-}
-
-/// Steps that any session has begun on threads.
-#[cfg(feature = "threads")]
-static STEPS: AtomicUsize = AtomicUsize::new(0);
-
-/// A thread that goes to sleep takes as long to wake as a layer of a small network takes, so it looks out for more to do
-/// for a while.
-#[cfg(feature = "threads")]
-fn look_out(sees: impl Fn() -> bool) {
-    const PATIENCE: Duration = Duration::from_micros(50);
-    let start = Instant::now();
-    while !sees() && start.elapsed() < PATIENCE {
-        core::hint::spin_loop();
     }
 }

@@ -31,6 +31,8 @@ pub struct Session<'program, 'arena, B: Backend = Portable> {
     /// The step being computed, counted from 1, as far as layers begin by it.
     pub(crate) step_number: u32,
     pub(crate) is_skipping: bool,
+    /// Whether a state was written from outside in the step that has begun.
+    pub(crate) has_forgotten: bool,
     pub(crate) frame_age: FrameAge,
     pub(crate) work: Work,
 }
@@ -69,6 +71,7 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
             steps: 0,
             step_number: 0,
             is_skipping: true,
+            has_forgotten: false,
             frame_age: FrameAge::New,
             work: Work::default(),
         };

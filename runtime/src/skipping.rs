@@ -58,8 +58,13 @@ impl<B: Backend> Session<'_, '_, B> {
     /// States were written from outside: nothing is known about them, nor what the frame on show would make of them.
     pub(crate) fn forget(&mut self) {
         self.frame_is_new();
+        // A step that has begun goes on with the layers that it leaves; what is forgotten is so from the next one on, too.
+        self.has_forgotten = self.is_within_step();
+        let states = self.program.prelude().state_count as usize;
+        let is_within = self.has_forgotten;
         if let Some(flags) = self.cache() {
-            flags.fill(1);
+            let count = if is_within { states.min(flags.len()) } else { flags.len() };
+            flags.iter_mut().take(count).for_each(|flag| *flag = 1);
         }
     }
 
@@ -157,8 +162,9 @@ impl<B: Backend> Session<'_, '_, B> {
                     copy(self.arena, &source, &target);
                 }
             }
-            self.set_flag(index, has_changed);
+            self.set_flag(index, has_changed || self.has_forgotten);
         }
+        self.has_forgotten = false;
         self.frame_age = match self.frame_age {
             FrameAge::Held | FrameAge::New => FrameAge::Held,
             FrameAge::Late => FrameAge::New,

@@ -75,8 +75,10 @@ fn program(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 /// Writes the picture and the numbers.
 fn draw(drawing: &ArenaDrawing, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let numbers = path.with_extension("csv");
-    if numbers == path {
-        return Err(format!("{} is where the numbers go, expected a name that ends with .svg", path.display()).into());
+    if path.extension().is_none_or(|extension| extension != "svg") {
+        return Err(
+            format!("the drawing is an SVG, expected a name that ends with .svg, found {}", path.display()).into()
+        );
     }
     let image = drawing.svg().map_err(|error| format!("{} cannot be drawn: {error}", path.display()))?;
     write_whole(path, image.as_bytes())?;
@@ -132,7 +134,14 @@ fn program_text(report: &ProgramReport) -> String {
     lines.push(String::new());
     lines.push(format!("{:<26} {:<15} {:>12} {:>12}", "operation", "kind", "output", "MACs"));
     for layer in &report.layers {
-        let first = if layer.first_step > 1 { format!("from step {}", layer.first_step) } else { String::new() };
+        let mut notes = Vec::new();
+        if layer.first_step > 1 {
+            notes.push(format!("from step {}", layer.first_step));
+        }
+        if layer.runs.len() > layer.operations.len() {
+            notes.push("in bands".to_owned());
+        }
+        let first = notes.join(", ");
         lines.push(format!("{:<26} {first:<15} {:>12} {:>12}", layer.name, "", grouped(layer.multiply_accumulates)));
         lines.extend(layer.operations.iter().map(|operation| {
             let macs = grouped(operation.multiply_accumulates);

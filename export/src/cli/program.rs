@@ -205,6 +205,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
     say(format!("  flash  {}", bytes(report.flash as u64)))?;
     say(format!("  RAM    {} (states {})", bytes(report.arena as u64), bytes(report.states as u64)))?;
     say(format!("  MACs   {} a step", grouped(report.multiply_accumulates)))?;
+    if options.band_rows.is_some() {
+        let banded = report.layers.iter().filter(|layer| layer.runs.len() > layer.operations.len());
+        let names: Vec<&str> = banded.map(|layer| layer.name.as_str()).collect();
+        let names = if names.is_empty() { "no layer: none would save memory".to_owned() } else { names.join(", ") };
+        say(format!("  bands  {names}"))?;
+    }
     if let Some(made) = made.filter(|_| arguments.report) {
         if let Some(chosen) = &made.chosen {
             say(chosen)?;

@@ -38,6 +38,12 @@ pub trait Engine {
     /// Shows one image from zero states and gives the class scores of every step.
     fn run(&mut self, image: Image<'_>) -> Result<Vec<Vec<f32>>, EngineError>;
 
+    /// First step (from 1) whose class scores it computes. A program with computed states leaves layers, and with them the
+    /// scores, until an image can reach them.
+    fn first_step(&self) -> usize {
+        1
+    }
+
     /// The same with the values of the nodes, for finding where engines part. May be slow: it may
     /// build a second model that gives every value.
     fn record(&mut self, image: Image<'_>) -> Result<Record, EngineError>;

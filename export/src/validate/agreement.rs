@@ -16,9 +16,9 @@ pub struct Agreement {
     pub step: usize,
     /// Image of the largest difference, counted from 0.
     pub image: usize,
-    /// Largest difference by step, relative to the range.
+    /// Largest difference by step, relative to the range; not a number for steps that the engine leaves out.
     pub relative_by_step: Vec<f64>,
-    /// Percent of images with the trace's predicted class, by step.
+    /// Percent of images with the trace's predicted class, by step; not a number likewise.
     pub agreement_by_step: Vec<f64>,
     /// Percent of images with the right class at the last step.
     pub top1: f64,
@@ -51,6 +51,8 @@ pub(super) fn drawn(index: usize, images: usize, all: usize) -> usize {
 pub(super) struct Tally {
     range: f64,
     images: usize,
+    /// First step that the engine computes, from 1.
+    first_step: usize,
     /// By step: largest difference and its image.
     largest: Vec<(f64, usize)>,
     agreeing: Vec<usize>,
@@ -61,8 +63,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Nothing counted.
-    pub(super) fn new(trace: &Trace) -> Self {
+    /// Nothing counted, of an engine whose logits are those of a step from `first_step` on.
+    pub(super) fn new(trace: &Trace, first_step: usize) -> Self {
         let steps = trace.description.presentation.steps;
         let bounds = (f64::INFINITY, f64::NEG_INFINITY);
         let (low, high) =
@@ -71,6 +73,7 @@ impl Tally {
         Self {
             range,
             images: 0,
+            first_step,
             largest: vec![(0.0, 0); steps],
             agreeing: vec![0; steps],
             right: 0,
@@ -83,7 +86,7 @@ impl Tally {
     /// Counts one image.
     pub(super) fn add(&mut self, trace: &Trace, image: usize, logits: &[Vec<f32>]) {
         self.images += 1;
-        for (index, found) in logits.iter().enumerate() {
+        for (index, found) in logits.iter().enumerate().skip(self.first_step - 1) {
             let expected = trace.logits_at(image, index + 1);
             let difference = largest_difference(found, expected);
             if difference > self.largest[index].0 {
@@ -121,6 +124,10 @@ impl Tally {
 
     pub(super) fn finish(self) -> Agreement {
         let percent = |count: usize| 100.0 * count as f64 / self.images.max(1) as f64;
+        let by_step = |value: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            let is_computed = |index: usize| index + 1 >= self.first_step;
+            (0..self.largest.len()).map(|index| if is_computed(index) { value(index) } else { f64::NAN }).collect()
+        };
         let mut worst = (0.0, 1, 0);
         for (index, &(difference, image)) in self.largest.iter().enumerate() {
             if difference > worst.0 {
@@ -133,8 +140,8 @@ impl Tally {
             relative_difference: worst.0 / self.range,
             step: worst.1,
             image: worst.2,
-            relative_by_step: self.largest.iter().map(|(difference, _)| difference / self.range).collect(),
-            agreement_by_step: self.agreeing.iter().map(|&count| percent(count)).collect(),
+            relative_by_step: by_step(&|index| self.largest[index].0 / self.range),
+            agreement_by_step: by_step(&|index| percent(self.agreeing[index])),
             top1: percent(self.right),
             trace_top1: percent(self.trace_right),
             gained: self.gained,

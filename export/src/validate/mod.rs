@@ -183,7 +183,7 @@ fn compare(kind: EngineKind, network: &Network<'_>, trace: &Trace, images: usize
     let threads = rayon::current_num_threads().clamp(1, images);
     let part = |thread: usize| -> Result<agreement::Tally, EngineError> {
         let mut engine = kind.build(network)?;
-        let mut tally = agreement::Tally::new(trace);
+        let mut tally = agreement::Tally::new(trace, engine.first_step());
         for index in (thread..images).step_by(threads) {
             let image = agreement::drawn(index, images, trace.images());
             let logits = run(engine.as_mut(), trace, image)?;

@@ -141,3 +141,22 @@ fn a_trace_of_another_network_is_refused() {
                     checkpoint with `convrnn-train trace`\n";
     assert_eq!(String::from_utf8_lossy(&run.stderr), expected);
 }
+
+#[test]
+fn programs_with_computed_states_are_judged_from_their_first_logits_on() {
+    let fixture = Fixture::new("rgc-28-m4");
+    fixture.write_trace(8, 0);
+    let (checkpoint, program) = (fixture.path("checkpoint"), fixture.path("late.crnn"));
+    for numerics in ["f32", "int8"] {
+        let mut command = export(&["program", "--numerics", numerics, "--precompute", "--bands", "2"], &[&checkpoint]);
+        output(command.arg("--output").arg(&program), 0);
+        let mut command = export(&["validate", "--json", "--images", "8", "--engine", numerics], &[&checkpoint]);
+        command.arg("--trace").arg(fixture.path("trace.safetensors")).arg("--program").arg(&program);
+        let reports: serde_json::Value = serde_json::from_str(&output(&mut command, 0)).expect("JSON");
+        let report = &reports[reports.as_array().expect("a list").len() - 1];
+        assert_eq!(report["passed"], true, "{report}");
+        let by_step = report["agreement"]["relative_by_step"].as_array().expect("a list");
+        assert!(by_step.iter().take(3).all(serde_json::Value::is_null), "{report}");
+        assert!(by_step.iter().skip(3).all(serde_json::Value::is_number), "{report}");
+    }
+}

@@ -71,7 +71,7 @@ pub const MAXIMUM_CONVOLUTION_OPERANDS: usize = 16;
 pub const MAXIMUM_SIBLINGS: usize = 4;
 /// See [`MAXIMUM_SIBLINGS`].
 pub const MAXIMUM_SIBLING_OPERANDS: usize = 2;
-/// Most operations of a group that is computed in bands, and most bands: this bounds the time of verification.
+/// Most operations of a group that is computed in bands: this and [`MAXIMUM_BANDS`] bound the time of verification.
 pub const MAXIMUM_GROUP: usize = 64;
 /// Most bands of a group.
 pub const MAXIMUM_BANDS: u32 = 1024;

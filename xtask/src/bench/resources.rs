@@ -1,13 +1,13 @@
 //! Working memory, flash and skipped work: figures that are exact and the same in every run.
 
-use std::{fmt::Write, process::Command};
+use std::{fmt::Write, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 
 use super::document;
 use crate::{
     checkout,
-    firmware::{self, parts},
+    firmware::{self, Board, operations, parts},
     process,
 };
 
@@ -22,11 +22,50 @@ fn memory() -> Result<()> {
     let text = format!(
         "## Working memory\n\nint8 programs of the nets of the catalogue with frames of at most 32 pixels, plan sequential, taps kept; \
          bytes. The arena is all the runtime needs beside its stack; \"in use at once\" is the most that values between \
-         operations take at one moment, below which no order of the same operations gets. Kernels add their scratch on the stack: \
-         18.0 KiB of a convolution on a Cortex-M4, for widened rows, windows and sums.\n\n{}\n",
+         operations take at one moment, below which no order of the same operations gets. The last columns are arenas of \
+         programs whose layers are computed in bands of so many rows (`convrnn-export program --bands`). Kernels add their \
+         scratch on the stack: 18.0 KiB of a convolution on a Cortex-M4, for widened rows, windows and sums.\n\n{}\n",
         table("memory")?
     );
-    document::write_section("memory", &(text + &yardstick()?))
+    document::write_section("memory", &(text + &bands()? + &yardstick()?))
+}
+
+/// What bands cost: instructions of a step.
+fn bands() -> Result<String> {
+    let mut text = format!(
+        "What bands cost, in instructions of one step of {BANDED}:\n\n\
+         | rows of a band | arena | Cortex-M4 | times whole maps | Cortex-M55 | times whole maps |\n|---|---|---|---|---|---|\n"
+    );
+    let mut whole = Vec::new();
+    for rows in [None, Some(4), Some(2), Some(1)] {
+        let mut row = format!("| {} |", rows.map_or_else(|| "whole maps".to_owned(), |rows| rows.to_string()));
+        for (index, board) in [Board::CORTEX_M4, Board::CORTEX_M55].into_iter().enumerate() {
+            let program = firmware::write_in_bands(BANDED, &format!("{BANDED}-{}", rows.unwrap_or(0)), board, rows)?;
+            let operations = operations::measure(board, &program)?;
+            let instructions: u64 = operations.iter().map(|operation| operation.instructions).sum();
+            if rows.is_none() {
+                whole.push(instructions);
+            }
+            // Writing to a string does not fail.
+            if index == 0 {
+                let _ = write!(row, " {} |", arena_length(&program)?);
+            }
+            let times = instructions as f64 / whole.get(index).copied().unwrap_or(instructions) as f64;
+            let _ = write!(row, " {instructions} | {times:.3} |");
+        }
+        let _ = writeln!(text, "{row}");
+    }
+    Ok(text)
+}
+
+/// The network whose bands are counted.
+const BANDED: &str = "rgc-32";
+
+/// Bytes of working memory, as the prelude of a program says.
+fn arena_length(program: &Path) -> Result<u32> {
+    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let field = bytes.get(16..).and_then(|rest| rest.first_chunk()).context("the program is cut short")?;
+    Ok(u32::from_le_bytes(*field))
 }
 
 /// What TensorFlow Lite Micro's arena takes for the same nets: tensors, then its own structures, in bytes.
@@ -39,7 +78,8 @@ fn yardstick() -> Result<String> {
          quantised to int8), taken once outside this project on a 64-bit host, where its structures are larger than on a \
          microcontroller. It computes the whole net in one call, so it has no states; this project's steps are 10 ms each, and a \
          layer's output is a state until the next layer has read it.\n\n\
-         | net | states | frame | arena | TensorFlow Lite Micro: tensors | and structures |\n|---|---|---|---|---|---|\n",
+         | net | states | frame | arena | in bands of 4 rows | of 1 | TensorFlow Lite Micro: tensors | and structures |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     for row in table("feedforward")?.lines() {
         let (_, [tensors, structures]) = PEER

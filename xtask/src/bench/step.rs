@@ -40,8 +40,8 @@ pub fn run(arguments: &StepArguments) -> Result<()> {
         "## A step on x86-64\n\nOne thread but where it says two, one frame on show, random weights, skipping off, taps kept. The runtime runs a \
          program packed for x86-64; ONNX Runtime (one intra-op thread) and tract run the `step.onnx` of the same network; \
          ONNX Runtime's int8 is that model with quantise and dequantise nodes (QDQ), made by `xtask/bench/quantize_step.py` \
-         with its own tool. With two threads, layers run at once (plan parallel, `Session::step_on`), so that no step is shorter \
-         than its dearest layer. Engines take turns, 200 ms each; microseconds a step.\n",
+         with its own tool. With two threads, layers run at once (plan parallel, `Session::step_on` within \
+         `rayon::ThreadPool::install`), and the dearest is divided by rows once the others are done. Engines take turns, 200 ms each; microseconds a step.\n",
     );
     for network in NETWORKS {
         text += &section(arguments, network)?;
@@ -68,7 +68,7 @@ fn section(arguments: &StepArguments, (name, side, real, integer): (&str, usize,
     let peer_real = peer_real.min(median(&figures, TRACT)?);
     text += &format!(
         "f32 against the faster of ONNX Runtime and tract: **{:.2}** (aimed at: at most {real:.2}). int8 against ONNX \
-         Runtime's int8: **{:.2}** (aimed at: at most {integer:.2}). Layers on two threads against one: f32 **{:.2}**, int8 \
+         Runtime's int8: **{:.2}** (aimed at: at most {integer:.2}). Two threads against one: f32 **{:.2}**, int8 \
          **{:.2}** (aimed at: at most 0.60).\n",
         runtime_real / peer_real,
         runtime_integer / peer_integer,

@@ -60,8 +60,10 @@ pub fn network_program(seed: u64, target: Target, numerics: Numerics) -> Aligned
     let (network, frames) = network(seed);
     let variants: Vec<ProgramOptions> =
         variants().into_iter().filter(|options| options.target == Target::Portable).collect();
-    let band_rows = NonZeroUsize::new(seed as usize / 8 % 4);
-    let options = ProgramOptions { target, band_rows, ..variants[seed as usize % variants.len()] };
+    // Collections hold networks at one seed of eight.
+    let index = seed as usize / 8;
+    let band_rows = NonZeroUsize::new(index / variants.len() % 4);
+    let options = ProgramOptions { target, band_rows, ..variants[index % variants.len()] };
     let program = match numerics {
         Numerics::Integer => write_integer(&network.graph, &quantized(&network, &frames), &description(), &options),
         Numerics::Real => write_real(&network.graph, &network.parameters, &description(), &options),

@@ -3,14 +3,14 @@
 use super::super::*;
 use super::network::*;
 use convrnn_format::{Program, Role};
-use convrnn_runtime::{Frame, Session, arena_length};
+use convrnn_runtime::{Backend, Frame, Host, Portable, Session, arena_length};
 
 /// CRCs of logits and states of each step, and the bytes of the arena.
-fn run(program: &[u8], frames: &[Frame<'_>]) -> (Vec<(u32, u32)>, usize) {
+fn run<B: Backend>(program: &[u8], frames: &[Frame<'_>], backend: B) -> (Vec<(u32, u32)>, usize) {
     let program = AlignedBytes::copy_of(program);
     let length = arena_length(&program);
     let mut arena = AlignedBytes::zeroed(length);
-    let mut session = Session::new(&program, &mut arena).expect("the program loads");
+    let mut session = Session::with_backend(&program, &mut arena, backend).expect("the program loads");
     let mut crcs = Vec::new();
     for &frame in frames {
         session.present(frame).expect("the frame fits");
@@ -51,8 +51,14 @@ fn bands_change_no_bit_and_never_need_more_memory() {
             .iter()
             .map(|frame| interleave(frame.shape, &frame.values.iter().map(|&x| x as f32).collect::<Vec<f32>>()))
             .collect();
-        for plan in [Plan::Sequential, Plan::Parallel] {
-            let whole = ProgramOptions { plan, keep_taps: false, ..ProgramOptions::default() };
+        for (plan, target) in
+            [(Plan::Sequential, Target::Portable), (Plan::Parallel, Target::Portable), (Plan::Sequential, Target::HOST)]
+        {
+            let whole = ProgramOptions { plan, target, keep_taps: false, ..ProgramOptions::default() };
+            let run = |program: &[u8], frames: &[Frame<'_>]| match target {
+                Target::Portable => run(program, frames, Portable),
+                _ => run(program, frames, Host::default()),
+            };
             let integer = |options: &ProgramOptions| {
                 write_integer(&network.graph, &quantized, &description(), options).expect("a program")
             };

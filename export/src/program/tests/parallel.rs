@@ -26,18 +26,42 @@ fn step_backwards(session: &mut Session<'_, '_>) {
     session.end_step();
 }
 
-/// A network whose convolutions are large enough to be shared by threads.
-fn large_programs() -> [AlignedBytes; 2] {
-    let graph = convrnn_models::catalogue::find("rgc-32").expect("in the catalogue").lower().expect("a graph");
-    let mut random = ChaCha8Rng::seed_from_u64(5);
-    let parameters = testing::random_parameters(&graph, &mut random);
-    let frames = testing::random_frames(graph.frame, 2, 5);
-    let network = testing::RandomNetwork { graph, parameters };
-    let quantized = quantized(&network, &frames);
-    let options = ProgramOptions { plan: Plan::Parallel, target: Target::HOST, ..ProgramOptions::default() };
-    let integer = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
-    let real = write_real(&network.graph, &network.parameters, &description(), &options).expect("a program");
-    [integer, real].map(|bytes| AlignedBytes::copy_of(&bytes))
+/// Maps whose rows fill no block of positions.
+const ODD_MAPS: &str = r#"
+name = "odd-maps"
+description = "maps of 11 and of 9 columns"
+input = { channels = 3, height = 11, width = 11 }
+presentation = { steps = 4, image_steps = 4 }
+
+[[layer]]
+convolution = { kernel = 3, channels = 48 }
+
+[[layer]]
+convolution = { kernel = 3, channels = 32, padding = "valid" }
+cell = { kind = "reciprocal-gated", kernel = 3 }
+
+[[layer]]
+convolution = { kernel = 1, channels = 10 }
+activation = "none"
+average = "before"
+"#;
+
+/// Networks whose convolutions are large enough to be shared by threads, in both arithmetics.
+fn large_programs() -> Vec<AlignedBytes> {
+    let odd = convrnn_models::Architecture::parse(ODD_MAPS, "odd-maps").expect("an architecture");
+    let mut programs = Vec::new();
+    for architecture in [convrnn_models::catalogue::find("rgc-32").expect("in the catalogue"), odd] {
+        let graph = architecture.lower().expect("a graph");
+        let parameters = testing::random_parameters(&graph, &mut ChaCha8Rng::seed_from_u64(5));
+        let frames = testing::random_frames(graph.frame, 2, 5);
+        let network = testing::RandomNetwork { graph, parameters };
+        let quantized = quantized(&network, &frames);
+        let options = ProgramOptions { plan: Plan::Parallel, target: Target::HOST, ..ProgramOptions::default() };
+        let integer = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+        let real = write_real(&network.graph, &network.parameters, &description(), &options).expect("a program");
+        programs.extend([integer, real].map(|bytes| AlignedBytes::copy_of(&bytes)));
+    }
+    programs
 }
 
 #[test]
@@ -50,7 +74,8 @@ fn threads_that_share_convolutions_give_the_same_bits() {
             .map(|arena| Session::with_backend(&program, arena, Host::default()).expect("the program loads"));
         for step in 0..6 {
             for (way, session) in sessions.iter_mut().enumerate() {
-                let integers: Vec<i8> = (0..3 * 32 * 32).map(|index| (index * 37 + step * 11) as i8).collect();
+                let frame = session.buffer(session.program().prelude().frame_buffer).expect("the frame").elements();
+                let integers: Vec<i8> = (0..frame).map(|index| (index * 37 + step * 11) as i8).collect();
                 let reals: Vec<f32> = integers.iter().map(|&value| f32::from(value) / 64.0).collect();
                 let presented = session.present(Frame::Quantized(&integers));
                 presented.or_else(|_| session.present(Frame::Real(&reals))).expect("the frame fits");
@@ -89,7 +114,8 @@ fn any_order_and_any_thread_gives_the_same_bits() {
                         }
                         match way {
                             0 => session.step(),
-                            1 => session.step_on(&pool),
+                            1 if step % 2 == 0 => session.step_on(&pool),
+                            1 => pool.install(|| session.step_on(&pool)),
                             _ => step_backwards(session),
                         }
                     }

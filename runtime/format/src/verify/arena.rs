@@ -93,7 +93,9 @@ pub(super) fn layers(program: &Program<'_>) -> Result<(), LoadError> {
     for index in 0..program.layer_count() {
         let wrong = LoadError::new(Kind::Layers, index as u32);
         let layer = program.layer(index).ok_or(wrong)?;
-        if layer.first_operation != next {
+        // Each layer is there once: groups and siblings are of one layer.
+        let is_double = program.layers().take(index).any(|other| other.layer == layer.layer);
+        if layer.first_operation != next || is_double {
             return Err(wrong);
         }
         if layer.first_step == 0 {
@@ -195,8 +197,12 @@ pub(super) fn lives(program: &Program<'_>) -> Result<(), LoadError> {
                 if read.first_use >= index || index > read.last_use {
                     return fail(Kind::Lifetime, operand.buffer);
                 }
-                if parallel && writer_layer(program, &read) != Some(operation.layer) {
+                let writer = writer_layer(program, &read);
+                if parallel && writer != Some(operation.layer) {
                     return fail(Kind::Parallel, operand.buffer);
+                }
+                if writer != Some(operation.layer) && may_be_left(program, writer, operation.layer) {
+                    return fail(Kind::Lifetime, operand.buffer);
                 }
             }
         }
@@ -209,6 +215,7 @@ pub(super) fn lives(program: &Program<'_>) -> Result<(), LoadError> {
                 return Err(LoadError::new(Kind::Lifetime, index.into()));
             }
         }
+        let life = program.life(&record);
         for other_index in 0..index {
             let other = buffer(program, other_index)?;
             if !record.overlaps(&other) {
@@ -218,7 +225,7 @@ pub(super) fn lives(program: &Program<'_>) -> Result<(), LoadError> {
             let apart = |(first, last): (usize, usize), (other_first, other_last): (usize, usize)| {
                 last < other_first || other_last < first
             };
-            let apart = transient(&record) && transient(&other) && apart(program.life(&record), program.life(&other));
+            let apart = transient(&record) && transient(&other) && apart(life, program.life(&other));
             let same_layer = !parallel || writer_layer(program, &record) == writer_layer(program, &other);
             if !(apart && same_layer) {
                 return Err(LoadError::new(Kind::Overlap, index.into()));
@@ -226,6 +233,13 @@ pub(super) fn lives(program: &Program<'_>) -> Result<(), LoadError> {
         }
     }
     survivors(program)
+}
+
+/// Whether a layer may be left in a step in which another one, which reads it, is computed.
+fn may_be_left(program: &Program<'_>, writer: Option<u16>, reader: u16) -> bool {
+    let first_step = |layer: u16| program.layers().find(|other| other.layer == layer).map(|layer| layer.first_step);
+    let begins_later = writer.and_then(first_step) > first_step(reader);
+    begins_later || Skipping::from_byte(program.prelude().skipping) != Some(Skipping::None)
 }
 
 fn writer_layer(program: &Program<'_>, record: &BufferRecord) -> Option<u16> {

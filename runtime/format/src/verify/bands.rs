@@ -24,7 +24,7 @@ pub(super) fn bands(program: &Program<'_>) -> Result<(), LoadError> {
         while let Some(member) = program.operation(end).filter(OperationRecord::is_in_bands)
             && member.ends_bands == 0
             && member.layer == record.layer
-            && end - index < MAXIMUM_GROUP
+            && end + 1 - index < MAXIMUM_GROUP
         {
             end += 1;
         }
@@ -101,8 +101,11 @@ impl Group<'_, '_> {
             return buffer.is_whole();
         }
         self.program.operation(writer).is_some_and(|writer| {
-            let end = writer.rows_after(buffer.height, band);
-            buffer.first_resident(end) <= rows.start && rows.end <= end
+            let of_band = writer.rows_of_band(buffer.height, band);
+            // What holds the rows of one band alone may share its bytes with others between bands.
+            let is_of_one_band = !buffer.is_whole() && buffer.capacity() <= u32::from(writer.band_rows);
+            let first = if is_of_one_band { of_band.start } else { buffer.first_resident(of_band.end) };
+            first <= rows.start && rows.end <= of_band.end
         })
     }
 }

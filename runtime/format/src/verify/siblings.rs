@@ -18,6 +18,9 @@ pub(super) fn siblings(program: &Program<'_>) -> Result<(), LoadError> {
             let record = program.operation(other).filter(|record| is_alike(program, &first, record)).ok_or(fail)?;
             let output = program.buffer(record.output).ok_or(fail)?;
             for before in (index..other).filter_map(|before| program.operation(before)) {
+                if before.ends_bands != 0 {
+                    return Err(fail);
+                }
                 if program.buffer(before.output).is_none_or(|before| before.overlaps(&output)) {
                     return Err(LoadError::at(Kind::Overlap, other as u32, record.output.into()));
                 }
@@ -41,7 +44,6 @@ fn is_alike(program: &Program<'_>, first: &OperationRecord, other: &OperationRec
         |record: &OperationRecord| program.buffer(record.output).map(|output| (output.channels, output.element));
     window(first) == window(other)
         && bands(first) == bands(other)
-        && first.ends_bands == 0
         && first.groups == 1
         && count <= MAXIMUM_SIBLING_OPERANDS
         && first.operand_count == other.operand_count

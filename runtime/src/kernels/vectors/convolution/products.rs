@@ -20,7 +20,7 @@ pub(super) static ZEROS: [f32; 2048] = [0.0; 2048];
 /// Input channels between two tests for the end.
 const UNROLLED: usize = 4;
 
-/// So few sums wait for their own last product; each is then added up in parts.
+/// So few sums wait for their own last product; each is then added up in parts, where all blocks of a map have so few.
 const FEW_SUMS: usize = 3;
 
 /// Some vectors of weights of each input channel.
@@ -59,6 +59,9 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
     weights: Weights,
 ) {
     let width = job.columns.kernel;
+    // The order of a sum must not depend on which rows are computed together: in maps of one column every position is
+    // computed for itself.
+    let in_parts = job.width == 1;
     let mut corners = [plane; P];
     for (corner, place) in corners.iter_mut().zip(band.places::<_, P>(job, first).0) {
         *corner = plane.wrapping_add(place * pixel);
@@ -82,7 +85,7 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
         let (values, weights) = (moved(corners, row * band.line * pixel), weights.after(row * width * pixel));
         if SOURCE == MAP || (!has_border && outside_row == 0) {
             // SAFETY: the row of every window lies in the map or in the band.
-            unsafe { add_products::<F, T, P, 0>(sums, &values, weights, width * pixel) };
+            unsafe { add_products::<F, T, P, 0>(sums, &values, weights, width * pixel, in_parts) };
             continue;
         }
         for column in 0..width {
@@ -92,7 +95,7 @@ pub(super) unsafe fn add_windows<F: Floats, const T: usize, const P: usize, cons
             }
             let (values, weights) = (moved(values, column * pixel), weights.after(column * pixel));
             // SAFETY: this pixel of every window lies in the map or in the band, but for those that are outside.
-            unsafe { add_products_inside::<F, T, P, SOURCE>(outside, sums, values, weights, pixel) };
+            unsafe { add_products_inside::<F, T, P, SOURCE>(outside, sums, values, weights, pixel, in_parts) };
         }
     }
 }
@@ -119,11 +122,12 @@ unsafe fn add_products_inside<F: Floats, const T: usize, const P: usize, const S
     mut values: [*const f32; P],
     weights: Weights,
     length: usize,
+    in_parts: bool,
 ) {
     macro_rules! without {
         ($outside:literal) => {
             // SAFETY: the caller's promise.
-            unsafe { add_products::<F, T, P, $outside>(sums, &values, weights, length) }
+            unsafe { add_products::<F, T, P, $outside>(sums, &values, weights, length, in_parts) }
         };
     }
     macro_rules! without_any {
@@ -178,7 +182,7 @@ unsafe fn add_products_inside<F: Floats, const T: usize, const P: usize, const S
 }
 
 /// Adds the products of `length` values of each position, all but those whose bit is set in `OUTSIDE`, with `T`
-/// vectors of weights each.
+/// vectors of weights each; `in_parts`, if a single position has few sums, by four sums that are added in the end.
 ///
 /// # Safety
 /// The processor has the instructions, and the values and weights are there.
@@ -190,6 +194,7 @@ unsafe fn add_products<F: Floats, const T: usize, const P: usize, const OUTSIDE:
     values: &[*const f32; P],
     weights: Weights,
     length: usize,
+    in_parts: bool,
 ) {
     let mut weights_now = weights.first;
     macro_rules! add_one {
@@ -214,7 +219,7 @@ unsafe fn add_products<F: Floats, const T: usize, const P: usize, const OUTSIDE:
         };
     }
     let mut index = 0;
-    if const { P * T <= FEW_SUMS } {
+    if const { P == 1 && T <= FEW_SUMS } && in_parts {
         // SAFETY: the caller's promise.
         let mut parts = [[[unsafe { F::splat(0.0) }; T]; P]; UNROLLED];
         while index + UNROLLED <= length {

@@ -105,6 +105,7 @@ pub(crate) unsafe fn group<F: Floats, const T: usize, const P: usize, const SOUR
         unsafe {
             let start = start.each_ref().map(|start| F::load(start.as_ptr()));
             position += match positions - position {
+                _ if work.job.width == 1 => block::<F, T, 1, SOURCE>(work, band, first, position, start),
                 left if left >= P && most == P => block::<F, T, P, SOURCE>(work, band, first, position, start),
                 4.. => block::<F, T, 4, SOURCE>(work, band, first, position, start),
                 2.. => block::<F, T, 2, SOURCE>(work, band, first, position, start),
