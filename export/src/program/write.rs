@@ -85,12 +85,14 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn write(mut self, order: &Order, timing: &Timing, metadata: Vec<u8>) -> Result<Vec<u8>, ProgramError> {
         let step = self.step;
-        let mut operations = Vec::new();
+        let mut operations: Vec<OperationRecord> = Vec::new();
         let mut alike: Vec<usize> = Vec::new();
         for node in order.nodes() {
             if self.options.shares_windows && siblings::is_sibling(step, self.arena, self.bands, &alike, node) {
                 // That of a convolution: the next one is a sibling.
-                operations.last_mut().map(|before: &mut OperationRecord| before.variant = 1);
+                if let Some(before) = operations.last_mut() {
+                    before.variant = 1;
+                }
             } else {
                 alike.clear();
             }
