@@ -91,9 +91,6 @@ pub(super) fn counts(program: &Program<'_>, index: usize, processor: Processor) 
     if index.checked_sub(1).and_then(|before| program.operation(before)).is_some_and(|before| before.has_sibling()) {
         return Some(Counts { family: "computed with its sibling".into(), ..Counts::default() });
     }
-    if program.siblings(index).len() > 1 {
-        counts.family.push_str(" with siblings");
-    }
     let rounds: u64 = ["rounds", "rounds over an end"].iter().filter_map(|term| counts.terms.get(term)).sum();
     for sibling in program.siblings(index).skip(1) {
         counts.add("siblings", 1);
@@ -351,10 +348,7 @@ fn add_moves(counts: &mut Counts, operation: &OperationRecord, target: &BufferRe
         let (before, first) = (target.first_resident(rows.start), target.first_resident(rows.end));
         if first > before && rows.start > first {
             counts.add("moves", 1);
-            // All places of rows are then multiples of a word, and so is what is moved.
-            let by_words = target.row_bytes().is_multiple_of(4);
-            let term = if by_words { "bytes moved by words" } else { "bytes moved" };
-            counts.add(term, (rows.start - first) as usize * target.row_bytes());
+            counts.add("bytes moved", (rows.start - first) as usize * target.row_bytes());
         }
     }
 }
