@@ -114,6 +114,11 @@ impl BufferRecord {
         (self.length as usize).checked_div(self.capacity() as usize).unwrap_or(0)
     }
 
+    /// Whether it holds no more than the rows that one band of its writer adds: nothing in it is needed in the next one.
+    pub const fn is_of_one_band(&self, writer: &OperationRecord) -> bool {
+        !self.is_whole() && self.capacity() <= writer.band_rows as u32
+    }
+
     /// The first row that it holds once the rows before `end` exist.
     pub fn first_resident(&self, end: u32) -> u32 {
         match self.resident_rows {
@@ -143,15 +148,7 @@ impl Program<'_> {
 
     /// The operations from `first` on that are computed together: the rest of a group, siblings, or one operation.
     pub fn together(&self, first: usize) -> Range<usize> {
-        if !self.operation(first).is_some_and(|record| record.is_in_bands()) {
-            return self.siblings(first);
-        }
-        let goes_on = |record: OperationRecord| record.is_in_bands() && record.ends_bands == 0;
-        let mut end = first;
-        while self.operation(end).is_some_and(goes_on) {
-            end = end.saturating_add(1);
-        }
-        first..end.saturating_add(1)
+        self.group(first).map_or_else(|| self.siblings(first), |group| first..group.end)
     }
 
     /// Bands of operations that are computed together; 1 for an operation that is in no group.
@@ -167,8 +164,7 @@ impl Program<'_> {
     pub fn life(&self, buffer: &BufferRecord) -> (usize, usize) {
         let (first, last) = (buffer.first_use as usize, buffer.last_use as usize);
         let (writers, readers) = (self.group(first), self.group(last));
-        let band_rows = self.operation(first).map_or(0, |writer| u32::from(writer.band_rows));
-        let is_of_one_band = !buffer.is_whole() && buffer.capacity() <= band_rows;
+        let is_of_one_band = self.operation(first).is_some_and(|writer| buffer.is_of_one_band(&writer));
         if is_of_one_band && writers == readers {
             return (first, last);
         }

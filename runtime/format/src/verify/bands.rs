@@ -103,8 +103,7 @@ impl Group<'_, '_> {
         self.program.operation(writer).is_some_and(|writer| {
             let of_band = writer.rows_of_band(buffer.height, band);
             // What holds the rows of one band alone may share its bytes with others between bands.
-            let is_of_one_band = !buffer.is_whole() && buffer.capacity() <= u32::from(writer.band_rows);
-            let first = if is_of_one_band { of_band.start } else { buffer.first_resident(of_band.end) };
+            let first = if buffer.is_of_one_band(&writer) { of_band.start } else { buffer.first_resident(of_band.end) };
             first <= rows.start && rows.end <= of_band.end
         })
     }
