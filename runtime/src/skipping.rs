@@ -60,11 +60,12 @@ impl<B: Backend> Session<'_, '_, B> {
         self.frame_is_new();
         // A step that has begun goes on with the layers that it leaves; what is forgotten is so from the next one on, too.
         self.has_forgotten = self.is_within_step();
-        let states = self.program.prelude().state_count as usize;
-        let is_within = self.has_forgotten;
-        if let Some(flags) = self.cache() {
-            let count = if is_within { states.min(flags.len()) } else { flags.len() };
-            flags.iter_mut().take(count).for_each(|flag| *flag = 1);
+        let forgotten = match self.has_forgotten {
+            true => self.program.prelude().state_count as usize,
+            false => usize::MAX,
+        };
+        for flag in self.cache().unwrap_or_default().iter_mut().take(forgotten) {
+            *flag = 1;
         }
     }
 

@@ -69,16 +69,9 @@ impl<B: Backend> Backend for Both<'_, B> {
 }
 
 impl<B: Backend> Both<'_, B> {
-    fn submit(&mut self, task: &mut Task<'_>) {
-        let mut progress = self.backend.submit(task);
-        while progress == Progress::Pending {
-            progress = self.backend.poll(task);
-        }
-    }
-
     fn run_siblings(&mut self, task: &mut Task<'_>) {
         task.has_done_siblings = false;
-        self.submit(task);
+        compute(&mut self.backend, task);
         self.siblings = [None; MAXIMUM_SIBLINGS];
         if !task.has_done_siblings {
             return;
@@ -100,10 +93,7 @@ impl<B: Backend> Both<'_, B> {
         match (self.before.get_mut(..length), self.found.get_mut(..length)) {
             (Some(before), Some(found)) if self.difference.is_none() => {
                 copy(task.output, before);
-                let mut progress = self.backend.submit(task);
-                while progress == Progress::Pending {
-                    progress = self.backend.poll(task);
-                }
+                compute(&mut self.backend, task);
                 copy(task.output, found);
                 copy(before, task.output);
                 Portable.run(task);
@@ -126,6 +116,14 @@ impl<B: Backend> Both<'_, B> {
             }
         }
         self.checksum = fold(self.checksum, crc32::checksum(task.output));
+    }
+}
+
+/// Gives an operation to a backend and waits for it.
+fn compute<B: Backend>(backend: &mut B, task: &mut Task<'_>) {
+    let mut progress = backend.submit(task);
+    while progress == Progress::Pending {
+        progress = backend.poll(task);
     }
 }
 
