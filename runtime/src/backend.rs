@@ -29,6 +29,7 @@ pub use tailored::Tailored;
 
 use crate::kernels;
 use crate::task::Task;
+use crate::uses::Uses;
 use convrnn_format::{LoadError, OperationKind, Program};
 
 /// Whether an operation has ended.
@@ -51,6 +52,10 @@ pub enum Progress {
 /// `submit`; one that feeds an accelerator by DMA starts it there and looks at it in `poll`. Such a
 /// backend must stop its accelerator when it is dropped.
 pub trait Backend {
+    /// What programs use that this backend may be given: a session with it is built without code for anything else. All
+    /// there is, unless [`Self::prepare`] refuses programs that use more.
+    const USES: Uses = Uses::ALL;
+
     /// Looks at a program before it runs for the first time: claims hardware, refuses what it
     /// cannot do.
     fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {

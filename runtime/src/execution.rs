@@ -3,6 +3,7 @@
 use crate::arena::{Pieces, Surroundings, carve, split};
 use crate::backend::{Backend, Progress};
 use crate::task::{Part, Sibling, Task};
+use crate::uses::Use;
 use convrnn_format::{BufferRecord, LayerRecord, MAXIMUM_SIBLINGS, OperationKind, OperationRecord, Program};
 use core::ops::Range;
 
@@ -18,8 +19,8 @@ pub(crate) struct Memory<'a> {
 }
 
 /// Computes a layer: makes the tasks in order and gives each to `execute`, which computes it and says whether it has
-/// computed its siblings too.
-pub(crate) fn run_layer(
+/// computed its siblings too. What the backend's [`Backend::USES`] lack is not built.
+pub(crate) fn run_layer<B: Backend>(
     program: &Program<'_>,
     memory: &mut Memory<'_>,
     layer: &LayerRecord,
@@ -28,46 +29,81 @@ pub(crate) fn run_layer(
     let mut index = layer.first_operation as usize;
     let end = index.wrapping_add(layer.operation_count as usize);
     while index < end {
-        let together = program.together(index);
-        for band in 0..program.bands(&together) {
-            let mut index = together.start;
-            while index < together.end {
-                let siblings = program.siblings(index);
-                run_siblings(program, memory, &siblings, band, &mut execute);
-                index = siblings.end;
-            }
-        }
-        index = together.end;
+        let Some(record) = program.operation(index) else { return };
+        index = if B::USES.has(Use::Bands) && record.is_in_bands() {
+            run_group::<B>(program, memory, index, &mut execute)
+        } else {
+            run_siblings::<B>(program, memory, index, record, None, &mut execute)
+        };
     }
 }
 
-/// Computes one operation, or several that may be computed at once; or a band of them.
-fn run_siblings(
+/// Computes a group band by band. Gives the operation after it.
+fn run_group<B: Backend>(
     program: &Program<'_>,
     memory: &mut Memory<'_>,
-    siblings: &Range<usize>,
-    band: u32,
+    first: usize,
     execute: &mut impl FnMut(Task<'_>) -> bool,
-) {
-    for index in siblings.clone() {
-        keep_rows(program, memory, index, band);
+) -> usize {
+    let group = program.together(first);
+    for band in 0..program.bands(&group) {
+        let mut index = group.start;
+        while index < group.end {
+            let Some(record) = program.operation(index) else { break };
+            index = run_siblings::<B>(program, memory, index, record, Some(band), execute);
+        }
+    }
+    group.end
+}
+
+/// Computes one operation, or several that may be computed at once; or a band of them. Gives the operation after them.
+fn run_siblings<B: Backend>(
+    program: &Program<'_>,
+    memory: &mut Memory<'_>,
+    first: usize,
+    record: OperationRecord,
+    band: Option<u32>,
+    execute: &mut impl FnMut(Task<'_>) -> bool,
+) -> usize {
+    if !B::USES.has(Use::Siblings) || !record.has_sibling() {
+        run_one::<B>(program, memory, record, band, execute);
+        return first.wrapping_add(1);
+    }
+    let siblings = program.siblings(first);
+    if let (true, Some(band)) = (B::USES.has(Use::Bands), band) {
+        for record in siblings.clone().filter_map(|index| program.operation(index)) {
+            keep_rows(program, memory, &record, band);
+        }
     }
     let mut left = siblings.clone();
-    if siblings.len() > 1
-        && let Some(is_all) = offer(program, memory, siblings, band, execute)
-    {
+    if let Some(is_all) = offer::<B>(program, memory, &siblings, band, execute) {
         left.start = if is_all { left.end } else { left.start.wrapping_add(1) };
     }
-    for index in left {
-        if let Some(task) = operation(program, memory, index).and_then(|task| in_band(task, band)) {
+    for record in left.filter_map(|index| program.operation(index)) {
+        if let Some(task) = operation(program, memory, record).and_then(|task| in_band::<B>(task, band)) {
             execute(task);
         }
+    }
+    siblings.end
+}
+
+fn run_one<B: Backend>(
+    program: &Program<'_>,
+    memory: &mut Memory<'_>,
+    record: OperationRecord,
+    band: Option<u32>,
+    execute: &mut impl FnMut(Task<'_>) -> bool,
+) {
+    if let (true, Some(band)) = (B::USES.has(Use::Bands), band) {
+        keep_rows(program, memory, &record, band);
+    }
+    if let Some(task) = operation(program, memory, record).and_then(|task| in_band::<B>(task, band)) {
+        execute(task);
     }
 }
 
 /// An operation with its memory. Verification proved that everything it needs exists.
-fn operation<'a>(program: &'a Program<'a>, memory: &'a mut Memory<'_>, index: usize) -> Option<Task<'a>> {
-    let record = program.operation(index)?;
+fn operation<'a>(program: &'a Program<'a>, memory: &'a mut Memory<'_>, record: OperationRecord) -> Option<Task<'a>> {
     let target = program.buffer(record.output)?;
     let (output, around) = split(memory.region, memory.start, &target)?;
     let first = Sibling { record, target, output };
@@ -75,11 +111,11 @@ fn operation<'a>(program: &'a Program<'a>, memory: &'a mut Memory<'_>, index: us
 }
 
 /// Gives several convolutions to `execute` as one task; says whether all have been computed.
-fn offer(
+fn offer<B: Backend>(
     program: &Program<'_>,
     memory: &mut Memory<'_>,
     siblings: &Range<usize>,
-    band: u32,
+    band: Option<u32>,
     execute: &mut impl FnMut(Task<'_>) -> bool,
 ) -> Option<bool> {
     let mut targets = [BufferRecord::default(); MAXIMUM_SIBLINGS];
@@ -96,7 +132,7 @@ fn offer(
     let (first, others) = all.get_mut(..siblings.len())?.split_first_mut()?;
     let around = Surroundings::between(pieces.get(..=siblings.len())?).beside(memory.shared);
     let task = task(program, core::mem::take(first), around, others)?;
-    in_band(task, band).map(execute)
+    in_band::<B>(task, band).map(execute)
 }
 
 fn task<'a>(
@@ -110,19 +146,16 @@ fn task<'a>(
     Some(Task { program, kind, record, target, output, around, part: Part::Whole, siblings, has_done_siblings })
 }
 
-/// The rows of an operation that a band adds, if it is computed in bands; none where the band has no rows of it.
-fn in_band(task: Task<'_>, band: u32) -> Option<Task<'_>> {
-    if !task.record.is_in_bands() {
-        return Some(task);
-    }
+/// The rows of an operation that a band adds, all without a band; none where the band has no rows of it.
+fn in_band<B: Backend>(task: Task<'_>, band: Option<u32>) -> Option<Task<'_>> {
+    let (true, Some(band)) = (B::USES.has(Use::Bands), band) else { return Some(task) };
     let rows = task.record.rows_of_band(task.target.height, band);
     let first = task.target.first_resident(rows.end);
     if rows.is_empty() { None } else { task.part(&rows, first, band) }
 }
 
 /// Moves the rows of an operation's buffer that later windows still need to its start, before a band adds others.
-fn keep_rows(program: &Program<'_>, memory: &mut Memory<'_>, index: usize, band: u32) -> Option<()> {
-    let record = program.operation(index).filter(OperationRecord::is_in_bands)?;
+fn keep_rows(program: &Program<'_>, memory: &mut Memory<'_>, record: &OperationRecord, band: u32) -> Option<()> {
     let target = program.buffer(record.output).filter(|target| !target.is_whole())?;
     let rows = record.rows_of_band(target.height, band);
     let kept = target.first_resident(rows.end)..rows.start;

@@ -1,17 +1,18 @@
 //! Steps a ConvRNN in real time: no operating system, no allocator, no panic path.
 //!
 //! ```text
-//! static PROGRAM: &[u8] = convrnn_runtime::include_program!("net.crnn");
-//! static ARENA: Arena<{ convrnn_runtime::arena_length(PROGRAM) }> = Arena::new();
+//! static PROGRAM: BuiltIn = convrnn_runtime::include_program!("net.crnn");  // verified by the compiler
+//! static ARENA: Arena<{ convrnn_runtime::arena_length(PROGRAM.bytes()) }> = Arena::new();
 //!
-//! let mut session = Session::new(PROGRAM, arena.as_mut_slice())?;   // verifies everything
+//! let mut session = Session::built_in(PROGRAM, arena.as_mut_slice())?;
 //! session.present(Frame::Bytes(&pixels))?;                          // when the camera has one
 //! session.step();                                                   // every 10 ms; cannot fail
 //! session.logits_raw();
 //! ```
 //!
-//! A [`Session`] holds a verified program and the arena it works in. Any bytes are safe to load: a
-//! torn or hostile program is refused with a [`LoadError`], and after loading nothing can fail.
+//! A [`Session`] holds a verified program and the arena it works in. Programs that come from elsewhere are verified by
+//! [`Session::new`]. Any bytes are safe to load: a torn or hostile program is refused with a [`LoadError`], and after
+//! loading nothing can fail.
 //! A [`Backend`] computes the operations; [`Portable`] does so on any machine, [`Host`] is the fastest
 //! one there is for the machine at hand, and every backend gives the same integers.
 #![no_std]
@@ -47,7 +48,11 @@ pub use arena::Arena;
 pub use backend::Helium;
 pub use backend::{Backend, Host, Portable, Progress};
 pub use convrnn_format as format;
-pub use convrnn_format::{LoadError, LoadErrorKind, Numerics, Plan, Program, Skipping, arena_length, assert_fits};
+pub use convrnn_format::{
+    BuiltIn, LoadError, LoadErrorKind, Numerics, Plan, Program, Skipping, arena_length, assert_fits,
+};
+#[cfg(feature = "include")]
+pub use convrnn_include::include_program;
 pub use frame::{Frame, FrameError};
 pub use include::Aligned;
 pub use parallel::{LayerTask, LayerTasks};

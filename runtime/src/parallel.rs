@@ -26,7 +26,7 @@ impl LayerTask<'_> {
 
     /// Computes the layer.
     pub fn run<B: Backend>(&mut self, backend: &mut B) {
-        run_layer(self.program, &mut self.memory, &self.layer, |task| run(backend, task));
+        run_layer::<B>(self.program, &mut self.memory, &self.layer, |task| run(backend, task));
     }
 }
 

@@ -6,7 +6,9 @@ use crate::execution::{Memory, run, run_layer};
 use crate::skipping::{FrameAge, Work};
 use crate::task::elements;
 use crate::view::{LengthError, Logits, Tensor};
-use convrnn_format::{ALIGNMENT, BufferRecord, LayerRecord, LoadError, LoadErrorKind, Numerics, Program, crc32};
+use convrnn_format::{
+    ALIGNMENT, BufferRecord, BuiltIn, LayerRecord, LoadError, LoadErrorKind, Numerics, Program, crc32,
+};
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,26 +47,44 @@ impl<'program, 'arena> Session<'program, 'arena, Portable> {
     }
 }
 
+impl<'arena> Session<'static, 'arena, Portable> {
+    /// Resets a program of the image, computing with [`Portable`]. See [`Session::built_in_with`].
+    pub fn built_in(program: BuiltIn, arena: &'arena mut [u8]) -> Result<Self, LoadError> {
+        Session::built_in_with(program, arena, Portable)
+    }
+}
+
+impl<'arena, B: Backend> Session<'static, 'arena, B> {
+    /// Resets a program that was verified when the image was built: as [`Session::with_backend`], without the code that
+    /// verifies. Bytes that are no longer those fail by their CRC.
+    pub fn built_in_with(program: BuiltIn, arena: &'arena mut [u8], backend: B) -> Result<Self, LoadError> {
+        Self::begin(Program::built_in(program)?, arena, backend)
+    }
+}
+
 impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
     /// Verifies a program and resets it. The program's bytes may lie in flash; they and the arena
-    /// must start at multiples of [`ALIGNMENT`] ([`crate::include_program!`] and
-    /// [`crate::Arena`] see to that). The arena may be longer than needed.
-    pub fn with_backend(program: &'program [u8], arena: &'arena mut [u8], mut backend: B) -> Result<Self, LoadError> {
+    /// must start at multiples of [`ALIGNMENT`] ([`crate::Aligned`] and [`crate::Arena`] see to that). The arena may be
+    /// longer than needed.
+    pub fn with_backend(program: &'program [u8], arena: &'arena mut [u8], backend: B) -> Result<Self, LoadError> {
+        Self::begin(Program::new_checked(program)?, arena, backend)
+    }
+
+    fn begin(program: Program<'program>, arena: &'arena mut [u8], mut backend: B) -> Result<Self, LoadError> {
         let remainder = |bytes: &[u8]| bytes.as_ptr().addr() % ALIGNMENT;
-        let verified = Program::new_checked(program)?;
-        if remainder(program) != 0 {
-            return Err(LoadError::new(LoadErrorKind::ProgramAlignment, remainder(program) as u32));
+        if remainder(program.bytes()) != 0 {
+            return Err(LoadError::new(LoadErrorKind::ProgramAlignment, remainder(program.bytes()) as u32));
         }
         if remainder(arena) != 0 {
             return Err(LoadError::new(LoadErrorKind::ArenaAlignment, remainder(arena) as u32));
         }
-        let length = verified.prelude().arena_length;
+        let length = program.prelude().arena_length;
         let Some(arena) = arena.get_mut(..length as usize) else {
             return Err(LoadError::new(LoadErrorKind::ArenaTooSmall, length));
         };
-        backend.prepare(&verified)?;
+        backend.prepare(&program)?;
         let mut session = Self {
-            program: verified,
+            program,
             arena,
             backend,
             next_layer: 0,
@@ -124,7 +144,7 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         }
         let mut memory = Memory { shared: &[], region: self.arena, start: 0 };
         let backend = &mut self.backend;
-        run_layer(&self.program, &mut memory, layer, |task| run(backend, task));
+        run_layer::<B>(&self.program, &mut memory, layer, |task| run(backend, task));
     }
 
     /// The arithmetic; a constant where only one is built in.

@@ -11,6 +11,7 @@
 use crate::arena::{copy, isolate};
 use crate::backend::Backend;
 use crate::session::Session;
+use crate::uses::Use;
 use convrnn_format::{BufferRecord, LayerRecord, NO_INDEX, Role, Skipping};
 use core::cmp::Ordering;
 
@@ -47,7 +48,10 @@ impl<B: Backend> Session<'_, '_, B> {
 
     /// The form of skipping that the program has memory for.
     pub fn skipping(&self) -> Skipping {
-        Skipping::from_byte(self.program.prelude().skipping).unwrap_or(Skipping::None)
+        match B::USES.has(Use::Skipping) {
+            true => Skipping::from_byte(self.program.prelude().skipping).unwrap_or(Skipping::None),
+            false => Skipping::None,
+        }
     }
 
     /// Counts since the session began.
@@ -86,6 +90,9 @@ impl<B: Backend> Session<'_, '_, B> {
     }
 
     fn flag(&self, index: usize) -> bool {
+        if self.skipping() == Skipping::None {
+            return true;
+        }
         let start = self.program.prelude().cache_offset as usize;
         self.arena.get(start.wrapping_add(index)).is_none_or(|&flag| flag != 0)
     }
@@ -99,7 +106,7 @@ impl<B: Backend> Session<'_, '_, B> {
     /// Whether a layer can be left in this step, which is then counted and remembered.
     pub(crate) fn leaves(&mut self, layer: &LayerRecord) -> bool {
         // Before its first step a layer's values are there; in it nobody has computed them yet.
-        let settled = match u32::from(layer.first_step).cmp(&self.step_number) {
+        let settled = match self.begins(layer.first_step) {
             Ordering::Greater => true,
             Ordering::Equal => false,
             Ordering::Less => self.skipping() != Skipping::None && self.is_skipping && self.is_settled(layer),

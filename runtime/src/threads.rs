@@ -69,9 +69,10 @@ impl LayerTask<'_> {
     /// have come to the end of the other layers and share its operations, by rows.
     fn run_on_threads<B: Backend + Clone + Send + Sync>(&mut self, backend: &mut B, alone: u64, shares: &AtomicBool) {
         let mut made = 0_u64;
-        run_layer(self.program, &mut self.memory, &self.layer, |task| {
+        run_layer::<B>(self.program, &mut self.memory, &self.layer, |task| {
             let is_shared = made >= alone;
-            made = made.saturating_add(task.record.multiply_accumulates);
+            let siblings = task.siblings.iter().map(|sibling| sibling.record.multiply_accumulates);
+            made = siblings.fold(made.saturating_add(task.record.multiply_accumulates), u64::saturating_add);
             if !is_shared {
                 return run(backend, task);
             }

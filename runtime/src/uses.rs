@@ -6,8 +6,8 @@
 use crate::kernels::convolution::{self, Way};
 use crate::kernels::window::Axis;
 use convrnn_format::{
-    BufferRecord, Element, NONE, OperandRecord, OperationKind, OperationRecord, Packing, Prelude, Record, SectionKind,
-    TableKind, section_start,
+    BufferRecord, Element, LayerRecord, NONE, OperandRecord, OperationKind, OperationRecord, Packing, Prelude, Record,
+    SectionKind, Skipping, StateRecord, TableKind, section_start,
 };
 
 /// A set of kernels: one bit for each kind of operation with the element type of its output, and for what else decides
@@ -38,6 +38,14 @@ pub(crate) enum Use {
     OtherRescale,
     /// A pooling whose pixels have less than a word.
     SmallPixels,
+    /// Operations that are computed in bands of rows.
+    Bands,
+    /// Convolutions that share their windows.
+    Siblings,
+    /// Memory for what skipping remembers.
+    Skipping,
+    /// States with values of their own before the first step, and layers that begin later.
+    Beginning,
 }
 
 impl Use {
@@ -54,6 +62,10 @@ impl Use {
             Use::Narrowing => 18,
             Use::OtherRescale => 19,
             Use::SmallPixels => 20,
+            Use::Bands => 21,
+            Use::Siblings => 22,
+            Use::Skipping => 23,
+            Use::Beginning => 24,
         };
         1 << (36 + place)
     }
@@ -86,9 +98,17 @@ impl Uses {
     /// Those of a program. For constant evaluation: bytes that are no program of this version stop the build.
     pub const fn of(program: &[u8]) -> Self {
         convrnn_format::assert_fits(program, usize::MAX);
-        let count = Prelude::at(program, 0).operation_count as usize;
+        let prelude = Prelude::at(program, 0);
+        let count = prelude.operation_count as usize;
         let start = section_start(program, SectionKind::Operations);
-        let mut bits = 0;
+        let mut bits = match Skipping::from_byte(prelude.skipping) {
+            Some(Skipping::None) => 0,
+            Some(Skipping::Propagation | Skipping::Comparison) => Use::Skipping.bit(),
+            None => panic!("the program has an unknown form of skipping: export it again"),
+        };
+        if begins_late(program, &prelude) {
+            bits |= Use::Beginning.bit();
+        }
         let mut index = 0;
         while index < count {
             let record = OperationRecord::at(program, start + index * OperationRecord::STRIDE);
@@ -105,7 +125,10 @@ impl Uses {
         let output = buffer(program, record.output);
         let element = element(&output);
         let more = match kind {
-            OperationKind::Convolution => Use::Convolution(way(program, record, &output)).bit(),
+            OperationKind::Convolution => {
+                let siblings = if record.has_sibling() { Use::Siblings.bit() } else { 0 };
+                Use::Convolution(way(program, record, &output)).bit() | siblings
+            }
             OperationKind::Lookup => match TableKind::from_byte(record.variant) {
                 Some(kind) => Use::Lookup(kind).bit(),
                 None => panic!("the program has a table of an unknown kind: export it again"),
@@ -129,7 +152,8 @@ impl Uses {
             | OperationKind::GlobalAverage
             | OperationKind::Resize => 0,
         };
-        kind_bit(kind, element) | more
+        let bands = if record.is_in_bands() { Use::Bands.bit() } else { 0 };
+        kind_bit(kind, element) | more | bands
     }
 
     /// Whether a kind of operation is among them.
@@ -149,6 +173,26 @@ impl Uses {
     pub(crate) const fn has(self, which: Use) -> bool {
         self.0 & which.bit() != 0
     }
+}
+
+/// Whether a layer begins after the first step or a state has values of its own before it.
+const fn begins_late(program: &[u8], prelude: &Prelude) -> bool {
+    let (layers, states) = (section_start(program, SectionKind::Layers), section_start(program, SectionKind::States));
+    let mut index = 0;
+    while index < prelude.layer_count as usize {
+        if LayerRecord::at(program, layers + index * LayerRecord::STRIDE).first_step > 1 {
+            return true;
+        }
+        index += 1;
+    }
+    index = 0;
+    while index < prelude.state_count as usize {
+        if StateRecord::at(program, states + index * StateRecord::STRIDE).initial != NONE {
+            return true;
+        }
+        index += 1;
+    }
+    false
 }
 
 const fn of_gated_sum(program: &[u8], record: &OperationRecord) -> u64 {

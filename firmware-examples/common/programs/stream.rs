@@ -5,7 +5,7 @@
 #![no_main]
 
 use convrnn_runtime::{
-    Arena, Session, Uses, arena_length, assert_fits, include_program,
+    Arena, BuiltIn, Session, Uses, arena_length, assert_fits, include_program,
     protocol::{MESSAGE_OVERHEAD, framed_length},
 };
 use cortex_m_rt::entry;
@@ -18,7 +18,7 @@ use firmware::{
     serial, tick,
 };
 
-static PROGRAM: &[u8] = include_program!(env!(
+static PROGRAM: BuiltIn = include_program!(env!(
     "CONVRNN_PROGRAM",
     "set CONVRNN_PROGRAM to the full path of an int8 program (.crnn), or use \
      `cargo xtask firmware build stream --network FILE`"
@@ -28,19 +28,19 @@ static PROGRAM: &[u8] = include_program!(env!(
 const RESERVED_BYTES: usize = 32 * 1024;
 
 // A program that needs more working memory than the part can give stops the build here.
-const _: () = assert_fits(PROGRAM, memory::RAM_BYTES - RESERVED_BYTES);
-const ARENA_BYTES: usize = arena_length(PROGRAM);
+const _: () = assert_fits(PROGRAM.bytes(), memory::RAM_BYTES - RESERVED_BYTES);
+const ARENA_BYTES: usize = arena_length(PROGRAM.bytes());
 
 /// The kernels that the program needs; no others come into the image.
-const KERNELS: Tailored<USES> = tailored::<USES>(PROGRAM);
-const USES: u64 = Uses::of(PROGRAM).bits();
+const KERNELS: Tailored<USES> = tailored::<USES>(PROGRAM.bytes());
+const USES: u64 = Uses::of(PROGRAM.bytes()).bits();
 
 /// Longest framed request: the largest frame in one piece.
 const RECEIVE_BYTES: usize = framed_length(MESSAGE_OVERHEAD + STAGED_BYTES);
 
 #[entry]
 fn main() -> ! {
-    static mut ARENA: Arena<ARENA_BYTES> = Arena::for_program(PROGRAM);
+    static mut ARENA: Arena<ARENA_BYTES> = Arena::for_program(PROGRAM.bytes());
     static mut RECEIVED: [u8; RECEIVE_BYTES] = [0; RECEIVE_BYTES];
     static mut STAGED: [u8; STAGED_BYTES] = [0; STAGED_BYTES];
     static mut OUTBOX: Outbox = Outbox::new();
@@ -50,7 +50,7 @@ fn main() -> ! {
         tick::start(&mut core.SYST);
     }
     let mut line = Line::new(RECEIVED, OUTBOX);
-    let session = Session::with_backend(PROGRAM, ARENA.as_mut_slice(), KERNELS);
+    let session = Session::built_in_with(PROGRAM, ARENA.as_mut_slice(), KERNELS);
     let mut device = session.map(|session| Device::new(session, STAGED));
     loop {
         // A step that was late has used up its next tick: every step begins at the start of a tick.

@@ -20,6 +20,7 @@
 
 pub mod bands;
 pub mod buffer;
+pub mod built_in;
 pub mod crc32;
 pub mod error;
 pub mod metadata;
@@ -34,6 +35,7 @@ pub mod tables;
 pub mod verify;
 
 pub use buffer::{BufferRecord, Element, Role};
+pub use built_in::BuiltIn;
 pub use error::{LoadError, LoadErrorKind};
 pub use metadata::Metadata;
 pub use operation::{Function, OperationKind, OperationRecord, Resampling, TableKind};

@@ -32,6 +32,28 @@ impl<'a> Program<'a> {
         Ok(program)
     }
 
+    /// The view of bytes that were verified; for constant evaluation, where others stop the build.
+    pub(crate) const fn at(bytes: &'a [u8]) -> Self {
+        let prelude = Prelude::at(bytes, 0);
+        let (Some(numerics), Some(plan)) = (Numerics::from_byte(prelude.numerics), Plan::from_byte(prelude.plan))
+        else {
+            panic!("the program has an unknown arithmetic or plan: export it again")
+        };
+        let mut sections: [&'a [u8]; SectionKind::ALL.len()] = [&[]; SectionKind::ALL.len()];
+        let mut constants_start = 0;
+        let mut index = 0;
+        while index < sections.len() {
+            let record = SectionRecord::at(bytes, prelude.section_table as usize + index * SectionRecord::STRIDE);
+            let (_, section) = bytes.split_at(record.offset as usize);
+            (sections[record.kind as usize - 1], _) = section.split_at(record.length as usize);
+            if record.kind == SectionKind::Constants.to_byte() {
+                constants_start = record.offset as usize;
+            }
+            index += 1;
+        }
+        Self { bytes, prelude, numerics, plan, sections, constants_start }
+    }
+
     /// Checks the frame around the records: versions, size, CRC, sections.
     fn parse(bytes: &'a [u8]) -> Result<Self, LoadError> {
         use LoadErrorKind as Kind;
@@ -149,12 +171,12 @@ impl<'a> Program<'a> {
     }
 
     /// The whole program.
-    pub fn bytes(&self) -> &'a [u8] {
+    pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// The prelude.
-    pub fn prelude(&self) -> &Prelude {
+    pub const fn prelude(&self) -> &Prelude {
         &self.prelude
     }
 

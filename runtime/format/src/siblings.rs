@@ -10,8 +10,8 @@ use core::ops::Range;
 
 impl OperationRecord {
     /// Whether the next operation is a convolution that reads the same operands through the same windows.
-    pub fn has_sibling(&self) -> bool {
-        self.kind == OperationKind::Convolution.to_byte() && self.variant == 1
+    pub const fn has_sibling(&self) -> bool {
+        self.kind == OperationKind::Convolution as u8 && self.variant == 1
     }
 }
 

@@ -44,6 +44,8 @@ impl<const USES: u64> Tailored<USES> {
 }
 
 impl<const USES: u64> Backend for Tailored<USES> {
+    const USES: Uses = Uses::from_bits(USES);
+
     fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
         let checksum = program.prelude().crc;
         if checksum != self.checksum {

@@ -6,7 +6,7 @@
 #![no_main]
 
 use conformance::steps;
-use convrnn_runtime::{Arena, LayerTask, Portable, Session, arena_length, assert_fits, include_program};
+use convrnn_runtime::{Arena, BuiltIn, LayerTask, Portable, Session, arena_length, assert_fits, include_program};
 use cortex_m_rt::entry;
 use firmware::{
     cores::{SecondCore, identity},
@@ -16,7 +16,7 @@ use firmware::{
 };
 use heapless::Vec;
 
-static PROGRAM: &[u8] = include_program!(env!(
+static PROGRAM: BuiltIn = include_program!(env!(
     "CONVRNN_PROGRAM",
     "set CONVRNN_PROGRAM to the full path of an int8 program (.crnn) of the parallel plan"
 ));
@@ -24,8 +24,8 @@ static PROGRAM: &[u8] = include_program!(env!(
 /// RAM that is kept for both stacks.
 const RESERVED_BYTES: usize = 96 * 1024 + FRAME_BYTES;
 
-const _: () = assert_fits(PROGRAM, memory::RAM_BYTES - RESERVED_BYTES);
-const ARENA_BYTES: usize = arena_length(PROGRAM);
+const _: () = assert_fits(PROGRAM.bytes(), memory::RAM_BYTES - RESERVED_BYTES);
+const ARENA_BYTES: usize = arena_length(PROGRAM.bytes());
 
 /// The largest frame.
 const FRAME_BYTES: usize = 32 * 1024;
@@ -47,11 +47,11 @@ type Share<'a> = Vec<LayerTask<'a>, LAYERS>;
 
 #[entry]
 fn main() -> ! {
-    static mut ARENA: Arena<ARENA_BYTES> = Arena::for_program(PROGRAM);
+    static mut ARENA: Arena<ARENA_BYTES> = Arena::for_program(PROGRAM.bytes());
     static mut FRAME: [u8; FRAME_BYTES] = [0; FRAME_BYTES];
 
     let Some(mut second_core) = SecondCore::start() else { end(false) };
-    let Ok(mut session) = Session::new(PROGRAM, ARENA.as_mut_slice()) else { end(false) };
+    let Ok(mut session) = Session::built_in(PROGRAM, ARENA.as_mut_slice()) else { end(false) };
     let (mut first, mut second) = (Done::default(), Done::default());
     let checksum = steps::run(&mut session, FRAME, |session| {
         {
