@@ -1,5 +1,6 @@
 //! The working memory.
 
+use crate::task::Sibling;
 use convrnn_format::{BufferRecord, MAXIMUM_SIBLINGS, assert_fits};
 
 /// `LENGTH` bytes of working memory at an aligned address. `LENGTH` comes from
@@ -106,28 +107,28 @@ pub(crate) fn split<'a>(
 /// Pieces that lie around several outputs.
 pub(crate) type Pieces<'a> = [Piece<'a>; MAXIMUM_SIBLINGS + 1];
 
-/// Splits a part of an arena into several buffers to write, in the order given, and the pieces around them. None where
-/// they share bytes.
-pub(crate) fn carve<'a, const COUNT: usize>(
+/// Splits a part of an arena into the outputs of several siblings, which have none yet, and the pieces around them. None
+/// where they share bytes.
+pub(crate) fn carve<'a>(
     mut part: &'a mut [u8],
     mut first: usize,
-    buffers: &[BufferRecord],
+    siblings: &mut [Sibling<'a>],
     pieces: &mut Pieces<'a>,
-) -> Option<[&'a mut [u8]; COUNT]> {
-    let mut outputs = [const { None }; COUNT];
+) -> Option<()> {
     let mut pieces = pieces.iter_mut();
-    for _ in buffers {
-        // The lowest of those that are left.
-        let left = buffers.iter().zip(&outputs).enumerate().filter(|(_, (_, output))| output.is_none());
-        let (index, (buffer, _)) = left.min_by_key(|(_, (buffer, _))| buffer.offset)?;
-        let (before, rest) = part.split_at_mut_checked((buffer.offset as usize).checked_sub(first)?)?;
-        let (output, rest) = rest.split_at_mut_checked(buffer.length as usize)?;
+    for _ in 0..siblings.len() {
+        // The lowest of those that are left; verified outputs have bytes.
+        let left = siblings.iter_mut().filter(|sibling| sibling.output.is_empty());
+        let next = left.min_by_key(|sibling| sibling.target.offset)?;
+        let range = next.target.range();
+        let (before, rest) = part.split_at_mut_checked(range.start.checked_sub(first)?)?;
+        let (output, rest) = rest.split_at_mut_checked(next.target.length as usize)?;
         *pieces.next()? = Piece { bytes: before, start: first };
-        *outputs.get_mut(index)? = Some(output);
-        (part, first) = (rest, buffer.range().end);
+        next.output = output;
+        (part, first) = (rest, range.end);
     }
     *pieces.next()? = Piece { bytes: part, start: first };
-    Some(outputs.map(|output| output.unwrap_or(&mut [])))
+    Some(())
 }
 
 impl<'a> Surroundings<'a> {

@@ -4,7 +4,7 @@ use crate::arena::{Pieces, Surroundings, carve, split};
 use crate::backend::{Backend, Progress};
 use crate::task::{Part, Sibling, Task};
 use crate::uses::Use;
-use convrnn_format::{BufferRecord, LayerRecord, MAXIMUM_SIBLINGS, OperationKind, OperationRecord, Program};
+use convrnn_format::{LayerRecord, MAXIMUM_SIBLINGS, OperationKind, OperationRecord, Program};
 use core::ops::Range;
 
 /// The memory of a layer: what it may write, and what it shares with layers that run at the same time.
@@ -118,18 +118,15 @@ fn offer<B: Backend>(
     band: Option<u32>,
     execute: &mut impl FnMut(Task<'_>) -> bool,
 ) -> Option<bool> {
-    let mut targets = [BufferRecord::default(); MAXIMUM_SIBLINGS];
-    for (index, target) in siblings.clone().zip(&mut targets) {
-        *target = program.buffer(program.operation(index)?.output)?;
+    let mut all: [Sibling<'_>; MAXIMUM_SIBLINGS] = Default::default();
+    let all = all.get_mut(..siblings.len())?;
+    for (index, sibling) in siblings.clone().zip(all.iter_mut()) {
+        sibling.record = program.operation(index)?;
+        sibling.target = program.buffer(sibling.record.output)?;
     }
     let mut pieces = Pieces::default();
-    let targets = targets.get(..siblings.len())?;
-    let outputs = carve::<MAXIMUM_SIBLINGS>(memory.region, memory.start, targets, &mut pieces)?;
-    let mut all: [Sibling<'_>; MAXIMUM_SIBLINGS] = Default::default();
-    for ((index, target), (output, sibling)) in siblings.clone().zip(targets).zip(outputs.into_iter().zip(&mut all)) {
-        *sibling = Sibling { record: program.operation(index)?, target: *target, output };
-    }
-    let (first, others) = all.get_mut(..siblings.len())?.split_first_mut()?;
+    carve(memory.region, memory.start, all, &mut pieces)?;
+    let (first, others) = all.split_first_mut()?;
     let around = Surroundings::between(pieces.get(..=siblings.len())?).beside(memory.shared);
     let task = task(program, core::mem::take(first), around, others)?;
     in_band::<B>(task, band).map(execute)

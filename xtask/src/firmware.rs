@@ -237,10 +237,16 @@ fn check_refusals() -> Result<()> {
 fn check_stream() -> Result<()> {
     let program = stream::untrained_program(BOARD)?;
     named("stream").refused("set CONVRNN_PROGRAM")?;
-    let oversized = stream::oversized(&program)?;
-    let refused = Firmware { network: Some(&oversized), ..named("stream") };
-    refused.refused("the program does not fit: its working memory is larger than the arena")?;
-    say("a network that needs 180 KB of the part's 192 KB is refused while compiling");
+    for (network, reason) in [
+        (stream::oversized_program(BOARD)?, "the program does not fit: its working memory is larger than the arena"),
+        (
+            stream::damaged(&program)?,
+            "is no device program for this version of convrnn-runtime: the program is damaged",
+        ),
+    ] {
+        Firmware { network: Some(&network), ..named("stream") }.refused(reason)?;
+    }
+    say("a network that needs more than the part's 192 KB is refused while compiling, and so is a damaged one");
 
     let image = Stream::build(BOARD, &program)?;
     say(&Image::read(&image)?.size()?);

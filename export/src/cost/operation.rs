@@ -91,6 +91,9 @@ pub(super) fn counts(program: &Program<'_>, index: usize, processor: Processor) 
     if index.checked_sub(1).and_then(|before| program.operation(before)).is_some_and(|before| before.has_sibling()) {
         return Some(Counts { family: "computed with its sibling".into(), ..Counts::default() });
     }
+    if program.siblings(index).len() > 1 {
+        counts.family.push_str(" with siblings");
+    }
     let rounds: u64 = ["rounds", "rounds over an end"].iter().filter_map(|term| counts.terms.get(term)).sum();
     for sibling in program.siblings(index).skip(1) {
         counts.add("siblings", 1);
@@ -325,6 +328,9 @@ pub(super) fn session(program: &Program<'_>, layer: usize) -> Option<Counts> {
                 counts.add("operands of bands", bands * usize::from(operation.operand_count));
                 add_moves(&mut counts, &operation, &program.buffer(operation.output)?);
             }
+            if operation.has_sibling() {
+                counts.add("siblings", bands);
+            }
         }
         index = together.end;
     }
@@ -347,8 +353,10 @@ fn add_moves(counts: &mut Counts, operation: &OperationRecord, target: &BufferRe
         let rows = operation.rows_of_band(target.height, band);
         let (before, first) = (target.first_resident(rows.start), target.first_resident(rows.end));
         if first > before && rows.start > first {
+            let [bytes, distance] = [rows.start - first, first - before].map(|rows| rows as usize * target.row_bytes());
+            let is_by_words = distance.is_multiple_of(4);
             counts.add("moves", 1);
-            counts.add("bytes moved", (rows.start - first) as usize * target.row_bytes());
+            counts.add(if is_by_words { "bytes moved by words" } else { "bytes moved" }, bytes);
         }
     }
 }

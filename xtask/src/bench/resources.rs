@@ -127,7 +127,7 @@ fn flash() -> Result<()> {
     let runtime: u64 = parts.iter().filter(|part| part.is_runtime).map(|part| part.bytes).sum();
     let text = format!(
         "## Flash of the firmware\n\nThe firmware that streams rgc-28-m4 on a Cortex-M4, with the kernels that this program needs \
-         (`Tailored`), by the owner of each function after linking; what the compiler inlined counts for where it went. Code of the runtime (kernels, sessions, loading, stream protocol): **{runtime} \
+         (`Tailored`), by the owner of the source of each instruction after linking, inlined or not. Code of the runtime (kernels, sessions, reading of the program, stream protocol): **{runtime} \
          bytes** beside the network's program of {program} bytes. Stack at most, painted and read back while it streams: {stack} \
          bytes.\n\n{table}\n`cargo xtask bench resources`\n"
     );

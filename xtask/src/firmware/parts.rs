@@ -1,12 +1,16 @@
 //! Whose code takes how much flash.
 
-use anyhow::{Context, Result, bail};
+use std::path::Path;
+
+use addr2line::Loader;
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::{
     board::Board,
-    image::{Function, Image},
+    image::Image,
     stream::{self, Stream},
 };
+use crate::checkout;
 
 /// One part of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,26 +23,46 @@ pub struct Part {
     pub is_runtime: bool,
 }
 
-/// Parts by a piece of the functions' names, the first that fits; the rest is the processor's and the board's.
-const OWNERS: [(&str, &str, bool); 9] = [
-    ("convrnn_runtime::kernels::convolution", "convolutions", true),
-    ("convrnn_runtime::kernels", "other kernels", true),
-    ("convrnn_runtime::protocol", "stream protocol", true),
-    ("convrnn_format", "loading and verification", true),
-    ("convrnn_runtime", "sessions, read-outs, frames", true),
-    ("postcard", "stream protocol", true),
-    ("cobs", "stream protocol", true),
-    ("crc", "checksums", true),
-    ("compiler_builtins", "memory copies and 64-bit arithmetic", false),
+/// Who owns code: a part and whether it is code of the runtime.
+type Owner = (&'static str, bool);
+
+const CONVOLUTIONS: Owner = ("convolutions", true);
+const KERNELS: Owner = ("other kernels", true);
+const PROTOCOL: Owner = ("stream protocol", true);
+const LOADING: Owner = ("reading of the program", true);
+const SESSIONS: Owner = ("sessions, read-outs, frames", true);
+const COPIES: Owner = ("memory copies and 64-bit arithmetic", false);
+const REST: Owner = ("board, serial line, tick, start-up", false);
+
+/// Owners by the folder of the source, in the checkout; the first that fits.
+const FOLDERS: [(&str, Owner); 6] = [
+    ("runtime/src/kernels/convolution", CONVOLUTIONS),
+    ("runtime/src/kernels", KERNELS),
+    ("runtime/src/protocol", PROTOCOL),
+    ("runtime/format", LOADING),
+    ("runtime/src", SESSIONS),
+    ("firmware-examples", REST),
 ];
-const REST: &str = "board, serial line, tick, start-up";
+
+/// Owners by a piece of the function's name, of what has no source in the checkout: assembly, and libraries.
+const NAMES: [(&str, Owner); 10] = [
+    ("convrnn_runtime::kernels::convolution", CONVOLUTIONS),
+    ("convrnn_runtime::kernels", KERNELS),
+    ("convrnn_runtime", SESSIONS),
+    ("convrnn_format", LOADING),
+    ("postcard", PROTOCOL),
+    ("serde_core", PROTOCOL),
+    ("crc::", PROTOCOL),
+    ("compiler_builtins", COPIES),
+    ("memc", COPIES),
+    ("__aeabi", COPIES),
+];
 
 /// Bytes of the network's program, and the code of the firmware that streams it, by owner.
 pub fn measure() -> Result<(u64, Vec<Part>)> {
     let program = stream::untrained_program(Board::CORTEX_M4)?;
     let bytes = std::fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?.len();
-    let image = Image::read(&Stream::build(Board::CORTEX_M4, &program)?)?;
-    Ok((bytes, by_owner(&image.functions()?)))
+    Ok((bytes, by_owner(&Stream::build(Board::CORTEX_M4, &program)?)?))
 }
 
 /// What the runtime needs in the firmware that streams the demo network, beside program and arena.
@@ -53,7 +77,7 @@ pub struct Footprint {
 pub fn footprint(board: Board) -> Result<Footprint> {
     let program = stream::untrained_program(board)?;
     let image = Stream::build(board, &program)?;
-    let parts = by_owner(&Image::read(&image)?.functions()?);
+    let parts = by_owner(&image)?;
     let code = parts.iter().filter(|part| part.is_runtime).map(|part| part.bytes).sum();
     let stream = Stream { board, program: &program, trace: None, images: 1, damage: None };
     let answer = stream.run_with(&image, &[])?;
@@ -69,18 +93,54 @@ pub fn footprint(board: Board) -> Result<Footprint> {
     Ok(Footprint { code, stack: stack.ceil() as u64 })
 }
 
-fn by_owner(functions: &[Function]) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
-    for function in functions {
-        let owner = OWNERS.iter().find(|(piece, _, _)| function.name.contains(piece));
-        let (name, is_runtime) = owner.map_or((REST, false), |&(_, name, is_runtime)| (name, is_runtime));
-        match parts.iter_mut().find(|part| part.name == name) {
-            Some(part) => part.bytes += function.length,
-            None => parts.push(Part { name, bytes: function.length, is_runtime }),
+/// The code of an image by owner. What was inlined belongs to whose source it is: each instruction is that of the
+/// innermost function of this checkout in which it lies.
+fn by_owner(image: &Path) -> Result<Vec<Part>> {
+    let fail = |error| anyhow!("cannot read the debug information of {}: {error}", image.display());
+    let sources = Loader::new(image).map_err(|error| fail(error.to_string()))?;
+    let mut parts = Parts::default();
+    for function in Image::read(image)?.functions()? {
+        let end = function.address + function.length;
+        for address in (function.address..end).step_by(INSTRUCTION_BYTES as usize) {
+            let mut frames = sources.find_frames(address).map_err(|error| fail(error.to_string()))?;
+            let mut owner = None;
+            while let (None, Some(frame)) = (owner, frames.next().map_err(|error| fail(error.to_string()))?) {
+                owner = frame.location.and_then(|location| location.file).and_then(|file| of_source(Path::new(file)));
+            }
+            parts.add(owner.unwrap_or_else(|| of_name(&function.name)), INSTRUCTION_BYTES.min(end - address));
         }
     }
+    let mut parts = parts.0;
+    if !parts.iter().any(|part| part.name == SESSIONS.0) {
+        bail!("{} has no debug information of the runtime: its release profile must keep it", image.display());
+    }
     parts.sort_by_key(|part| (!part.is_runtime, std::cmp::Reverse(part.bytes)));
-    parts
+    Ok(parts)
+}
+
+/// Shortest instruction.
+const INSTRUCTION_BYTES: u64 = 2;
+
+/// The owner of a source file of this checkout.
+fn of_source(file: &Path) -> Option<Owner> {
+    let file = file.strip_prefix(checkout::root()).ok()?;
+    FOLDERS.iter().find(|(folder, _)| file.starts_with(folder)).map(|&(_, owner)| owner)
+}
+
+fn of_name(name: &str) -> Owner {
+    NAMES.iter().find(|(piece, _)| name.contains(piece)).map_or(REST, |&(_, owner)| owner)
+}
+
+#[derive(Default)]
+struct Parts(Vec<Part>);
+
+impl Parts {
+    fn add(&mut self, (name, is_runtime): Owner, bytes: u64) {
+        match self.0.iter_mut().find(|part| part.name == name) {
+            Some(part) => part.bytes += bytes,
+            None => self.0.push(Part { name, bytes, is_runtime }),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -88,15 +148,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn functions_are_given_to_their_owners() {
-        let function = |name: &str, length| Function { address: 0, length, name: name.into() };
-        let parts = by_owner(&[
-            function("convrnn_runtime::kernels::pool::max", 100),
-            function("convrnn_runtime::kernels::convolution::block::accumulate", 300),
-            function("<convrnn_runtime::kernels::convolution::Whole as Arithmetic>::interleaved", 200),
-            function("memcpy", 40),
-        ]);
-        let found: Vec<(&str, u64)> = parts.iter().map(|part| (part.name, part.bytes)).collect();
-        assert_eq!(found, [("convolutions", 500), ("other kernels", 100), (REST, 40)]);
+    fn sources_and_functions_have_owners() {
+        let source = |file: &str| of_source(&checkout::root().join(file));
+        assert_eq!(source("runtime/src/kernels/convolution/mod.rs"), Some(CONVOLUTIONS));
+        assert_eq!(source("runtime/src/kernels/pool.rs"), Some(KERNELS));
+        assert_eq!(source("runtime/src/session.rs"), Some(SESSIONS));
+        assert_eq!(source("runtime/format/src/program.rs"), Some(LOADING));
+        assert_eq!(source("firmware-examples/mps2-an386/../common/programs/stream.rs"), Some(REST));
+        assert_eq!(of_source(Path::new("/rustc/0/library/core/src/option.rs")), None);
+        assert_eq!(of_name("convrnn_runtime::kernels::convolution::widen::turns::widen_turns"), CONVOLUTIONS);
+        assert_eq!(of_name("<postcard::ser::serializer::Serializer<F>>::serialize_field"), PROTOCOL);
+        assert_eq!(of_name("SysTick"), REST);
     }
 }

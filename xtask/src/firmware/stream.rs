@@ -129,9 +129,14 @@ layer = [
 ]
 feedback = [{ from = 3, to = 2 }]
 "#;
-    let path = checkout::firmware_target("programs").join("odd.toml");
-    fs::write(&path, ARCHITECTURE).with_context(|| format!("cannot write {}", path.display()))?;
-    write_untrained(&path.to_string_lossy(), "odd", board)
+    write_architecture(ARCHITECTURE, "odd", board)
+}
+
+/// Writes a program of an architecture, which is kept beside it.
+pub fn write_architecture(architecture: &str, name: &str, board: Board) -> Result<PathBuf> {
+    let path = checkout::firmware_target("programs").join(name).with_extension("toml");
+    fs::write(&path, architecture).with_context(|| format!("cannot write {}", path.display()))?;
+    write_untrained(&path.to_string_lossy(), name, board)
 }
 
 /// Writes an int8 program of a network, by name or file, with random weights.
@@ -151,16 +156,26 @@ pub fn write_in_bands(architecture: &str, name: &str, board: Board, rows: Option
     Ok(path)
 }
 
-/// A copy of a program that says it needs more working memory than the part has.
-pub fn oversized(program: &Path) -> Result<PathBuf> {
-    /// Where a program says how many bytes of working memory it needs.
-    const ARENA_LENGTH_AT: usize = 16;
+/// A program whose working memory is larger than the part's. The host's programs are there.
+pub fn oversized_program(board: Board) -> Result<PathBuf> {
+    const ARCHITECTURE: &str = r#"
+name = "oversized"
+description = "A map of 256 KB"
+input = { channels = 1, height = 128, width = 128 }
+presentation = { steps = 2, image_steps = 2 }
+layer = [
+    { convolution = { kernel = 3, channels = 16 } },
+    { convolution = { kernel = 1, channels = 5 }, activation = "none", average = "before" },
+]
+"#;
+    write_architecture(ARCHITECTURE, "oversized", board)
+}
+
+/// A copy of a program in which one bit of its last byte is another.
+pub fn damaged(program: &Path) -> Result<PathBuf> {
     let mut bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
-    let field = bytes
-        .get_mut(ARENA_LENGTH_AT..ARENA_LENGTH_AT + 4)
-        .with_context(|| format!("{} is cut short", program.display()))?;
-    field.copy_from_slice(&(180_u32 * 1024).to_le_bytes());
-    let path = program.with_extension("oversized.crnn");
+    *bytes.last_mut().with_context(|| format!("{} is empty", program.display()))? ^= 1;
+    let path = program.with_extension("damaged.crnn");
     fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }

@@ -1,8 +1,6 @@
 //! The Cortex-M55: its kernels against the portable ones, operation by operation, and the network's bits against the host's.
 
-use std::fs;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{
     Board, Toolchain,
@@ -11,7 +9,6 @@ use super::{
     say,
     stream::{self, Stream},
 };
-use crate::checkout;
 
 const BOARD: Board = Board::CORTEX_M55;
 
@@ -44,9 +41,7 @@ pub fn check() -> Result<()> {
     for network in NETWORKS {
         programs.push(stream::write_untrained(network, network, BOARD)?);
     }
-    let whole = checkout::firmware_target("programs").join("whole.toml");
-    fs::write(&whole, WHOLE).with_context(|| format!("cannot write {}", whole.display()))?;
-    programs.push(stream::write_untrained(&whole.to_string_lossy(), "whole", BOARD)?);
+    programs.push(stream::write_architecture(WHOLE, "whole", BOARD)?);
     let outcome = Collection::of(BOARD.packed_for, &programs)?.run(BOARD, &conformance::image(BOARD)?)?;
     say(&format!("{}: the kernels give the host's bits in whole networks: {outcome}", BOARD.processor));
     for program in programs.iter().take(2) {
