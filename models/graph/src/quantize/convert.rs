@@ -1,18 +1,16 @@
 //! From a float graph to its quantised form.
 
 use super::calibrate::Calibration;
-use super::convolution::{self, Failure, Operand};
 use super::error::QuantizeError;
 use super::frame;
-use super::plan::{Function, Plan, Role};
+use super::plan::Plan;
 use super::range::RangeRule;
 use super::scales::{Ranges, Scales, ValueTypes};
 use super::types::*;
 use crate::graph::{NodeId, Read, StepGraph, Tap};
-use crate::operation::{Activation, Operation};
+use crate::operation::Operation;
 use crate::parameters::Parameters;
 use crate::passes::{drop_unread, fuse_gates, pool_first};
-use crate::shape::Shape;
 use std::collections::BTreeMap;
 
 /// How often scales may be widened before giving up: once for a value is the rule.
@@ -94,7 +92,7 @@ pub fn quantize_with_types(
 }
 
 /// Converts, with wider scales until everything fits.
-fn convert<'a>(
+pub(super) fn convert<'a>(
     graph: &'a StepGraph,
     parameters: &'a Parameters<f32>,
     plan: &'a Plan,
@@ -138,7 +136,7 @@ fn convert<'a>(
 }
 
 /// Why a conversion ended early.
-enum Stop {
+pub(super) enum Stop {
     Refused(QuantizeError),
     /// A value's scale is too small for the factor that leads to it.
     Widen {
@@ -148,16 +146,16 @@ enum Stop {
     },
 }
 
-struct Converter<'a, 's> {
-    graph: &'a StepGraph,
-    parameters: &'a Parameters<f32>,
+pub(super) struct Converter<'a, 's> {
+    pub(super) graph: &'a StepGraph,
+    pub(super) parameters: &'a Parameters<f32>,
     /// What biases are corrected with; none where they are not.
-    means: Option<&'a Calibration>,
-    plan: &'a Plan,
-    scales: &'s mut Scales<'a>,
-    nodes: Vec<QuantizedNode>,
+    pub(super) means: Option<&'a Calibration>,
+    pub(super) plan: &'a Plan,
+    pub(super) scales: &'s mut Scales<'a>,
+    pub(super) nodes: Vec<QuantizedNode>,
     /// By float node: the integer node that holds its value in the width of the plan.
-    primary: Vec<Option<NodeId>>,
+    pub(super) primary: Vec<Option<NodeId>>,
 }
 
 impl Converter<'_, '_> {
@@ -204,7 +202,7 @@ impl Converter<'_, '_> {
     }
 
     /// The integer value of what a float node reads, as it is kept.
-    fn kept(&mut self, read: Read) -> (Read, QuantizedType) {
+    pub(super) fn kept(&mut self, read: Read) -> (Read, QuantizedType) {
         match read {
             Read::Frame => (read, self.scales.of(read, Element::I8)),
             Read::State(state) => (read, self.scales.of(read, self.plan.state_elements[state.0])),
@@ -216,7 +214,7 @@ impl Converter<'_, '_> {
     }
 
     /// The value in a wanted type: as it is kept, or a view, which all readers in one layer share.
-    fn view(&mut self, read: Read, layer: usize, wanted: QuantizedType) -> Result<Read, Stop> {
+    pub(super) fn view(&mut self, read: Read, layer: usize, wanted: QuantizedType) -> Result<Read, Stop> {
         let (kept, kind) = self.kept(read);
         if kind == wanted {
             return Ok(kept);
@@ -235,7 +233,7 @@ impl Converter<'_, '_> {
     }
 
     /// Emits what is kept in a wanted type, as the float graph's `value`.
-    fn rescaled(
+    pub(super) fn rescaled(
         &mut self,
         value: Read,
         name: String,
@@ -252,7 +250,7 @@ impl Converter<'_, '_> {
         Ok(self.push(name, layer, QuantizedOperation::Rescale(rescale), vec![kept], wanted))
     }
 
-    fn free_name(&self, name: &str) -> String {
+    pub(super) fn free_name(&self, name: &str) -> String {
         let taken = |name: &str| {
             self.nodes.iter().any(|node| node.name == name) || self.graph.nodes.iter().any(|node| node.name == name)
         };
@@ -260,7 +258,7 @@ impl Converter<'_, '_> {
         std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).expect("endless")
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         name: String,
         layer: usize,
@@ -270,127 +268,5 @@ impl Converter<'_, '_> {
     ) -> NodeId {
         self.nodes.push(QuantizedNode { name, layer, operation, inputs, output });
         NodeId(self.nodes.len() - 1)
-    }
-
-    fn emit(&mut self, id: NodeId) -> Result<(), Stop> {
-        let node = &self.graph.nodes[id.0];
-        let kept = match &self.plan.roles[id.0] {
-            Role::Inner => return Ok(()),
-            Role::Itself => self.emit_operation(id, id)?,
-            Role::Saturation { producer } => self.emit_operation(*producer, id)?,
-            Role::Lookup { input, functions } => {
-                let (input, kind) = self.kept(*input);
-                let function = |x: f64| functions.iter().fold(x, |x, function| function.apply(x));
-                let element = self.plan.elements[id.0];
-                let output = self.scales.of(Read::Node(id), element);
-                let is_relu = *functions == [Function::Activation(Activation::Relu)];
-                if is_relu && kind.element == Element::I16 && output.zero_point == -128 {
-                    // Where zero is the smallest integer, saturation is the relu.
-                    self.rescaled(Read::Node(id), node.name.clone(), node.layer, (input, kind), output)?
-                } else if kind.element == Element::I16 && element == Element::I8 {
-                    // Interpolating between i8 entries would round twice to i8; so i16 first.
-                    let wide = self.scales.of(Read::Node(id), Element::I16);
-                    let lookup = QuantizedOperation::Lookup(Lookup::new(&kind, &wide, function));
-                    let name = self.free_name(&format!("{}.wide", node.name));
-                    let wide_id = self.push(name, node.layer, lookup, vec![input], wide);
-                    self.primary[id.0] = Some(wide_id);
-                    let Read::Node(narrow) = self.view(Read::Node(id), node.layer, output)? else {
-                        unreachable!("a node's view is a node")
-                    };
-                    self.nodes[narrow.0].name = node.name.clone();
-                    narrow
-                } else {
-                    let lookup = QuantizedOperation::Lookup(Lookup::new(&kind, &output, function));
-                    self.push(node.name.clone(), node.layer, lookup, vec![input], output)
-                }
-            }
-        };
-        self.primary[id.0] = Some(kept);
-        Ok(())
-    }
-
-    /// Emits the operation of `source` as the value of `id`.
-    fn emit_operation(&mut self, source: NodeId, id: NodeId) -> Result<NodeId, Stop> {
-        let (graph, layer) = (self.graph, self.graph.nodes[id.0].layer);
-        let inputs = &graph.nodes[source.0].inputs;
-        let element = self.plan.elements[id.0];
-        let output = self.scales.of(Read::Node(id), element);
-        let widen = |scale: f64| Stop::Widen { value: Read::Node(id), element, scale };
-        // `input` is the scale of what is rescaled to the output, `magnitude` its largest integer.
-        let rescale = |input: f64, magnitude: i64| {
-            let smallest = || widen(Rescale::smallest_output_scale(input, magnitude));
-            Rescale::new(input / output.scale, magnitude).ok_or_else(smallest)
-        };
-        let (operation, reads) = match &graph.nodes[source.0].operation {
-            Operation::Convolution(_) => return self.emit_convolution(source, id, output),
-            Operation::Add => {
-                let [(left, left_kind), (right, right_kind)] = [self.kept(inputs[0]), self.kept(inputs[1])];
-                let add = QuantizedOperation::Add {
-                    left: rescale(left_kind.scale, left_kind.magnitude())?,
-                    right: rescale(right_kind.scale, right_kind.magnitude())?,
-                };
-                (add, vec![left, right])
-            }
-            Operation::Multiply => {
-                let [(left, left_kind), (right, right_kind)] = [self.kept(inputs[0]), self.kept(inputs[1])];
-                let magnitude = left_kind.magnitude() * right_kind.magnitude();
-                let rescale = rescale(left_kind.scale * right_kind.scale, magnitude)?;
-                (QuantizedOperation::Multiply { rescale }, vec![left, right])
-            }
-            Operation::GlobalAverage => {
-                let (input, kind) = self.kept(inputs[0]);
-                let positions = kind.shape.positions();
-                let rescale = rescale(kind.scale / positions as f64, kind.magnitude() * positions as i64)?;
-                (QuantizedOperation::GlobalAverage { rescale }, vec![input])
-            }
-            Operation::MaxPool(pool) => {
-                (QuantizedOperation::MaxPool(*pool), vec![self.moved(inputs[0], layer, output)?])
-            }
-            Operation::Resize(resize) => {
-                (QuantizedOperation::Resize(*resize), vec![self.moved(inputs[0], layer, output)?])
-            }
-            Operation::Affine { .. } | Operation::Activation(_) => unreachable!("unary functions become tables"),
-            Operation::BatchNorm(_) | Operation::Scale { .. } => unreachable!("refused before the conversion"),
-        };
-        Ok(self.push(graph.nodes[id.0].name.clone(), layer, operation, reads, output))
-    }
-
-    /// The operand of an operation that keeps its type.
-    fn moved(&mut self, input: Read, layer: usize, output: QuantizedType) -> Result<Read, Stop> {
-        let shape: Shape = self.graph.read_shape(input);
-        self.view(input, layer, QuantizedType { shape, ..output })
-    }
-
-    fn emit_convolution(&mut self, source: NodeId, id: NodeId, output: QuantizedType) -> Result<NodeId, Stop> {
-        let node = &self.graph.nodes[source.0];
-        let Operation::Convolution(spec) = &node.operation else { unreachable!("called for convolutions") };
-        let (mut reads, mut operands) = (Vec::new(), Vec::new());
-        for &input in &node.inputs {
-            let kind = self.scales.of(input, Element::I8);
-            reads.push(self.view(input, node.layer, kind)?);
-            let measured = self.means.map(|calibration| match input {
-                Read::Frame => &calibration.frame,
-                Read::Node(other) => &calibration.nodes[other.0],
-                Read::State(state) => &calibration.nodes[self.graph.states[state.0].next.0],
-            });
-            let mean = |channel| measured.map_or(0.0, |histogram| histogram.channel_mean(channel));
-            let means = (0..kind.shape.channels).map(mean).collect();
-            operands.push(Operand { kind, means });
-        }
-        let weight = self.parameters.get(spec.weight);
-        let bias = spec.bias.map(|bias| self.parameters.get(bias));
-        let quantized = convolution::quantize(spec, &operands, weight, bias, &output);
-        let name = self.graph.nodes[id.0].name.clone();
-        match quantized {
-            Ok(convolution) => {
-                Ok(self.push(name, node.layer, QuantizedOperation::Convolution(convolution), reads, output))
-            }
-            Err(Failure::OutputScale(scale)) => {
-                Err(Stop::Widen { value: Read::Node(id), element: output.element, scale })
-            }
-            Err(Failure::Accumulator { channel, terms, bound }) => {
-                Err(Stop::Refused(QuantizeError::Accumulator { node: node.name.clone(), channel, terms, bound }))
-            }
-        }
     }
 }

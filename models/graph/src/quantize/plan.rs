@@ -1,9 +1,10 @@
-//! What becomes of each float node: the width its value is kept in, and with which neighbours it
+//! What becomes of each float node: the width its value is kept in, and ([`fuse`]) with which neighbours it
 //! becomes one integer operation.
 
+use super::fuse::{Role, fuse};
 use super::types::Element;
 use crate::graph::{NodeId, Read, StateId, StateKind, StepGraph};
-use crate::operation::{Activation, Operation};
+use crate::operation::Operation;
 
 /// Who reads a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,50 +13,6 @@ pub(super) enum Reader {
     NextOf(StateId),
     Logits,
     Tap,
-}
-
-/// A unary function of reals.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Function {
-    Affine { scale: f64, offset: f64 },
-    Activation(Activation),
-}
-
-impl Function {
-    fn of(operation: &Operation) -> Option<Self> {
-        match *operation {
-            Operation::Affine { scale, offset } => Some(Function::Affine { scale, offset }),
-            Operation::Activation(activation) => Some(Function::Activation(activation)),
-            Operation::Convolution(_)
-            | Operation::Resize(_)
-            | Operation::BatchNorm(_)
-            | Operation::Scale { .. }
-            | Operation::Add
-            | Operation::Multiply
-            | Operation::MaxPool(_)
-            | Operation::GlobalAverage => None,
-        }
-    }
-
-    pub(super) fn apply(self, x: f64) -> f64 {
-        match self {
-            Function::Affine { scale, offset } => scale * x + offset,
-            Function::Activation(activation) => activation.apply(x),
-        }
-    }
-}
-
-/// How a float node is emitted.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Role {
-    /// As the one integer operation of its kind.
-    Itself,
-    /// As part of the operation of a later node.
-    Inner,
-    /// The end of a chain of unary functions, which becomes one table.
-    Lookup { input: Read, functions: Vec<Function> },
-    /// A relu on i8: the node before it, emitted with zero as its smallest integer, saturates there.
-    Saturation { producer: NodeId },
 }
 
 /// Decisions about a float graph.
@@ -74,7 +31,7 @@ impl Plan {
     pub(super) fn new(graph: &StepGraph) -> Self {
         let (readers, state_readers) = readers(graph);
         let (elements, state_elements) = elements(graph, &readers, &state_readers);
-        let roles = roles(graph, &readers, &elements);
+        let roles = fuse(graph, &readers, &elements);
         Self { readers, elements, state_elements, roles }
     }
 }
@@ -167,47 +124,4 @@ fn is_view_of_frame(graph: &StepGraph, node: NodeId) -> bool {
             Read::Node(other) => is_view_of_frame(graph, other),
             Read::State(_) => false,
         }
-}
-
-fn roles(graph: &StepGraph, readers: &[Vec<Reader>], elements: &[Element]) -> Vec<Role> {
-    let mut roles: Vec<Role> = Vec::with_capacity(graph.nodes.len());
-    for (index, node) in graph.nodes.iter().enumerate() {
-        let Some(function) = Function::of(&node.operation) else {
-            roles.push(Role::Itself);
-            continue;
-        };
-        let input = node.inputs[0];
-        let before = match input {
-            Read::Node(other) if readers[other.0].len() == 1 => Some(other),
-            Read::Node(_) | Read::Frame | Read::State(_) => None,
-        };
-        let relu_on_i8 = function == Function::Activation(Activation::Relu) && elements[index] == Element::I8;
-        let role = match before.map(|other| (other, roles[other.0].clone())) {
-            Some((other, Role::Itself)) if relu_on_i8 && can_saturate(&graph.nodes[other.0].operation) => {
-                roles[other.0] = Role::Inner;
-                Role::Saturation { producer: other }
-            }
-            Some((other, Role::Lookup { input, mut functions })) => {
-                roles[other.0] = Role::Inner;
-                functions.push(function);
-                Role::Lookup { input, functions }
-            }
-            Some(_) | None => Role::Lookup { input, functions: vec![function] },
-        };
-        roles.push(role);
-    }
-    roles
-}
-
-/// Whether the integer form ends with the saturation of a value at its zero point.
-fn can_saturate(operation: &Operation) -> bool {
-    match operation {
-        Operation::Convolution(_) | Operation::Add | Operation::Multiply | Operation::GlobalAverage => true,
-        Operation::Resize(_)
-        | Operation::BatchNorm(_)
-        | Operation::Scale { .. }
-        | Operation::MaxPool(_)
-        | Operation::Affine { .. }
-        | Operation::Activation(_) => false,
-    }
 }

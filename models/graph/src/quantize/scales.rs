@@ -1,9 +1,10 @@
 //! The integer type of every value of a float graph.
 
 use super::calibrate::Calibration;
+use super::fuse::Role;
 use super::histogram::Histogram;
 use super::lookup::{GATE_INPUT_SCALE, UNIT_SCALE};
-use super::plan::{Plan, Reader, Role};
+use super::plan::{Plan, Reader};
 use super::range::{RangeRule, from_ends, narrow, wide};
 use super::types::{Element, QuantizedType};
 use crate::graph::{NodeId, Read, StepGraph};
