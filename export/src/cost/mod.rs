@@ -11,6 +11,7 @@ mod cortex_m55;
 mod counts;
 mod figures;
 mod operation;
+mod session;
 
 pub use counts::Counts;
 
@@ -180,7 +181,7 @@ fn layer_counts(program: &Program<'_>, processor: Processor, index: usize) -> Re
     let record = program.layer(index).ok_or(CostError::Operation { index })?;
     let operations = operations(&record)
         .map(|index| operation::counts(program, index, processor).ok_or(CostError::Operation { index }));
-    let session = operation::session(program, index).ok_or(CostError::Operation { index });
+    let session = session::counts(program, index).ok_or(CostError::Operation { index });
     std::iter::once(session).chain(operations).collect()
 }
 

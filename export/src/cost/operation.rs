@@ -3,9 +3,7 @@
 use super::Processor;
 use super::counts::{Axis, Counts};
 use super::{cortex_m4, cortex_m55};
-use convrnn_format::{
-    BufferRecord, Element, NO_INDEX, NONE, OperationKind, OperationRecord, Packing, Program, TableKind,
-};
+use convrnn_format::{BufferRecord, Element, NONE, OperationKind, OperationRecord, Packing, Program, TableKind};
 
 /// Elements of a gated sum that are done at a time.
 const fn gated_sum_block(processor: Processor) -> usize {
@@ -309,54 +307,4 @@ fn gated_sum(
     counts.add("elements left", target.elements() % 8);
     counts.add("blocks", target.elements().div_ceil(gated_sum_block(processor)));
     Some(counts)
-}
-
-/// What the session does around the operations of a layer; for the last one also what it does at the end of a step.
-pub(super) fn session(program: &Program<'_>, layer: usize) -> Option<Counts> {
-    let record = program.layer(layer)?;
-    let first = record.first_operation as usize;
-    let mut counts = Counts::new("session");
-    let mut index = first;
-    while index < first + record.operation_count as usize {
-        let together = program.together(index);
-        let bands = program.bands(&together) as usize;
-        for operation in together.clone().filter_map(|index| program.operation(index)) {
-            counts.add("operations", bands);
-            counts.add("operands", bands * usize::from(operation.operand_count));
-            if operation.is_in_bands() {
-                counts.add("bands", bands);
-                counts.add("operands of bands", bands * usize::from(operation.operand_count));
-                add_moves(&mut counts, &operation, &program.buffer(operation.output)?);
-            }
-            if operation.has_sibling() {
-                counts.add("siblings", bands);
-            }
-        }
-        index = together.end;
-    }
-    if layer + 1 == program.layer_count() {
-        counts.add("steps", 1);
-        for state in program.states() {
-            counts.add("states", 1);
-            if state.commit_source != NO_INDEX {
-                counts.add("states copied", 1);
-                counts.add("bytes copied", program.buffer(state.buffer)?.length as usize);
-            }
-        }
-    }
-    Some(counts)
-}
-
-/// The rows that an operation's buffer keeps from one band to the next.
-fn add_moves(counts: &mut Counts, operation: &OperationRecord, target: &BufferRecord) {
-    for band in 1..operation.band_count(target.height) {
-        let rows = operation.rows_of_band(target.height, band);
-        let (before, first) = (target.first_resident(rows.start), target.first_resident(rows.end));
-        if first > before && rows.start > first {
-            let [bytes, distance] = [rows.start - first, first - before].map(|rows| rows as usize * target.row_bytes());
-            let is_by_words = distance.is_multiple_of(4);
-            counts.add("moves", 1);
-            counts.add(if is_by_words { "bytes moved by words" } else { "bytes moved" }, bytes);
-        }
-    }
 }

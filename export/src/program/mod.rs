@@ -16,6 +16,7 @@ mod constants;
 mod drawing;
 mod error;
 mod integer;
+mod operation;
 mod order;
 mod pack;
 mod real;

@@ -5,18 +5,15 @@ use super::bands::Bands;
 use super::constants::Constants;
 use super::error::ProgramError;
 use super::order::Order;
-use super::pack::pack;
-use super::records::{buffer_record, encode, extent, resampling, resize_table, set_factors, set_window};
-use super::step::{ConvolutionWork, Factor, Step, StepNode, Table, Work, bytes_of};
+use super::records::{buffer_record, encode};
+use super::step::Step;
 use super::{ProgramDescription, ProgramOptions, siblings};
-use convrnn_format::packing::WeightShape;
 use convrnn_format::program::seal;
 use convrnn_format::{
-    ALIGNMENT, BufferRecord, FORMAT_VERSION, LayerRecord, MAGIC, MAXIMUM_EXTENT, Metadata, NO_INDEX, NONE,
-    OPERATION_SET_VERSION, OperandRecord, OperationKind, OperationRecord, PACKING_VERSION, Packing, Prelude, Program,
-    Record, SectionKind, SectionRecord, StateKind, StateRecord, TableKind, TapRecord,
+    ALIGNMENT, BufferRecord, FORMAT_VERSION, LayerRecord, MAGIC, Metadata, NO_INDEX, NONE, OPERATION_SET_VERSION,
+    OperandRecord, OperationRecord, PACKING_VERSION, Packing, Prelude, Program, Record, SectionKind, SectionRecord,
+    StateKind, StateRecord, TapRecord,
 };
-use convrnn_graph::Pool;
 use convrnn_graph::timing::Timing;
 use convrnn_models as models;
 
@@ -71,15 +68,15 @@ fn metadata(step: &Step, description: &ProgramDescription<'_>) -> Result<Vec<u8>
     metadata.encode(&mut bytes).map(|used| used.to_vec()).map_err(|error| fail(&error))
 }
 
-struct Writer<'a> {
-    step: &'a Step,
-    arena: &'a ArenaPlan,
-    bands: &'a Bands,
-    options: &'a ProgramOptions,
-    strings: String,
-    operands: Vec<OperandRecord>,
-    packings: Vec<Packing>,
-    constants: Constants,
+pub(super) struct Writer<'a> {
+    pub(super) step: &'a Step,
+    pub(super) arena: &'a ArenaPlan,
+    pub(super) bands: &'a Bands,
+    pub(super) options: &'a ProgramOptions,
+    pub(super) strings: String,
+    pub(super) operands: Vec<OperandRecord>,
+    pub(super) packings: Vec<Packing>,
+    pub(super) constants: Constants,
 }
 
 impl Writer<'_> {
@@ -191,7 +188,7 @@ impl Writer<'_> {
     }
 
     /// Puts a name into the strings.
-    fn name(&mut self, name: &str) -> (u32, u16) {
+    pub(super) fn name(&mut self, name: &str) -> (u32, u16) {
         // A name of 64 KiB would be cut; no graph has one.
         let length = name.len().min(usize::from(u16::MAX));
         let start = match self.strings.find(name) {
@@ -235,128 +232,6 @@ impl Writer<'_> {
             }
         }
         taps
-    }
-
-    fn operation(&mut self, index: usize) -> Result<OperationRecord, ProgramError> {
-        let node = &self.step.nodes[index];
-        let (name, name_length) = self.name(&node.name);
-        let mut record = OperationRecord {
-            layer: node.layer as u16,
-            first_operand: self.operands.len() as u32,
-            operand_count: node.inputs.len() as u16,
-            output: self.arena.nodes[index] as u16,
-            bias: NONE,
-            multipliers: NONE,
-            table: NONE,
-            name,
-            name_length,
-            multiply_accumulates: self.step.multiply_accumulates(node),
-            ..OperationRecord::default()
-        };
-        for &read in &node.inputs {
-            self.operands.push(OperandRecord { buffer: self.arena.read(read) as u16, weights: NONE });
-        }
-        let kind = match &node.work {
-            Work::Convolution(work) => {
-                self.convolution(node, work, &mut record)?;
-                OperationKind::Convolution
-            }
-            Work::Add { left, right } => {
-                set_factors(&mut record, *left, *right);
-                OperationKind::Add
-            }
-            Work::Multiply(factor) => {
-                set_factors(&mut record, *factor, Factor::default());
-                OperationKind::Multiply
-            }
-            Work::Affine { scale, offset } => {
-                (record.first, record.second) = (scale.to_bits(), offset.to_bits());
-                OperationKind::Affine
-            }
-            Work::Activation(function) => {
-                record.variant = function.to_byte();
-                OperationKind::Activation
-            }
-            Work::Lookup(table) => {
-                record.variant = table.kind.to_byte();
-                record.table = self.table(table);
-                OperationKind::Lookup
-            }
-            Work::Rescale(factor) => {
-                set_factors(&mut record, *factor, Factor::default());
-                OperationKind::Rescale
-            }
-            Work::MaxPool(pool) => {
-                set_window(node, &mut record, pool)?;
-                OperationKind::MaxPool
-            }
-            Work::GlobalAverage(factor) => {
-                set_factors(&mut record, *factor, Factor::default());
-                OperationKind::GlobalAverage
-            }
-            Work::Resize(resize) => {
-                record.variant = resampling(resize.mode).to_byte();
-                record.table = self.constants.add(resize_table(self.step, node, resize));
-                OperationKind::Resize
-            }
-            Work::GatedSum(work) => {
-                set_factors(&mut record, work.factors[0], work.factors[1]);
-                for (slot, table) in work.tables.iter().enumerate() {
-                    let Some(table) = table else { continue };
-                    record.variant |= u8::from(table.kind == TableKind::Fine) << slot;
-                    self.operands[record.first_operand as usize + slot].weights = self.table(table);
-                }
-                record.table = work.function.as_ref().map_or(NONE, |function| self.table(function));
-                OperationKind::GatedSum
-            }
-        };
-        record.kind = kind.to_byte();
-        if let Some(bands) = self.bands.nodes[index] {
-            // The plan has seen to it that they fit.
-            (record.band_rows, record.band_lead) = (bands.rows as u16, bands.lead as u8);
-            record.ends_bands = bands.ends.into();
-        }
-        Ok(record)
-    }
-
-    fn table(&mut self, table: &Table) -> u32 {
-        self.constants.add(bytes_of(&table.entries, i16::to_le_bytes))
-    }
-
-    fn convolution(
-        &mut self,
-        node: &StepNode,
-        work: &ConvolutionWork,
-        record: &mut OperationRecord,
-    ) -> Result<(), ProgramError> {
-        let window = Pool { kernel: work.kernel, stride: work.stride, padding: work.padding };
-        set_window(node, record, &window)?;
-        record.groups = extent(node, "the number of groups", work.groups)?;
-        record.first_shift = work.shift;
-        let (groups, outputs) = (work.groups, node.value.shape.channels / work.groups);
-        let channels = |slot: usize| self.step.read_value(node.inputs[slot]).shape.channels / groups;
-        let packing = self.options.target.packing(work, channels(0), outputs);
-        let known = self.packings.iter().position(|other| *other == packing);
-        let index = known.unwrap_or_else(|| {
-            self.packings.push(packing);
-            self.packings.len() - 1
-        });
-        record.packing = index as u16;
-        let mut first = 0;
-        for slot in 0..node.inputs.len() {
-            let inputs = self.step.read_value(node.inputs[slot]).shape.channels / groups;
-            let shape = WeightShape { groups, outputs, inputs, height: work.kernel[0], width: work.kernel[1] };
-            let limit = MAXIMUM_EXTENT as usize;
-            let too_large =
-                || ProgramError::Extent { node: node.name.clone(), what: "its weight", value: usize::MAX, limit };
-            let packed = pack(work, &packing, shape, first).ok_or_else(too_large)?;
-            let operand = record.first_operand as usize + slot;
-            self.operands[operand].weights = self.constants.add(packed);
-            first += inputs;
-        }
-        record.bias = work.bias.clone().map_or(NONE, |bias| self.constants.add(bias));
-        record.multipliers = work.multipliers.clone().map_or(NONE, |multipliers| self.constants.add(multipliers));
-        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod fit;
 mod networks;
+mod samples;
 
 use std::{
     collections::BTreeMap,
@@ -70,7 +71,7 @@ pub fn run(arguments: &CostArguments) -> Result<()> {
     );
     if arguments.calibrate || arguments.refit {
         for board in BOARDS {
-            let samples = if arguments.refit { read_samples(board)? } else { measure_samples(board)? };
+            let samples = if arguments.refit { samples::read(board)? } else { measure_samples(board)? };
             write_figures(board, &samples)?;
         }
         process::run_on_stderr(&mut checkout::build_all())?;
@@ -123,15 +124,9 @@ pub fn check_some() -> Result<()> {
     Ok(())
 }
 
-fn folder() -> Result<PathBuf> {
-    let folder = checkout::root().join("target/bench/cost");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(folder)
-}
-
 /// Programs of networks of the catalogue and of random ones.
 fn measure(board: Board, catalogue: &[&str], random: std::ops::Range<u64>) -> Result<Vec<Measured>> {
-    let folder = folder()?;
+    let folder = samples::folder()?;
     let random = random.map(|seed| {
         let path = folder.join(format!("random-{seed}.toml"));
         fs::write(&path, networks::random(seed)).with_context(|| format!("cannot write {}", path.display()))?;
@@ -160,43 +155,14 @@ fn ask(board: Board, program: &Path, flag: &str) -> Result<Value> {
     serde_json::from_slice(&output.stdout).context("`convrnn-export cost` does not answer with JSON")
 }
 
-/// Operations with what they do how often; a layer's session is one too.
-fn samples(board: Board, measured: &Measured) -> Result<Vec<Sample>> {
-    let answer = ask(board, &measured.program, "--counts")?;
-    let counts = answer.as_array().context("counts are a list of layers")?;
-    let mut samples = Vec::new();
-    ensure!(counts.len() == measured.layers.len(), "{}: counts are of other layers", measured.name);
-    for (layer, counts) in measured.layers.iter().zip(counts) {
-        let sum: u64 = layer.operations.iter().map(|operation| operation.instructions).sum();
-        let own = layer.operations.iter().map(|operation| operation.instructions);
-        let instructions = [layer.instructions.saturating_sub(sum)].into_iter().chain(own);
-        let counts = counts.as_array().context("a layer's counts are a list")?;
-        ensure!(counts.len() == layer.operations.len() + 1, "{}: counts are of other operations", measured.name);
-        for (instructions, counts) in instructions.zip(counts) {
-            let terms = counts["terms"].as_object().context("counts have terms")?;
-            // Computed with its sibling.
-            if terms.is_empty() {
-                continue;
-            }
-            let terms = terms.iter().map(|(term, count)| (term.clone(), count.as_f64().unwrap_or(0.0)));
-            samples.push(Sample {
-                family: counts["family"].as_str().context("counts have a family")?.to_owned(),
-                terms: terms.collect(),
-                instructions: instructions as f64,
-            });
-        }
-    }
-    Ok(samples)
-}
-
 /// Measures what figures are fitted to.
 fn measure_samples(board: Board) -> Result<Vec<Sample>> {
     let measured = measure(board, &networks::FITTED, 0..networks::RANDOM_FITTED)?;
     let mut all = Vec::new();
     for network in &measured {
-        all.extend(samples(board, network)?);
+        all.extend(samples::of(board, network)?);
     }
-    write_samples(board, &all)?;
+    samples::write(board, &all)?;
     Ok(all)
 }
 
@@ -209,35 +175,6 @@ fn write_figures(board: Board, samples: &[Sample]) -> Result<()> {
     fs::write(&path, file(board, &families, &footprint)).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("{}: figures of {} operations written to {}", board.processor, samples.len(), path.display());
     Ok(())
-}
-
-/// The samples that [`write_samples`] wrote.
-fn read_samples(board: Board) -> Result<Vec<Sample>> {
-    let path = folder()?.join(format!("samples-{}.jsonl", board.packed_for));
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let sample = |line: &str| -> Result<Sample> {
-        let value: Value = serde_json::from_str(line)?;
-        let terms = value["terms"].as_object().context("a sample has terms")?;
-        Ok(Sample {
-            family: value["family"].as_str().context("a sample has a family")?.to_owned(),
-            terms: terms.iter().map(|(term, count)| (term.clone(), count.as_f64().unwrap_or(0.0))).collect(),
-            instructions: value["instructions"].as_f64().context("a sample has instructions")?,
-        })
-    };
-    text.lines().map(sample).collect()
-}
-
-/// Every sample as a line of JSON, for those who work on the terms.
-fn write_samples(board: Board, samples: &[Sample]) -> Result<()> {
-    let line = |sample: &Sample| {
-        let value = serde_json::json!({
-            "family": sample.family, "instructions": sample.instructions, "terms": sample.terms
-        });
-        format!("{value}\n")
-    };
-    let path = folder()?.join(format!("samples-{}.jsonl", board.packed_for));
-    fs::write(&path, samples.iter().map(line).collect::<String>())
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// How well each family is explained, for those who work on the terms.
