@@ -126,13 +126,44 @@ fn own_counts(program: &Program<'_>, record: &OperationRecord, processor: Proces
             ..*buffer
         };
         let lower = BufferRecord { height: rows.len() as u32, ..target };
-        let counts = part(program, &record.part(&rows), operands.iter().map(low).collect(), lower, processor)?;
+        let mut counts = part(program, &record.part(&rows), operands.iter().map(low).collect(), lower, processor)?;
+        if record.kind != OperationKind::Convolution.to_byte() {
+            add_places(&mut counts, program, record, &operands, &target, band);
+        }
         match &mut sum {
             Some(sum) => sum.merge(counts, |_| true),
             None => sum = Some(counts),
         }
     }
     sum
+}
+
+/// What the place of a band's rows in their buffers costs: such buffers are asked for their writers, and rows that begin
+/// within a word are not read or written by words. Next to the work of a convolution that is nothing.
+fn add_places(
+    counts: &mut Counts,
+    program: &Program<'_>,
+    record: &OperationRecord,
+    operands: &[BufferRecord],
+    target: &BufferRecord,
+    band: u32,
+) {
+    let rows = record.rows_of_band(target.height, band);
+    let place = |buffer: &BufferRecord, row: u32, end: u32| {
+        row.saturating_sub(buffer.first_resident(end)) as usize * buffer.row_bytes()
+    };
+    let mut places = vec![place(target, rows.start, rows.end)];
+    counts.add("bands", 1);
+    for operand in operands {
+        let end =
+            program.operation(operand.first_use as usize).map_or(0, |writer| writer.rows_after(operand.height, band));
+        counts.add("operands held in part", usize::from(!operand.is_whole()));
+        places.push(place(operand, record.operand_rows(operand.height, &rows).start, end));
+    }
+    if places.iter().any(|place| !place.is_multiple_of(4)) {
+        counts.add("bands in odd places", 1);
+        counts.add("elements in odd places", rows.len() * target.elements() / target.height.max(1) as usize);
+    }
 }
 
 /// The counts of an operation on maps of these shapes.
