@@ -56,6 +56,10 @@ pub trait Backend {
     /// there is, unless [`Self::prepare`] refuses programs that use more.
     const USES: Uses = Uses::ALL;
 
+    /// Whether [`clean`](Self::clean) or [`invalidate`](Self::invalidate) do anything: they are not called for a backend
+    /// that says no.
+    const HAS_CACHES: bool = true;
+
     /// Looks at a program before it runs for the first time: claims hardware, refuses what it
     /// cannot do.
     fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
@@ -184,6 +188,8 @@ macro_rules! vector_backend {
     };
     (@operations $backend:ty, $self:ident => $machine:expr; $($method:ident = $kernel:path, $portable:path;)*) => {
         impl $crate::backend::Backend for $backend {
+            const HAS_CACHES: bool = false;
+
             $(fn $method(&mut $self, task: &mut $crate::task::Task<'_>) {
                 if !$kernel(task, $machine) {
                     $portable(task);
@@ -203,7 +209,9 @@ pub(crate) use vector_backend;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Portable;
 
-impl Backend for Portable {}
+impl Backend for Portable {
+    const HAS_CACHES: bool = false;
+}
 
 /// The fastest backend for the processor that this is built for.
 #[cfg(target_arch = "x86_64")]

@@ -168,7 +168,8 @@ fn keep_rows(program: &Program<'_>, memory: &mut Memory<'_>, record: &OperationR
 
 /// Gives an operation to a backend and waits for it; says whether its siblings have been computed too.
 pub(crate) fn run<B: Backend>(backend: &mut B, mut task: Task<'_>) -> bool {
-    for slot in 0..usize::from(task.record.operand_count) {
+    let cleaned = if B::HAS_CACHES { task.record.operand_count } else { 0 };
+    for slot in 0..usize::from(cleaned) {
         if task.is_in_place(slot) {
             backend.clean(task.output);
         } else if let Some(operand) = task.operand(slot) {
@@ -179,8 +180,10 @@ pub(crate) fn run<B: Backend>(backend: &mut B, mut task: Task<'_>) -> bool {
     while progress == Progress::Pending {
         progress = backend.poll(&mut task);
     }
-    backend.invalidate(task.output);
-    if task.has_done_siblings {
+    if B::HAS_CACHES {
+        backend.invalidate(task.output);
+    }
+    if B::HAS_CACHES && task.has_done_siblings {
         task.siblings.iter_mut().for_each(|sibling| backend.invalidate(sibling.output));
     }
     task.has_done_siblings

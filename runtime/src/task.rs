@@ -73,21 +73,12 @@ impl<'a> Task<'a> {
         let mut bytes = self.around.get(&buffer);
         if let Part::Rows { operands, band } = &self.part {
             let row_bytes = buffer.row_bytes();
-            let first = operands.start.wrapping_sub(self.first_resident(&buffer, *band)) as usize;
+            let first = operands.start.wrapping_sub(self.program.first_row(&buffer, *band)) as usize;
             let range = first..first.wrapping_add(operands.len());
             bytes = bytes.get(range.start.wrapping_mul(row_bytes)..range.end.wrapping_mul(row_bytes)).unwrap_or(&[]);
             buffer.height = operands.len() as u32;
         }
         Some(Operand { buffer, bytes, weights: record.weights })
-    }
-
-    /// The first row that a buffer holds when an operation of a group reads it.
-    fn first_resident(&self, buffer: &BufferRecord, band: u32) -> u32 {
-        if buffer.is_whole() {
-            return 0;
-        }
-        let writer = self.program.operation(buffer.first_use as usize);
-        writer.map_or(0, |writer| buffer.first_resident(writer.rows_after(buffer.height, band)))
     }
 
     /// The task of some rows of a whole one, whose output holds the rows from `first` on. None where the memory is not

@@ -149,16 +149,13 @@ fn add_places(
     band: u32,
 ) {
     let rows = record.rows_of_band(target.height, band);
-    let place = |buffer: &BufferRecord, row: u32, end: u32| {
-        row.saturating_sub(buffer.first_resident(end)) as usize * buffer.row_bytes()
-    };
-    let mut places = vec![place(target, rows.start, rows.end)];
+    let place = |buffer: &BufferRecord, row: u32, first: u32| row.saturating_sub(first) as usize * buffer.row_bytes();
+    let mut places = vec![place(target, rows.start, target.first_resident(rows.end))];
     counts.add("bands", 1);
     for operand in operands {
-        let end =
-            program.operation(operand.first_use as usize).map_or(0, |writer| writer.rows_after(operand.height, band));
         counts.add("operands held in part", usize::from(!operand.is_whole()));
-        places.push(place(operand, record.operand_rows(operand.height, &rows).start, end));
+        let row = record.operand_rows(operand.height, &rows).start;
+        places.push(place(operand, row, program.first_row(operand, band)));
     }
     if places.iter().any(|place| !place.is_multiple_of(4)) {
         counts.add("bands in odd places", 1);

@@ -21,6 +21,8 @@ const STEPS: u32 = 3;
 struct Marked(Kernels);
 
 impl Backend for Marked {
+    const HAS_CACHES: bool = Kernels::HAS_CACHES;
+
     fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
         self.0.prepare(program)
     }

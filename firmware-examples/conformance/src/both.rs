@@ -53,6 +53,8 @@ impl<'memory, B: Backend> Both<'memory, B> {
 }
 
 impl<B: Backend> Backend for Both<'_, B> {
+    const HAS_CACHES: bool = B::HAS_CACHES;
+
     fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
         self.backend.prepare(program)
     }

@@ -15,6 +15,8 @@
 use crate::buffer::BufferRecord;
 use crate::operation::{OperationKind, OperationRecord};
 use crate::program::Program;
+use crate::record::Record;
+use crate::section::SectionKind;
 use core::ops::Range;
 
 impl OperationRecord {
@@ -156,6 +158,17 @@ impl Program<'_> {
         let last = self.operation(together.end.saturating_sub(1));
         let height = last.and_then(|last| self.buffer(last.output)).map_or(0, |output| output.height);
         last.map_or(0, |last| last.band_count(height).max(1))
+    }
+
+    /// The first row that a buffer holds when operations of the same group read it in a band.
+    pub fn first_row(&self, buffer: &BufferRecord, band: u32) -> u32 {
+        if buffer.is_whole() {
+            return 0;
+        }
+        // Decoded here, where the compiler leaves out all fields but two: kernels ask for each operand in each band.
+        let start = (buffer.first_use as usize).wrapping_mul(OperationRecord::STRIDE);
+        let writer = self.section(SectionKind::Operations).get(start..).and_then(OperationRecord::decode);
+        writer.map_or(0, |writer| buffer.first_resident(writer.rows_after(buffer.height, band)))
     }
 
     /// First and last operation between which the bytes of a transient must be its own. In a group, what holds more than

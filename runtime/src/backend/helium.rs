@@ -22,6 +22,8 @@ impl Helium {
 }
 
 impl Backend for Helium {
+    const HAS_CACHES: bool = false;
+
     fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
         self.steps_fit = helium::lookup::all_steps_fit(program);
         kernels::supports(program)

@@ -45,6 +45,7 @@ impl<const USES: u64> Tailored<USES> {
 
 impl<const USES: u64> Backend for Tailored<USES> {
     const USES: Uses = Uses::from_bits(USES);
+    const HAS_CACHES: bool = false;
 
     fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
         let checksum = program.prelude().crc;

@@ -198,7 +198,7 @@ fn factors<'a, const USES: u64>(
         }
         Map::Centred(_) | Map::Direct(_) | Map::Interpolated(_) | Map::Fine(_) => {}
     }
-    &block.0
+    block.0.get(..end.wrapping_sub(start)).unwrap_or(&block.0)
 }
 
 /// Whether code for something is built.
