@@ -66,6 +66,9 @@ fn run_siblings<B: Backend>(
     execute: &mut impl FnMut(Task<'_>) -> bool,
 ) -> usize {
     if !B::USES.has(Use::Siblings) || !record.has_sibling() {
+        if let (true, Some(band)) = (B::USES.has(Use::Bands), band) {
+            keep_rows(program, memory, &record, band);
+        }
         run_one::<B>(program, memory, record, band, execute);
         return first.wrapping_add(1);
     }
@@ -80,13 +83,12 @@ fn run_siblings<B: Backend>(
         left.start = if is_all { left.end } else { left.start.wrapping_add(1) };
     }
     for record in left.filter_map(|index| program.operation(index)) {
-        if let Some(task) = operation(program, memory, record).and_then(|task| in_band::<B>(task, band)) {
-            execute(task);
-        }
+        run_one::<B>(program, memory, record, band, execute);
     }
     siblings.end
 }
 
+/// Computes one operation or a band of it.
 fn run_one<B: Backend>(
     program: &Program<'_>,
     memory: &mut Memory<'_>,
@@ -94,9 +96,6 @@ fn run_one<B: Backend>(
     band: Option<u32>,
     execute: &mut impl FnMut(Task<'_>) -> bool,
 ) {
-    if let (true, Some(band)) = (B::USES.has(Use::Bands), band) {
-        keep_rows(program, memory, &record, band);
-    }
     if let Some(task) = operation(program, memory, record).and_then(|task| in_band::<B>(task, band)) {
         execute(task);
     }

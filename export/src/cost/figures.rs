@@ -22,6 +22,9 @@ pub(super) struct Figures {
     pub families: Families,
 }
 
+/// Ends the name of a family of convolutions that share their windows; the rest is that of the same ones without siblings.
+pub(super) const WITH_SIBLINGS: &str = " with siblings";
+
 /// A number of instructions, and whether it rests on figures of the operation's own family.
 pub(super) struct Predicted {
     pub instructions: u64,
@@ -44,6 +47,14 @@ impl Figures {
         let own = self.families.get(&counts.family).and_then(|costs| sum(costs, counts));
         if let Some(sum) = own {
             return Some(Predicted { instructions: self.with_margin(sum), is_measured: true });
+        }
+        if let Some(alone) = counts.family.strip_suffix(WITH_SIBLINGS) {
+            // What was seen with no siblings yet costs what it does without them.
+            let costs = [self.families.get(&counts.family)?, self.families.get(alone)?];
+            let figure = |term| costs.iter().find_map(|costs| costs.get(term));
+            let sum =
+                counts.terms.iter().map(|(&term, &count)| Some(figure(term)? * count as f64)).sum::<Option<f64>>()?;
+            return Some(Predicted { instructions: self.with_margin(sum), is_measured: false });
         }
         if kind == super::CONVOLUTION {
             return None;
@@ -77,6 +88,8 @@ mod tests {
             "add i8 i8 i8" = { calls = 10.0, elements = 2.0 }
             "add i16 i16 i16" = { calls = 20.0, elements = 1.0 }
             "convolution of large windows" = { calls = 10.0, elements = 1.0 }
+            "convolution" = { calls = 10.0, "odd values" = 5.0, tiles = 1.0 }
+            "convolution with siblings" = { calls = 12.0, siblings = 3.0, tiles = 1.0 }
             "added" = { calls = 1000.0, elements = 1.0 }
         "#;
         toml::from_str(text).expect("figures")
@@ -109,6 +122,20 @@ mod tests {
         assert!(figures().predict("add", &odd).is_none());
         assert!(figures().predict("multiply", &counts("multiply i8 i8 i8", 1)).is_none());
         assert!(figures().predict("convolution", &counts("convolution of other weights", 1)).is_none());
+    }
+
+    #[test]
+    fn what_was_not_seen_with_siblings_costs_what_it_does_alone() {
+        let mut counts = Counts::new("convolution with siblings");
+        counts.add("siblings", 2);
+        counts.add("tiles", 4);
+        let found = figures().predict("convolution", &counts).expect("a known family");
+        assert_eq!((found.instructions, found.is_measured), (33, true));
+        counts.add("odd values", 2);
+        let found = figures().predict("convolution", &counts).expect("a family that is known alone");
+        assert_eq!((found.instructions, found.is_measured), (48, false));
+        counts.add("never seen", 1);
+        assert!(figures().predict("convolution", &counts).is_none());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Processor;
 use super::counts::{Axis, Counts};
+use super::figures::WITH_SIBLINGS;
 use super::{cortex_m4, cortex_m55};
 use convrnn_format::{BufferRecord, Element, NONE, OperationKind, OperationRecord, Packing, Program, TableKind};
 
@@ -90,7 +91,7 @@ pub(super) fn counts(program: &Program<'_>, index: usize, processor: Processor) 
         return Some(Counts { family: "computed with its sibling".into(), ..Counts::default() });
     }
     if program.siblings(index).len() > 1 {
-        counts.family.push_str(" with siblings");
+        counts.family.push_str(WITH_SIBLINGS);
     }
     let rounds: u64 = ["rounds", "rounds over an end"].iter().filter_map(|term| counts.terms.get(term)).sum();
     for sibling in program.siblings(index).skip(1) {

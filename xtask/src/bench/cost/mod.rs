@@ -126,20 +126,25 @@ pub fn check_some() -> Result<()> {
 
 /// Programs of networks of the catalogue and of random ones.
 fn measure(board: Board, catalogue: &[&str], random: std::ops::Range<u64>) -> Result<Vec<Measured>> {
-    let folder = samples::folder()?;
-    let random = random.map(|seed| {
-        let path = folder.join(format!("random-{seed}.toml"));
-        fs::write(&path, networks::random(seed)).with_context(|| format!("cannot write {}", path.display()))?;
-        anyhow::Ok((path.to_string_lossy().into_owned(), format!("random-{seed}"), networks::random_rows(seed)))
-    });
+    let random = random
+        .map(|seed| write_random(&format!("random-{seed}"), &networks::random(seed), networks::random_rows(seed)));
     let rows = [None, Some(networks::CATALOGUE_ROWS)];
     let catalogue =
         rows.iter().flat_map(|&rows| catalogue.iter().map(move |&name| Ok((name.into(), name.into(), rows))));
     catalogue.chain(random).map(|network| measure_one(board, network?)).collect()
 }
 
-/// Measures an architecture's program, under a name, in bands of some rows or with whole maps.
-fn measure_one(board: Board, (architecture, name, rows): (String, String, Option<usize>)) -> Result<Measured> {
+/// An architecture by name or file, the name of its program, and the rows of its bands; none with whole maps.
+type Network = (String, String, Option<usize>);
+
+/// Writes a random architecture.
+fn write_random(name: &str, text: &str, rows: Option<usize>) -> Result<Network> {
+    let path = samples::folder()?.join(name).with_extension("toml");
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok((path.to_string_lossy().into_owned(), name.to_owned(), rows))
+}
+
+fn measure_one(board: Board, (architecture, name, rows): Network) -> Result<Measured> {
     let name = rows.map_or_else(|| name.clone(), |rows| format!("{name}-in-bands-of-{rows}"));
     let program = write_in_bands(&architecture, &name, board, rows)?;
     let layers = operations::measure_layers(board, &program).with_context(|| format!("measuring {name}"))?;
@@ -157,7 +162,11 @@ fn ask(board: Board, program: &Path, flag: &str) -> Result<Value> {
 
 /// Measures what figures are fitted to.
 fn measure_samples(board: Board) -> Result<Vec<Sample>> {
-    let measured = measure(board, &networks::FITTED, 0..networks::RANDOM_FITTED)?;
+    let mut measured = measure(board, &networks::FITTED, 0..networks::RANDOM_FITTED)?;
+    for seed in 0..networks::GATED_FITTED {
+        let network = write_random(&format!("gated-{seed}"), &networks::gated(seed), networks::random_rows(seed))?;
+        measured.push(measure_one(board, network)?);
+    }
     let mut all = Vec::new();
     for network in &measured {
         all.extend(samples::of(board, network)?);

@@ -41,6 +41,9 @@ pub const PREDICTED: [&str; 15] = [
 pub const RANDOM_FITTED: u64 = 180;
 pub const RANDOM_PREDICTED: u64 = 40;
 
+/// Random networks of gated cells alone, whose convolutions share windows: figures are fitted to them too.
+pub const GATED_FITTED: u64 = 60;
+
 /// Rows of a band of networks of the catalogue, which are measured as whole maps too.
 pub const CATALOGUE_ROWS: usize = 2;
 
@@ -59,15 +62,42 @@ impl Random {
     }
 }
 
+/// What a layer of a random network may be.
+const KINDS: [&str; 12] = [
+    "",
+    "",
+    "",
+    "vanilla",
+    "time-decay",
+    "gru",
+    "lstm",
+    "ugrnn",
+    "reciprocal-gated",
+    "reciprocal-gated",
+    "intersection",
+    "separable",
+];
+const GATED_KINDS: [&str; 5] = ["gru", "lstm", "ugrnn", "reciprocal-gated", "intersection"];
+
 /// An architecture of random sizes: up to four layers with cells, pools, strides and feedback.
 pub fn random(seed: u64) -> String {
+    architecture(&format!("random-{seed}"), seed, &KINDS)
+}
+
+/// The same with gated cells in all layers.
+pub fn gated(seed: u64) -> String {
+    // Other sizes than those of the random networks.
+    architecture(&format!("gated-{seed}"), seed + 1_000_000, &GATED_KINDS)
+}
+
+fn architecture(name: &str, seed: u64, kinds: &[&str]) -> String {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d);
     random.pick(&[0]);
     let (side, other): (u64, u64) =
         (random.pick(&[6, 8, 11, 12, 15, 16, 20, 24, 28]), random.pick(&[7, 8, 9, 12, 13, 16, 17, 24]));
     let channels = random.pick(&[1, 3, 3, 4, 8]);
     let mut text = format!(
-        "name = \"random-{seed}\"\ndescription = \"Random sizes under the instruction counter\"\n\
+        "name = \"{name}\"\ndescription = \"Random sizes under the instruction counter\"\n\
          input = {{ channels = {channels}, height = {side}, width = {other} }}\n\
          presentation = {{ steps = 4, image_steps = 4 }}\n"
     );
@@ -77,20 +107,7 @@ pub fn random(seed: u64) -> String {
         let kernel = random.pick(&[1, 2, 3, 3, 3, 4, 5, 7]);
         let outputs = random.pick(&[2, 3, 4, 6, 7, 8, 12, 16, 16, 24, 32, 32, 33, 48, 64, 80, 96]);
         let outputs = if size > 14 { outputs.min(24) } else { outputs };
-        let kind = random.pick(&[
-            "",
-            "",
-            "",
-            "vanilla",
-            "time-decay",
-            "gru",
-            "lstm",
-            "ugrnn",
-            "reciprocal-gated",
-            "reciprocal-gated",
-            "intersection",
-            "separable",
-        ]);
+        let kind = random.pick(kinds);
         // Such a cell reads the layer below as it is.
         let stride: u64 = if size >= 8 && kind != "separable" { random.pick(&[1, 1, 1, 2]) } else { 1 };
         size = size.div_ceil(stride);
