@@ -46,14 +46,14 @@ pub enum Progress {
 ///
 /// For each operation the session calls [`clean`](Self::clean) on every operand,
 /// [`submit`](Self::submit), [`poll`](Self::poll) until it says [`Progress::Done`], and
-/// [`invalidate`](Self::invalidate) on the output. From `submit` until `Done` the backend owns the
+/// [`invalidate`](Self::invalidate) on the output; the first and the last where [`HAS_CACHES`](Self::HAS_CACHES) is true. From `submit` until `Done` the backend owns the
 /// output and shares the operands: the session, which holds the arena exclusively, touches neither,
 /// and every `poll` is given the same memory as `submit`. A synchronous backend computes in
 /// `submit`; one that feeds an accelerator by DMA starts it there and looks at it in `poll`. Such a
 /// backend must stop its accelerator when it is dropped.
 pub trait Backend {
-    /// What programs use that this backend may be given: a session with it is built without code for anything else. All
-    /// there is, unless [`Self::prepare`] refuses programs that use more.
+    /// What programs use that this backend may be given: a session with it is built without code for anything else, and
+    /// would compute other values for a program that uses more. All there is, unless [`Self::prepare`] refuses such programs.
     const USES: Uses = Uses::ALL;
 
     /// Whether [`clean`](Self::clean) or [`invalidate`](Self::invalidate) do anything: they are not called for a backend

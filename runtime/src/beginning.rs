@@ -22,7 +22,7 @@ impl<B: Backend> Session<'_, '_, B> {
         self.begins(first_step).is_le()
     }
 
-    /// When a layer or state that begins at a step does so, beside the step that is being computed.
+    /// A first step beside the step that is being computed: greater where the layer or state begins later.
     pub(crate) fn begins(&self, first_step: u16) -> Ordering {
         match B::USES.has(Use::Beginning) {
             true => u32::from(first_step).cmp(&self.step_number),

@@ -51,8 +51,6 @@ pub use convrnn_format as format;
 pub use convrnn_format::{
     BuiltIn, LoadError, LoadErrorKind, Numerics, Plan, Program, Skipping, arena_length, assert_fits,
 };
-#[cfg(feature = "include")]
-pub use convrnn_include::include_program;
 pub use frame::{Frame, FrameError};
 pub use include::Aligned;
 pub use parallel::{LayerTask, LayerTasks};

@@ -24,7 +24,8 @@ impl LayerTask<'_> {
         self.layer.multiply_accumulates
     }
 
-    /// Computes the layer.
+    /// Computes the layer with a backend that was prepared for this program: that of the session, a clone of it, or
+    /// another one of the same type.
     pub fn run<B: Backend>(&mut self, backend: &mut B) {
         run_layer::<B>(self.program, &mut self.memory, &self.layer, |task| run(backend, task));
     }

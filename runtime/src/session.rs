@@ -70,6 +70,7 @@ impl<'program, 'arena, B: Backend> Session<'program, 'arena, B> {
         Self::begin(Program::new_checked(program)?, arena, backend)
     }
 
+    /// Resets a program that was verified, now or when the image was built.
     fn begin(program: Program<'program>, arena: &'arena mut [u8], mut backend: B) -> Result<Self, LoadError> {
         let remainder = |bytes: &[u8]| bytes.as_ptr().addr() % ALIGNMENT;
         if remainder(program.bytes()) != 0 {

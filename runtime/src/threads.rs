@@ -72,12 +72,17 @@ impl LayerTask<'_> {
         run_layer::<B>(self.program, &mut self.memory, &self.layer, |task| {
             let is_shared = made >= alone;
             let siblings = task.siblings.iter().map(|sibling| sibling.record.multiply_accumulates);
-            made = siblings.fold(made.saturating_add(task.record.multiply_accumulates), u64::saturating_add);
-            if !is_shared {
-                return run(backend, task);
-            }
-            shares.store(true, Ordering::Release);
-            share(backend, task)
+            let of_siblings = siblings.fold(0, u64::saturating_add);
+            made = made.saturating_add(task.record.multiply_accumulates);
+            let has_done_siblings = if is_shared {
+                shares.store(true, Ordering::Release);
+                share(backend, task)
+            } else {
+                run(backend, task)
+            };
+            // Those that were not computed with it come one by one.
+            made = made.saturating_add(if has_done_siblings { of_siblings } else { 0 });
+            has_done_siblings
         });
     }
 }

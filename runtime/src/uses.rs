@@ -1,7 +1,7 @@
-//! Which kernels a program needs, found while compiling.
+//! Which kernels and which ways to step a program needs, found while compiling.
 //!
-//! A [`crate::backend::Tailored`] backend has no others, so that firmware with one program leaves the rest of the
-//! runtime out of its image.
+//! A [`crate::backend::Tailored`] backend and its sessions have no others, so that firmware with one program leaves the
+//! rest of the runtime out of its image.
 
 use crate::kernels::convolution::{self, Way};
 use crate::kernels::window::Axis;
@@ -10,8 +10,8 @@ use convrnn_format::{
     SectionKind, Skipping, StateRecord, TableKind, section_start,
 };
 
-/// A set of kernels: one bit for each kind of operation with the element type of its output, and for what else decides
-/// which code runs.
+/// What a program needs of the runtime: one bit for each kind of operation with the element type of its output, and for
+/// what else decides which code runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uses(u64);
 
@@ -187,7 +187,8 @@ const fn begins_late(program: &[u8], prelude: &Prelude) -> bool {
     }
     index = 0;
     while index < prelude.state_count as usize {
-        if StateRecord::at(program, states + index * StateRecord::STRIDE).initial != NONE {
+        let state = StateRecord::at(program, states + index * StateRecord::STRIDE);
+        if state.initial != NONE || state.first_step > 1 {
             return true;
         }
         index += 1;

@@ -3,6 +3,7 @@
 use convrnn_export::program::{AlignedBytes, ProgramDescription, ProgramOptions, write_real};
 use convrnn_graph::Parameters;
 use convrnn_models::{Preprocessing, catalogue};
+use convrnn_runtime::format::Prelude;
 use convrnn_tests::{programs, root};
 use std::process::Command;
 
@@ -71,18 +72,19 @@ fn the_example_is_the_code_that_runs_here() {
 
 #[test]
 fn a_device_reads_out_a_decision() {
-    let program = program();
-    let mut arena = AlignedBytes::zeroed(convrnn_runtime::arena_length(&program));
+    let bytes: &'static AlignedBytes = Box::leak(Box::new(program()));
+    let program = BuiltIn::assume_verified(bytes, Prelude::at(bytes, 0).crc);
+    let mut arena = AlignedBytes::zeroed(convrnn_runtime::arena_length(bytes));
     let pixels: Vec<u8> = (0..784).map(|i| (i * 11 % 256) as u8).collect();
-    let decision = decide(&program, &mut arena, &pixels).unwrap();
+    let decision = decide(program, &mut arena, &pixels).unwrap();
     assert!(decision.is_some_and(|decision| decision.class < 10));
 }
 
 // What the README shows.
-use convrnn_runtime::{Decision, Frame, LoadError, Readout, Rule, Session};
+use convrnn_runtime::{BuiltIn, Decision, Frame, LoadError, Readout, Rule, Session};
 
-fn decide(program: &[u8], arena: &mut [u8], pixels: &[u8]) -> Result<Option<Decision>, LoadError> {
-    let mut session = Session::new(program, arena)?; // any bytes are safe to load
+fn decide(program: BuiltIn, arena: &mut [u8], pixels: &[u8]) -> Result<Option<Decision>, LoadError> {
+    let mut session = Session::built_in(program, arena)?;
     let mut scores = [0.0; 10];
     let mut readout = Readout::new(Rule::Confidence(0.9), &mut scores);
     let mut decision = None;

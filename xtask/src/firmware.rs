@@ -243,10 +243,16 @@ fn check_stream() -> Result<()> {
             stream::damaged(&program)?,
             "is no device program for this version of convrnn-runtime: the program is damaged",
         ),
+        (
+            stream::forged(&program)?,
+            "is no device program for this version of convrnn-runtime: a field holds a value this version does not know",
+        ),
     ] {
         Firmware { network: Some(&network), ..named("stream") }.refused(reason)?;
     }
-    say("a network that needs more than the part's 192 KB is refused while compiling, and so is a damaged one");
+    say(
+        "a network that needs more than the part's 192 KB is refused while compiling, and so are a damaged and a forged one",
+    );
 
     let image = Stream::build(BOARD, &program)?;
     say(&Image::read(&image)?.size()?);

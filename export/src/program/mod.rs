@@ -5,6 +5,7 @@
 //!                               order           which operation when
 //!                               arena           which tensor where
 //!                               pack, constants weights as kernels like to read them
+//!                               operation       the record of each operation
 //!                               write           bytes, which are loaded again to verify them
 //! ```
 

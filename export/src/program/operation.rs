@@ -10,7 +10,7 @@ use convrnn_format::{MAXIMUM_EXTENT, NONE, OperandRecord, OperationKind, Operati
 use convrnn_graph::Pool;
 
 impl Writer<'_> {
-    /// That of a node.
+    /// The record of a node; its operands and constants are added to the writer's.
     pub(super) fn operation(&mut self, index: usize) -> Result<OperationRecord, ProgramError> {
         let node = &self.step.nodes[index];
         let (name, name_length) = self.name(&node.name);

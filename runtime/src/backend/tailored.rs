@@ -7,20 +7,20 @@ use crate::uses::Uses;
 use convrnn_format::{LoadError, LoadErrorKind, OperationKind, Prelude, Program};
 
 /// [`super::Portable`] without the kernels that one program does not need, for firmware whose image that program is part
-/// of: the compiler leaves them out.
+/// of: the compiler leaves them out, and of sessions the code for bands, shared windows, skipping and late layers.
 ///
 /// ```
 /// use convrnn_runtime::{Session, Uses, backend::Tailored};
 ///
 /// # const fn of(program: &'static [u8]) -> Tailored<{ Uses::ALL.bits() }> {
-/// // `const KERNELS: Tailored<{ Uses::of(PROGRAM).bits() }> = Tailored::new(PROGRAM);`
+/// // `const KERNELS: Tailored<{ Uses::of(PROGRAM.bytes()).bits() }> = Tailored::new(PROGRAM.bytes());`
 /// Tailored::new(program)
 /// # }
 /// ```
 ///
 /// Loading any other program fails with [`LoadErrorKind::Backend`] and that program's checksum, whatever kernels it needs.
 /// A program that was made to have the same checksum loads; operations whose kernels are missing then leave their outputs
-/// as they are.
+/// as they are, and bands, skipping and late layers are computed as if they were none.
 #[derive(Clone, Copy, Debug)]
 pub struct Tailored<const USES: u64> {
     checksum: u32,

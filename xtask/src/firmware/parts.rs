@@ -35,8 +35,9 @@ const COPIES: Owner = ("memory copies and 64-bit arithmetic", false);
 const REST: Owner = ("board, serial line, tick, start-up", false);
 
 /// Owners by the folder of the source, in the checkout; the first that fits.
-const FOLDERS: [(&str, Owner); 6] = [
+const FOLDERS: [(&str, Owner); 7] = [
     ("runtime/src/kernels/convolution", CONVOLUTIONS),
+    ("runtime/src/kernels/helium/convolution", CONVOLUTIONS),
     ("runtime/src/kernels", KERNELS),
     ("runtime/src/protocol", PROTOCOL),
     ("runtime/format", LOADING),
@@ -45,8 +46,9 @@ const FOLDERS: [(&str, Owner); 6] = [
 ];
 
 /// Owners by a piece of the function's name, of what has no source in the checkout: assembly, and libraries.
-const NAMES: [(&str, Owner); 10] = [
+const NAMES: [(&str, Owner); 13] = [
     ("convrnn_runtime::kernels::convolution", CONVOLUTIONS),
+    ("convrnn_runtime::kernels::helium::convolution", CONVOLUTIONS),
     ("convrnn_runtime::kernels", KERNELS),
     ("convrnn_runtime", SESSIONS),
     ("convrnn_format", LOADING),
@@ -55,6 +57,8 @@ const NAMES: [(&str, Owner); 10] = [
     ("crc::", PROTOCOL),
     ("compiler_builtins", COPIES),
     ("memc", COPIES),
+    ("memset", COPIES),
+    ("memmove", COPIES),
     ("__aeabi", COPIES),
 ];
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use convrnn_format::{SectionKind, program::seal, section_start};
 
 use super::{board::Board, build::Firmware, image::Image, qemu};
 use crate::{
@@ -173,9 +174,28 @@ layer = [
 
 /// A copy of a program in which one bit of its last byte is another.
 pub fn damaged(program: &Path) -> Result<PathBuf> {
+    changed(program, "damaged", |bytes| {
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+        }
+    })
+}
+
+/// A copy of a program whose first operation is of no kind that there is, with the checksum that goes with it.
+pub fn forged(program: &Path) -> Result<PathBuf> {
+    changed(program, "forged", |bytes| {
+        let first = section_start(bytes, SectionKind::Operations);
+        if let Some(kind) = bytes.get_mut(first) {
+            *kind = u8::MAX;
+        }
+        seal(bytes);
+    })
+}
+
+fn changed(program: &Path, how: &str, change: impl Fn(&mut [u8])) -> Result<PathBuf> {
     let mut bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
-    *bytes.last_mut().with_context(|| format!("{} is empty", program.display()))? ^= 1;
-    let path = program.with_extension("damaged.crnn");
+    change(&mut bytes);
+    let path = program.with_extension(how).with_added_extension("crnn");
     fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }

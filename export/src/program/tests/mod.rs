@@ -1,5 +1,6 @@
 //! Programs against the reference interpreters.
 
+mod backends;
 mod bands;
 mod hostile;
 mod integer;

@@ -3,7 +3,9 @@
 use super::super::*;
 use super::network::*;
 use convrnn_runtime::backend::Tailored;
-use convrnn_runtime::{Frame, LoadErrorKind, Session, Uses, arena_length};
+use convrnn_runtime::{
+    Backend, Frame, LoadError, LoadErrorKind, Portable, Program, Session, Task, Uses, Work, arena_length,
+};
 use std::num::NonZeroUsize;
 
 const EVERYTHING: u64 = Uses::ALL.bits();
@@ -14,7 +16,8 @@ fn program(seed: u64, target: Target) -> (AlignedBytes, Vec<Vec<i8>>) {
     let quantized = quantized(&network, &frames);
     let skipping = if seed % 4 == 1 { Skipping::Propagation } else { Skipping::None };
     let band_rows = if seed % 4 == 2 { NonZeroUsize::new(1) } else { None };
-    let options = ProgramOptions { target, skipping, band_rows, ..ProgramOptions::default() };
+    let precompute = seed % 4 == 3;
+    let options = ProgramOptions { target, skipping, band_rows, precompute, ..ProgramOptions::default() };
     let bytes = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
     let quantize = |frame: &convrnn_graph::Tensor| {
         let values: Vec<i8> = frame.values.iter().map(|&x| quantized.graph.frame.quantize(x) as i8).collect();
@@ -23,14 +26,38 @@ fn program(seed: u64, target: Target) -> (AlignedBytes, Vec<Vec<i8>>) {
     (AlignedBytes::copy_of(&bytes), frames.iter().map(quantize).collect())
 }
 
-/// CRCs of logits and states of each step.
-fn run<B: convrnn_runtime::Backend>(mut session: Session<'_, '_, B>, frames: &[Vec<i8>]) -> Vec<(u32, u32)> {
+/// A backend, and how many convolutions it computed with others.
+struct Counting<B>(B, usize);
+
+impl<B: Backend> Backend for Counting<B> {
+    const USES: Uses = B::USES;
+    const HAS_CACHES: bool = B::HAS_CACHES;
+
+    fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
+        self.0.prepare(program)
+    }
+
+    fn run(&mut self, task: &mut Task<'_>) {
+        self.0.run(task);
+        self.1 += if task.has_done_siblings { task.siblings.len() } else { 0 };
+    }
+}
+
+/// CRCs of logits and states of each step of a run with one frame held for a while, what was done and left in all, and how
+/// many convolutions were computed with others.
+type Outcome = (Vec<(u32, u32)>, Work, usize);
+
+fn run<B: Backend>(program: &AlignedBytes, backend: B, frames: &[Vec<i8>]) -> Result<Outcome, LoadError> {
+    let mut arena = AlignedBytes::zeroed(arena_length(program));
+    let mut session = Session::with_backend(program, &mut arena, Counting(backend, 0))?;
+    let held = frames.iter().take(1).cycle().take(4);
     let step = |frame: &Vec<i8>| {
         session.present(Frame::Quantized(frame)).expect("the frame fits");
-        session.step();
+        (0..2).for_each(|_| session.step());
         (session.logits_crc(), session.states_crc())
     };
-    frames.iter().map(step).collect()
+    let checksums = frames.iter().chain(held).map(step).collect();
+    Ok((checksums, session.work(), session.into_backend().1))
 }
 
 #[test]
@@ -38,16 +65,12 @@ fn a_tailored_backend_gives_the_bits_of_the_portable_one_and_refuses_other_progr
     for seed in 0..8 {
         for target in [Target::Rows, Target::Portable] {
             let (program, frames) = program(seed, target);
-            let (mut first, mut second) =
-                (AlignedBytes::zeroed(arena_length(&program)), AlignedBytes::zeroed(arena_length(&program)));
-            let expected = run(Session::new(&program, &mut first).expect("the program loads"), &frames);
+            let expected = run(&program, Portable, &frames).expect("the program loads");
             let tailored = Tailored::<EVERYTHING>::new(&program);
-            let session = Session::with_backend(&program, &mut second, tailored).expect("the program loads");
-            assert_eq!(run(session, &frames), expected, "seed {seed}");
+            assert_eq!(run(&program, tailored, &frames).expect("the program loads"), expected, "seed {seed}");
 
-            let (other, _) = self::program(seed + 100, target);
-            let mut arena = AlignedBytes::zeroed(arena_length(&other));
-            let error = Session::with_backend(&other, &mut arena, tailored).expect_err("it is another program");
+            let (other, frames) = self::program(seed + 100, target);
+            let error = run(&other, tailored, &frames).expect_err("it is another program");
             assert_eq!(error.kind, LoadErrorKind::Backend);
         }
     }
@@ -61,9 +84,8 @@ macro_rules! without_each {
             match bit {
                 $($bit if Uses::of($program).bits() & (1 << $bit) == 0 => {
                     let tailored = Tailored::<{ EVERYTHING & !(1 << $bit) }>::new($program);
-                    let mut arena = AlignedBytes::zeroed(arena_length($program));
-                    let session = Session::with_backend($program, &mut arena, tailored).expect("the program loads");
-                    assert_eq!(run(session, $frames), $expected, "without bit {}", $bit);
+                    let found = run($program, tailored, $frames).expect("the program loads");
+                    assert_eq!(found, $expected, "without bit {}", $bit);
                     *count += 1;
                 })*
                 _ => {}
@@ -74,18 +96,44 @@ macro_rules! without_each {
 
 #[test]
 fn what_a_program_does_not_use_is_not_missed() {
-    let mut counts = [0; 25];
+    let (mut counts, mut all) = ([0; 25], 0);
     for seed in 0..24 {
         for target in [Target::Rows, Target::Portable] {
             let (program, frames) = program(seed, target);
-            let mut arena = AlignedBytes::zeroed(arena_length(&program));
-            let expected = run(Session::new(&program, &mut arena).expect("the program loads"), &frames);
+            let expected = run(&program, Portable, &frames).expect("the program loads");
+            all |= Uses::of(&program).bits();
             without_each!(&program, &frames, expected, counts,
                 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60);
         }
     }
     // Nearly every network has some operation of the commonest kinds.
     assert!(counts.iter().filter(|&&count| count > 0).count() >= 21, "{counts:?}");
+    // Each way to step is that of some network, and all but it do without.
+    for bit in 57..=60 {
+        assert!(all & 1 << bit != 0 && counts[bit - 36] > 0, "bit {bit}: {counts:?}");
+    }
+}
+
+/// The other way round: what a program uses is missed.
+#[test]
+fn ways_to_step_that_a_program_uses_are_missed() {
+    macro_rules! differs_without {
+        ($bit:literal) => {
+            (0..24).map(|seed| program(seed, Target::Rows)).any(|(program, frames)| {
+                // A backend that says it needs nothing else than the program, for which the check while compiling is left out.
+                struct Lacking(Portable);
+                impl Backend for Lacking {
+                    const USES: Uses = Uses::from_bits(EVERYTHING & !(1 << $bit));
+                    fn run(&mut self, task: &mut Task<'_>) {
+                        self.0.run(task);
+                    }
+                }
+                let expected = run(&program, Portable, &frames).expect("the program loads");
+                run(&program, Lacking(Portable), &frames).expect("the program loads") != expected
+            })
+        };
+    }
+    assert!(differs_without!(57) && differs_without!(58) && differs_without!(59) && differs_without!(60));
 }
 
 #[test]

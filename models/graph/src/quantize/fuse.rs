@@ -115,7 +115,7 @@ mod tests {
         graph.nodes.iter().map(|node| role(&node.operation, node.inputs[0])).collect()
     }
 
-    /// Before and after: the same network in integers with fewer operations, and no farther from the float network.
+    /// Before and after: the same network in integers with fewer operations, and hardly farther from the float network.
     #[test]
     fn fusing_takes_operations_and_their_roundings_away() {
         let (mut operations, mut decibels, mut fused) = ([0; 2], [0.0; 2], 0);

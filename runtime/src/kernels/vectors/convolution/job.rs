@@ -15,7 +15,7 @@ pub(crate) const CHANNEL_TILE: usize = 4;
 /// A convolution of one group with weights `[tile][row][column][inputs / n][16][n]`.
 ///
 /// No extent is above [`MAXIMUM_EXTENT`], so that no product of two of them overflows 32 bits; larger products are lengths of
-/// buffers and weights, which verification found to be there.
+/// operands, weights and the output, which [`Job::new`] finds not to overflow.
 pub(crate) struct Job<'a, V> {
     pub rows: Axis,
     pub columns: Axis,
@@ -63,6 +63,9 @@ impl<'a, V: AnyBitPattern> Job<'a, V> {
         if !is_ours || !is_sane(&extents) || !is_sane(&[height, width, outputs]) {
             return None;
         }
+        let elements_of =
+            |rows: usize, columns: usize, channels: usize| rows.checked_mul(columns)?.checked_mul(channels);
+        elements_of(height, width, outputs)?;
         let none = Operand { values: &[], weights: &[], channels: 0, padded: 0, zero_point: 0 };
         let mut operands = [none; MAXIMUM_CONVOLUTION_OPERANDS];
         for (index, slot) in operands.get_mut(..count)?.iter_mut().enumerate() {
@@ -76,7 +79,7 @@ impl<'a, V: AnyBitPattern> Job<'a, V> {
             let length = packing.length(shape)?;
             let values: &[V] = elements(operand.bytes);
             let weights: &[V] = task.constant(operand.weights, length);
-            if values.len() != rows.size * columns.size * channels || weights.len() != length {
+            if values.len() != elements_of(rows.size, columns.size, channels)? || weights.len() != length {
                 return None;
             }
             let padded = channels.next_multiple_of(channel_tile);
