@@ -87,7 +87,7 @@ fn region(program: &Program<'_>, layer: &LayerRecord) -> Option<(usize, usize)> 
 
 /// Where the memory that all layers read ends, if every layer's region lies above it and above the
 /// regions of the layers before.
-pub(crate) fn shared_end(program: &Program<'_>) -> Option<usize> {
+fn shared_end(program: &Program<'_>) -> Option<usize> {
     if program.plan() != Plan::Parallel {
         return None;
     }

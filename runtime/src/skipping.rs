@@ -173,11 +173,6 @@ impl<B: Backend> Session<'_, '_, B> {
             }
             self.set_flag(index, has_changed || self.has_forgotten);
         }
-        self.end_commit();
-    }
-
-    /// The states are those of the step that ends.
-    pub(crate) fn end_commit(&mut self) {
         self.has_forgotten = false;
         self.frame_age = match self.frame_age {
             FrameAge::Held | FrameAge::New => FrameAge::Held,

@@ -2,10 +2,9 @@
 
 use crate::backend::Backend;
 use crate::execution::{run, run_layer};
-use crate::parallel::{LayerTask, shared_end};
+use crate::parallel::LayerTask;
 use crate::session::Session;
 use crate::task::{Part, Task};
-use convrnn_format::Skipping;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -37,14 +36,7 @@ impl<B: Backend + Clone + Send + Sync> Session<'_, '_, B> {
         let all = tasks.iter().fold(0_u64, |sum, task| sum.saturating_add(task.multiply_accumulates()));
         let others = pool.current_num_threads().saturating_sub(1);
         let shares = AtomicBool::new(false);
-        let layers = tasks.iter().map(|task| usize::from(task.layer.layer).wrapping_add(1)).max().unwrap_or(0);
-        let computed_by: std::vec::Vec<AtomicUsize> = (0..layers).map(|_| AtomicUsize::new(0)).collect();
         let run = |mut task: LayerTask<'_>| {
-            if let (Some(computed_by), Some(thread)) =
-                (computed_by.get(usize::from(task.layer.layer)), rayon::current_thread_index())
-            {
-                computed_by.store(thread, Ordering::Relaxed);
-            }
             let rest = all.saturating_sub(task.multiply_accumulates());
             let alone = rest.checked_div(others as u64).unwrap_or(u64::MAX);
             task.run_on_threads(&mut backend.clone(), alone, &shares);
@@ -65,63 +57,10 @@ impl<B: Backend + Clone + Send + Sync> Session<'_, '_, B> {
                 shares.store(true, Ordering::Release);
             }
         });
-        let computed_by: std::vec::Vec<usize> = computed_by.into_iter().map(AtomicUsize::into_inner).collect();
-        if !is_within || self.commit_on(pool, &computed_by).is_none() {
-            self.commit();
-        }
         if is_within {
             look_out_for_next(pool, others);
         }
-        self.steps = self.steps.saturating_add(1);
-    }
-
-    /// As [`Self::commit`], on as many threads as have computed states: what a thread has computed it has at hand, and it
-    /// will read the states of its layers in the next step. None, and nothing done, where values are to be compared.
-    fn commit_on(&mut self, pool: &rayon::ThreadPool, computed_by: &[usize]) -> Option<()> {
-        if self.skipping() != Skipping::None {
-            return None;
-        }
-        let mut states: std::vec::Vec<_> =
-            self.program.states().filter(|state| self.has_begun(state.first_step)).collect();
-        states.sort_by_key(|state| self.program.buffer(state.buffer).map(|buffer| buffer.offset));
-        // States lie in the part that all layers share, what was computed for them above it.
-        let (mut shared, regions) = self.arena.split_at_mut_checked(shared_end(&self.program)?)?;
-        let regions_start = shared.len();
-        let (mut start, mut copies) = (0, std::vec::Vec::new());
-        for state in &states {
-            let (target, source) = (self.program.buffer(state.buffer)?, self.program.buffer(state.commit_source)?);
-            let (_, rest) = shared.split_at_mut_checked((target.offset as usize).checked_sub(start)?)?;
-            let (bytes, rest) = rest.split_at_mut_checked(target.length as usize)?;
-            let source =
-                (source.offset as usize).checked_sub(regions_start)?..source.range().end.checked_sub(regions_start)?;
-            let thread = computed_by.get(usize::from(state.layer)).copied().unwrap_or(0);
-            copies.push((thread, bytes, regions.get(source)?));
-            (shared, start) = (rest, target.range().end);
-        }
-        copies.sort_by_key(|(thread, ..)| *thread);
-        let own = rayon::current_thread_index()?;
-        pool.in_place_scope(|scope| {
-            let mut mine = None;
-            for group in copies.chunk_by_mut(|(left, ..), (right, ..)| left == right) {
-                if group.first().is_some_and(|(thread, ..)| *thread == own) {
-                    mine = Some(group);
-                } else {
-                    scope.spawn(|_| copy_all(group));
-                }
-            }
-            copy_all(mine.unwrap_or(&mut []));
-        });
-        self.end_commit();
-        Some(())
-    }
-}
-
-/// Copies each source to its target; both have one length.
-fn copy_all(copies: &mut [(usize, &mut [u8], &[u8])]) {
-    for (_, target, source) in copies {
-        for (target, source) in target.iter_mut().zip(source.iter()) {
-            *target = *source;
-        }
+        self.end_step();
     }
 }
 
