@@ -245,7 +245,7 @@ fn check_stream() -> Result<()> {
         ),
         (
             stream::forged(&program)?,
-            "is no device program for this version of convrnn-runtime: a field holds a value this version does not know",
+            "is no device program for this version of convrnn-runtime: operation 0: a field holds a value this version",
         ),
     ] {
         Firmware { network: Some(&network), ..named("stream") }.refused(reason)?;
