@@ -46,9 +46,10 @@ pub enum Progress {
 ///
 /// For each operation the session calls [`clean`](Self::clean) on every operand,
 /// [`submit`](Self::submit), [`poll`](Self::poll) until it says [`Progress::Done`], and
-/// [`invalidate`](Self::invalidate) on the output; the first and the last where [`HAS_CACHES`](Self::HAS_CACHES) is true. From `submit` until `Done` the backend owns the
-/// output and shares the operands: the session, which holds the arena exclusively, touches neither,
-/// and every `poll` is given the same memory as `submit`. A synchronous backend computes in
+/// [`invalidate`](Self::invalidate) on the output; the first and the last where
+/// [`HAS_CACHES`](Self::HAS_CACHES) is true. From `submit` until `Done` the backend owns the output
+/// and shares the operands: the session, which holds the arena exclusively, touches neither, and
+/// every `poll` is given the same memory as `submit`. A synchronous backend computes in
 /// `submit`; one that feeds an accelerator by DMA starts it there and looks at it in `poll`. Such a
 /// backend must stop its accelerator when it is dropped.
 pub trait Backend {

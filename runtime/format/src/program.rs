@@ -11,8 +11,8 @@ use crate::section::{SectionKind, SectionRecord};
 use crate::tables::{LayerRecord, OperandRecord, StateRecord, TapRecord};
 use crate::{FORMAT_VERSION, MAGIC, MAXIMUM_OPERANDS, MAXIMUM_RECORDS, OPERATION_SET_VERSION, PACKING_VERSION};
 
-/// A program whose every record has been verified, now or (see [`crate::BuiltIn`]) when the image was built. The accessors give none only for indices past
-/// the counts; those who execute a program get their indices from it.
+/// A program whose every record has been verified, now or (see [`crate::BuiltIn`]) when the image was built. The accessors
+/// give none only for indices past the counts; those who execute a program get their indices from it.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
     bytes: &'a [u8],

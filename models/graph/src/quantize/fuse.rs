@@ -123,7 +123,8 @@ mod tests {
             let RandomNetwork { graph, parameters } = random_network(seed);
             let frames = random_frames(graph.frame, 12, seed);
             let sequence: Vec<_> = frames.iter().collect();
-            let calibration = Calibration::of_sequences(&graph, &parameters, &[sequence.clone()]).expect("finite");
+            let calibration =
+                Calibration::of_sequences(&graph, &parameters, std::slice::from_ref(&sequence)).expect("finite");
             let (mean, deviation) = (vec![0.5; graph.frame.channels], vec![0.25; graph.frame.channels]);
             let pixels = PixelScale { mean: &mean, standard_deviation: &deviation };
             let frame = frame::frame_type(graph.frame, &calibration.frame, pixels).expect("a range");
@@ -136,7 +137,7 @@ mod tests {
                 convert(&graph, &parameters, plan, scales, None, pixels, false).expect("quantises").graph
             });
             for (index, quantized) in graphs.iter().enumerate() {
-                let report = QuantizationReport::new(&graph, &parameters, quantized, &[sequence.clone()]);
+                let report = QuantizationReport::new(&graph, &parameters, quantized, std::slice::from_ref(&sequence));
                 operations[index] += quantized.nodes.len();
                 decibels[index] += report.logits(quantized).expect("logits are compared");
             }
