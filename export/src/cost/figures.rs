@@ -20,6 +20,9 @@ pub(super) struct Figures {
     pub stack_bytes: u64,
     /// By family.
     pub families: Families,
+    /// By family, of those that were measured for few shapes.
+    #[serde(default)]
+    pub few: Families,
 }
 
 /// Ends the name of a family of convolutions that share their windows; the rest is that of the same ones without siblings.
@@ -56,12 +59,13 @@ impl Figures {
                 counts.terms.iter().map(|(&term, &count)| Some(figure(term)? * count as f64)).sum::<Option<f64>>()?;
             return Some(Predicted { instructions: self.with_margin(sum), is_measured: false });
         }
+        let few = self.few.get(&counts.family).and_then(|costs| sum(costs, counts));
         if kind == super::CONVOLUTION {
-            return None;
+            return few.map(|sum| Predicted { instructions: self.with_margin(sum), is_measured: false });
         }
         let of_kind = |family: &str| family.strip_prefix(kind).is_some_and(|rest| rest.starts_with(' '));
         let others = self.families.iter().filter(|(family, _)| of_kind(family));
-        let dearest = others.filter_map(|(_, costs)| sum(costs, counts)).max_by(f64::total_cmp)?;
+        let dearest = others.filter_map(|(_, costs)| sum(costs, counts)).chain(few).max_by(f64::total_cmp)?;
         Some(Predicted { instructions: self.with_margin(dearest), is_measured: false })
     }
 
@@ -91,6 +95,9 @@ mod tests {
             "convolution" = { calls = 10.0, "odd values" = 5.0, tiles = 1.0 }
             "convolution with siblings" = { calls = 12.0, siblings = 3.0, tiles = 1.0 }
             "added" = { calls = 1000.0, elements = 1.0 }
+            [few]
+            "convolution of another kind" = { calls = 10.0, elements = 2.0 }
+            "add i8 i8 i16" = { calls = 10.0, elements = 1.0 }
         "#;
         toml::from_str(text).expect("figures")
     }
@@ -122,6 +129,15 @@ mod tests {
         assert!(figures().predict("add", &odd).is_none());
         assert!(figures().predict("multiply", &counts("multiply i8 i8 i8", 1)).is_none());
         assert!(figures().predict("convolution", &counts("convolution of other weights", 1)).is_none());
+    }
+
+    #[test]
+    fn what_was_measured_for_few_shapes_is_predicted_and_not_promised() {
+        let found = figures().predict("convolution", &counts("convolution of another kind", 5)).expect("a few samples");
+        assert_eq!((found.instructions, found.is_measured), (30, false));
+        // Never below the dearest of its kind.
+        let found = figures().predict("add", &counts("add i8 i8 i16", 5)).expect("a few samples");
+        assert_eq!((found.instructions, found.is_measured), (38, false));
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn flash() -> Result<()> {
     let text = format!(
         "## Flash of the firmware\n\nThe firmware that streams rgc-28-m4 on a Cortex-M4, with the kernels that this program needs \
          (`Tailored`), by the owner of the source of each instruction after linking, inlined or not. Code of the runtime (kernels, sessions, reading of the program, stream protocol): **{runtime} \
-         bytes** beside the network's program of {program} bytes. Stack at most, painted and read back while it streams: {stack} \
+         bytes**, without the compiler's own functions and read-only data, which are listed too, beside the network's program of {program} bytes. Stack at most, painted and read back while it streams: {stack} \
          bytes.\n\n{table}\n`cargo xtask bench resources`\n"
     );
     document::write_section("flash", &text)

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use object::{
-    LittleEndian, Object, ObjectSymbol, SymbolKind,
+    LittleEndian, Object, ObjectSection, ObjectSymbol, SymbolKind,
     elf::{FileHeader32, SHF_ALLOC, SHF_WRITE, SHT_NOBITS},
     read::elf::{ElfFile, SectionHeader},
 };
@@ -48,6 +48,11 @@ impl Image {
             }
         }
         Ok(format!("{} takes {flash} bytes of flash and {ram} bytes of static RAM", self.name))
+    }
+
+    /// Bytes of a section; 0 if there is none.
+    pub fn section_length(&self, name: &str) -> Result<u64> {
+        Ok(self.parse()?.section_by_name(name).map_or(0, |section| section.size()))
     }
 
     /// Code of the image by function: address, bytes, name; by address.

@@ -66,7 +66,16 @@ const NAMES: [(&str, Owner); 13] = [
 pub fn measure() -> Result<(u64, Vec<Part>)> {
     let program = stream::untrained_program(Board::CORTEX_M4)?;
     let bytes = std::fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?.len();
-    Ok((bytes, by_owner(&Stream::build(Board::CORTEX_M4, &program)?)?))
+    let image = Stream::build(Board::CORTEX_M4, &program)?;
+    let mut parts = by_owner(&image)?;
+    let data = Image::read(&image)?.section_length(".rodata")?;
+    let beside = data.checked_sub(bytes).context("the program is not among the image's read-only data")?;
+    parts.push(Part {
+        name: "read-only data: table of the CRC, view of the program, text",
+        bytes: beside,
+        is_runtime: false,
+    });
+    Ok((bytes, parts))
 }
 
 /// What the runtime needs in the firmware that streams the demo network, beside program and arena.

@@ -39,3 +39,9 @@ pub fn reals(view: &View<'_>, shape: Shape) -> Vec<f64> {
     }
     values
 }
+
+/// Cases of a property: a few hundred, or thousands with `CONVRNN_THOROUGH=1`.
+pub fn cases(few: u64) -> std::ops::Range<u64> {
+    let is_thorough = std::env::var_os("CONVRNN_THOROUGH").is_some_and(|value| value == "1");
+    0..if is_thorough { 20 * few } else { few }
+}

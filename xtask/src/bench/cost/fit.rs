@@ -18,28 +18,32 @@ pub struct Sample {
 /// By family and term: the instructions of one of it.
 pub type Families = BTreeMap<String, BTreeMap<String, f64>>;
 
-/// Families with fewer different samples than this are left out: their figures would say little about other shapes.
+/// Figures of families with fewer different samples than this say little about other shapes: they are kept apart.
 const FEWEST: usize = 8;
 
-/// Figures of at least zero for every family with enough different samples, and every term, so that no sample's sum is below its instructions, with the least sum
+/// Figures by how many samples they rest on.
+pub struct Fitted {
+    /// On enough.
+    pub families: Families,
+    /// On few.
+    pub few: Families,
+}
+
+/// Figures of at least zero for every family and every term, so that no sample's sum is below its instructions, with the least sum
 /// of relative excess: a linear program.
-pub fn fit(samples: &[Sample]) -> Result<Families> {
-    let mut families: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
+pub fn fit(samples: &[Sample]) -> Result<Fitted> {
+    let mut by_family: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
     for sample in samples {
-        families.entry(&sample.family).or_default().push(sample);
+        by_family.entry(&sample.family).or_default().push(sample);
     }
-    families
-        .into_iter()
-        .filter(|(_, samples)| {
-            let different: std::collections::BTreeSet<String> =
-                samples.iter().map(|sample| format!("{:?}", sample.terms)).collect();
-            different.len() >= FEWEST
-        })
-        .map(|(family, samples)| {
-            let figures = least(&samples).with_context(|| format!("no figures fit {family}"))?;
-            Ok((family.to_owned(), figures))
-        })
-        .collect()
+    let mut fitted = Fitted { families: Families::new(), few: Families::new() };
+    for (family, samples) in by_family {
+        let different: std::collections::BTreeSet<String> =
+            samples.iter().map(|sample| format!("{:?}", sample.terms)).collect();
+        let families = if different.len() < FEWEST { &mut fitted.few } else { &mut fitted.families };
+        families.insert(family.to_owned(), least(&samples).with_context(|| format!("no figures fit {family}"))?);
+    }
+    Ok(fitted)
 }
 
 fn least(samples: &[&Sample]) -> Result<BTreeMap<String, f64>> {
@@ -95,7 +99,7 @@ mod tests {
         let elements = [1.0, 2.0, 3.0, 8.0, 20.0, 50.0, 70.0, 100.0];
         let samples: Vec<Sample> =
             elements.iter().map(|&elements| sample("add", elements, 40.0 + 3.0 * elements)).collect();
-        let families = fit(&samples).unwrap();
+        let families = fit(&samples).unwrap().families;
         assert!((families["add"]["calls"] - 40.0).abs() < 1e-6 && (families["add"]["elements"] - 3.0).abs() < 1e-9);
     }
 
@@ -108,8 +112,9 @@ mod tests {
             .map(|(&elements, instructions)| sample("add", elements, instructions))
             .chain([sample("multiply", 4.0, 9.0)])
             .collect();
-        let families = fit(&samples).unwrap();
+        let Fitted { families, few } = fit(&samples).unwrap();
         assert!(!families.contains_key("multiply"), "one sample is too few");
+        assert!((predict(&few, &sample("multiply", 4.0, 9.0)).unwrap() - 9.0).abs() < 1e-6);
         let excess = samples.iter().filter_map(|sample| Some(predict(&families, sample)? - sample.instructions));
         assert_eq!(excess.clone().count(), 8);
         assert!(excess.clone().all(|excess| excess > -1e-6));

@@ -25,7 +25,7 @@ use crate::{
     },
     process,
 };
-use fit::{Families, Sample};
+use fit::{Families, Fitted, Sample};
 
 /// The processors that there are figures of.
 const BOARDS: [Board; 2] = [Board::CORTEX_M4, Board::CORTEX_M55];
@@ -177,11 +177,11 @@ fn measure_samples(board: Board) -> Result<Vec<Sample>> {
 
 /// Fits a processor's figures and writes their file.
 fn write_figures(board: Board, samples: &[Sample]) -> Result<()> {
-    let families = fit::fit(samples)?;
-    report(board, &families, samples);
+    let fitted = fit::fit(samples)?;
+    report(board, &fitted.families, samples);
     let footprint = parts::footprint(board)?;
     let path = checkout::root().join(format!("export/src/cost/{}.toml", board.packed_for));
-    fs::write(&path, file(board, &families, &footprint)).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&path, file(board, &fitted, &footprint)).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("{}: figures of {} operations written to {}", board.processor, samples.len(), path.display());
     Ok(())
 }
@@ -206,17 +206,19 @@ fn report(board: Board, families: &Families, samples: &[Sample]) {
 }
 
 /// The text of a file of figures.
-fn file(board: Board, families: &Families, footprint: &parts::Footprint) -> String {
+fn file(board: Board, fitted: &Fitted, footprint: &parts::Footprint) -> String {
     let mut text = format!(
         "# Instructions of the {}: what one of each term costs. Written by `cargo xtask bench cost --calibrate`.\n\
          margin = {MARGIN}\ncode_bytes = {}\nstack_bytes = {}\n",
         board.processor, footprint.code, footprint.stack
     );
-    for (family, figures) in families {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "\n[families.\"{family}\"]");
-        for (term, figure) in figures {
-            let _ = writeln!(text, "\"{term}\" = {figure:.4}");
+    for (table, families) in [("families", &fitted.families), ("few", &fitted.few)] {
+        for (family, figures) in families {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "\n[{table}.\"{family}\"]");
+            for (term, figure) in figures {
+                let _ = writeln!(text, "\"{term}\" = {figure:.4}");
+            }
         }
     }
     text

@@ -11,12 +11,6 @@ use convrnn_runtime::{Session, arena_length};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Cases of a property: a few hundred, or thousands with `CONVRNN_THOROUGH=1`.
-fn cases(few: u64) -> std::ops::Range<u64> {
-    let is_thorough = std::env::var_os("CONVRNN_THOROUGH").is_some_and(|value| value == "1");
-    0..if is_thorough { 20 * few } else { few }
-}
-
 /// The levels that this processor has, above portable.
 fn levels() -> Vec<X86> {
     let levels: Vec<X86> = Level::ALL.into_iter().filter_map(X86::with_level).collect();

@@ -1,6 +1,6 @@
 //! Whole random networks.
 
-use super::super::network::{description, network, quantized};
+use super::super::network::{cases, description, network, quantized};
 use super::*;
 use convrnn_graph::testing::RandomNetwork;
 use convrnn_runtime::Frame;

@@ -1,5 +1,6 @@
 //! Random operations, one at a time.
 
+use super::super::network::cases;
 use super::*;
 
 #[test]
