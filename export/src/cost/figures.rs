@@ -51,15 +51,15 @@ impl Figures {
         if let Some(sum) = own {
             return Some(Predicted { instructions: self.with_margin(sum), is_measured: true });
         }
-        if let Some(alone) = counts.family.strip_suffix(WITH_SIBLINGS) {
+        let few = match counts.family.strip_suffix(WITH_SIBLINGS) {
             // What was seen with no siblings yet costs what it does without them.
-            let costs = [self.families.get(&counts.family)?, self.families.get(alone)?];
-            let figure = |term| costs.iter().find_map(|costs| costs.get(term));
-            let sum =
-                counts.terms.iter().map(|(&term, &count)| Some(figure(term)? * count as f64)).sum::<Option<f64>>()?;
-            return Some(Predicted { instructions: self.with_margin(sum), is_measured: false });
-        }
-        let few = self.few.get(&counts.family).and_then(|costs| sum(costs, counts));
+            Some(alone) => {
+                let mut costs = self.families.get(alone)?.clone();
+                costs.extend(self.families.get(&counts.family)?.clone());
+                sum(&costs, counts)
+            }
+            None => self.few.get(&counts.family).and_then(|costs| sum(costs, counts)),
+        };
         if kind == super::CONVOLUTION {
             return few.map(|sum| Predicted { instructions: self.with_margin(sum), is_measured: false });
         }

@@ -71,7 +71,7 @@ pub fn measure() -> Result<(u64, Vec<Part>)> {
     let data = Image::read(&image)?.section_length(".rodata")?;
     let beside = data.checked_sub(bytes).context("the program is not among the image's read-only data")?;
     parts.push(Part {
-        name: "read-only data: table of the CRC, view of the program, text",
+        name: "read-only data beside the program, the table of the CRC above all",
         bytes: beside,
         is_runtime: false,
     });

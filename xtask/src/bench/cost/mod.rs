@@ -144,6 +144,7 @@ fn write_random(name: &str, text: &str, rows: Option<usize>) -> Result<Network> 
     Ok((path.to_string_lossy().into_owned(), name.to_owned(), rows))
 }
 
+/// Measures a network's program.
 fn measure_one(board: Board, (architecture, name, rows): Network) -> Result<Measured> {
     let name = rows.map_or_else(|| name.clone(), |rows| format!("{name}-in-bands-of-{rows}"));
     let program = write_in_bands(&architecture, &name, board, rows)?;
