@@ -25,7 +25,7 @@ use build::{Firmware, WRONG};
 use conformance::{Collection, Random};
 use image::Image;
 use stream::Stream;
-pub use stream::{write_in_bands, write_untrained};
+pub use stream::{write_architecture, write_in_bands};
 pub use toolchain::Toolchain;
 
 /// The machine that set-up, demo and most checks use.

@@ -1,14 +1,12 @@
 //! Instructions of the kernels beside the convolution, in networks that have them at 32 channels of 16x16.
 
-use std::{fs, path::Path};
-
 use anyhow::{Context, Result};
 
 use super::cmsis_nn::Counts;
 use crate::firmware::{
     Board,
     operations::{self, Operation},
-    write_untrained,
+    write_architecture,
 };
 
 /// One row of the table.
@@ -42,12 +40,10 @@ fn architecture(kernel: u64, has_pool: bool) -> String {
 const POSITIONS: u64 = 256;
 
 /// Counts them.
-pub fn rows(board: Board, folder: &Path) -> Result<Vec<Row>> {
+pub fn rows(board: Board) -> Result<Vec<Row>> {
     let peer = Counts::of(board);
     let measure = |kernel, has_pool| {
-        let path = folder.join(format!("cell-{kernel}.toml"));
-        fs::write(&path, architecture(kernel, has_pool)).with_context(|| format!("cannot write {}", path.display()))?;
-        let program = write_untrained(&path.to_string_lossy(), &format!("cell-{kernel}"), board)?;
+        let program = write_architecture(&architecture(kernel, has_pool), &format!("cell-{kernel}"), board)?;
         operations::measure(board, &program)
     };
     let (small, large) = (measure(3, true)?, measure(7, false)?);

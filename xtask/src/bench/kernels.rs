@@ -1,6 +1,6 @@
 //! Instructions of the integer kernels, the convolution shape by shape, exact and the same in every run.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fmt::Write, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -78,12 +78,12 @@ pub fn run() -> Result<()> {
     let folder = checkout::root().join("target/bench/kernels");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for (board, section) in [(Board::CORTEX_M4, "kernels"), (Board::CORTEX_M55, "kernels-cortex-m55")] {
-        document::write_section(section, &text(board, &folder)?)?;
+        document::write_section(section, &text(board)?)?;
     }
     document::write_section("operations", &other_operations::table(&folder)?)
 }
 
-fn text(board: Board, folder: &Path) -> Result<String> {
+fn text(board: Board) -> Result<String> {
     let aim = match board == Board::CORTEX_M4 {
         true => format!("{PER_MULTIPLY_ACCUMULATE} for each MAC and {PER_OUTPUT} for each output"),
         false => format!("{PART_OF_PEER} of CMSIS-NN's"),
@@ -95,8 +95,8 @@ fn text(board: Board, folder: &Path) -> Result<String> {
          16x16; where CMSIS-NN has no such kernel, the sum of those that do the same, or the nearest.\n\n{}\n{PEER}\n\n\
          `cargo xtask bench kernels`\n",
         board.processor,
-        convolutions(board, folder)?,
-        others(board, folder)?,
+        convolutions(board)?,
+        others(board)?,
     ))
 }
 
@@ -105,13 +105,13 @@ const PEER: &str = "CMSIS-NN's figures were counted once in the same way, outsid
                     `-O3`, the better of its settings for rescaling, kernel by kernel; see `xtask/src/bench/cmsis_nn.rs`. \
                     Instructions are not cycles.";
 
-fn convolutions(board: Board, folder: &Path) -> Result<String> {
+fn convolutions(board: Board) -> Result<String> {
     let mut table = String::from(
         "| input, channels x height x width | outputs | kernel | stride | instructions | per MAC | aimed at | CMSIS-NN | times CMSIS-NN |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );
     for (shape, &peer) in SHAPES.iter().zip(&Counts::of(board).convolutions) {
-        let (instructions, outputs) = count(board, shape, folder)?;
+        let (instructions, outputs) = count(board, shape)?;
         let macs = shape.multiply_accumulates(outputs) as f64;
         let (peer_cost, cost) = (peer as f64 / macs, instructions as f64 / macs);
         let aim = match board == Board::CORTEX_M4 {
@@ -131,11 +131,11 @@ fn convolutions(board: Board, folder: &Path) -> Result<String> {
     Ok(table)
 }
 
-fn others(board: Board, folder: &Path) -> Result<String> {
+fn others(board: Board) -> Result<String> {
     let mut table = String::from(
         "| kernel | instructions | per | of these | CMSIS-NN | times CMSIS-NN |\n|---|---|---|---|---|---|\n",
     );
-    for row in cell::rows(board, folder)? {
+    for row in cell::rows(board)? {
         let (cost, peer) = (row.instructions as f64 / row.units as f64, row.peer as f64 / row.units as f64);
         // Writing to a string does not fail.
         let _ = writeln!(
@@ -151,11 +151,8 @@ fn others(board: Board, folder: &Path) -> Result<String> {
 }
 
 /// Instructions and output elements of one shape.
-fn count(board: Board, shape: &Shape, folder: &Path) -> Result<(u64, u64)> {
-    let architecture = folder.join(format!("{}.toml", shape.name()));
-    fs::write(&architecture, shape.architecture())
-        .with_context(|| format!("cannot write {}", architecture.display()))?;
-    let program = firmware::write_untrained(&architecture.to_string_lossy(), &shape.name(), board)?;
+fn count(board: Board, shape: &Shape) -> Result<(u64, u64)> {
+    let program = firmware::write_architecture(&shape.architecture(), &shape.name(), board)?;
     let operations = operations::measure(board, &program)?;
     let found = operations.iter().find(|operation| operation.name.starts_with("layer1."));
     let operation = found.context("the program has no operation of the first layer")?;

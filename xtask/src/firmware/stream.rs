@@ -133,9 +133,15 @@ feedback = [{ from = 3, to = 2 }]
     write_architecture(ARCHITECTURE, "odd", board)
 }
 
+fn programs_folder() -> Result<PathBuf> {
+    let folder = checkout::firmware_target("programs");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
 /// Writes a program of an architecture, which is kept beside it.
 pub fn write_architecture(architecture: &str, name: &str, board: Board) -> Result<PathBuf> {
-    let path = checkout::firmware_target("programs").join(name).with_extension("toml");
+    let path = programs_folder()?.join(name).with_extension("toml");
     fs::write(&path, architecture).with_context(|| format!("cannot write {}", path.display()))?;
     write_untrained(&path.to_string_lossy(), name, board)
 }
@@ -147,9 +153,7 @@ pub fn write_untrained(architecture: &str, name: &str, board: Board) -> Result<P
 
 /// The same with layers in bands of some rows.
 pub fn write_in_bands(architecture: &str, name: &str, board: Board, rows: Option<usize>) -> Result<PathBuf> {
-    let folder = checkout::firmware_target("programs");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join(format!("{name}-{}.crnn", board.packed_for));
+    let path = programs_folder()?.join(format!("{name}-{}.crnn", board.packed_for));
     let example = checkout::built("examples").join("untrained_program");
     let mut command = Command::new(example);
     command.arg(architecture).arg(&path).arg(board.packed_for).args(rows.map(|rows| rows.to_string()));
