@@ -4,7 +4,7 @@ pub use super::super::testing::networks::*;
 
 use convrnn_graph::Shape;
 use convrnn_graph::quantize::IntegerTensor;
-use convrnn_runtime::Tensor as View;
+use convrnn_runtime::{Backend, LoadError, Program, Task, Tensor as View, Uses};
 
 /// `[channels, height, width]` to `[height, width, channels]`.
 pub fn interleave<T: Copy>(shape: Shape, planes: &[T]) -> Vec<T> {
@@ -44,4 +44,21 @@ pub fn reals(view: &View<'_>, shape: Shape) -> Vec<f64> {
 pub fn cases(few: u64) -> std::ops::Range<u64> {
     let is_thorough = std::env::var_os("CONVRNN_THOROUGH").is_some_and(|value| value == "1");
     0..if is_thorough { 20 * few } else { few }
+}
+
+/// A backend, and how many convolutions it computed with others.
+pub struct Counting<B>(pub B, pub usize);
+
+impl<B: Backend> Backend for Counting<B> {
+    const USES: Uses = B::USES;
+    const HAS_CACHES: bool = B::HAS_CACHES;
+
+    fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
+        self.0.prepare(program)
+    }
+
+    fn run(&mut self, task: &mut Task<'_>) {
+        self.0.run(task);
+        self.1 += if task.has_done_siblings { task.siblings.len() } else { 0 };
+    }
 }

@@ -4,7 +4,7 @@ use super::super::*;
 use super::network::*;
 use convrnn_format::Program;
 use convrnn_graph::testing;
-use convrnn_runtime::{Backend, Frame, Portable, Session, Task, arena_length};
+use convrnn_runtime::{Frame, Portable, Session, arena_length};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -12,17 +12,6 @@ use rand_chacha::ChaCha8Rng;
 fn siblings(bytes: &[u8]) -> usize {
     let program = Program::new_checked(bytes).expect("the program loads");
     (0..program.operation_count()).filter_map(|index| program.operation(index)).filter(|it| it.has_sibling()).count()
-}
-
-/// The portable backend, which counts what it computes at once.
-#[derive(Default)]
-struct Counting(usize);
-
-impl Backend for Counting {
-    fn run(&mut self, task: &mut Task<'_>) {
-        Portable.run(task);
-        self.0 += if task.has_done_siblings { task.siblings.len() } else { 0 };
-    }
 }
 
 #[test]
@@ -48,7 +37,7 @@ fn siblings_change_no_bit_and_need_no_more_memory() {
                 let program = AlignedBytes::copy_of(&bytes);
                 let mut arena = AlignedBytes::zeroed(arena_length(&program));
                 let mut session =
-                    Session::with_backend(&program, &mut arena, Counting::default()).expect("the program loads");
+                    Session::with_backend(&program, &mut arena, Counting(Portable, 0)).expect("the program loads");
                 let mut checksums = Vec::new();
                 for step in 0..6 {
                     let pixels: Vec<i8> = (0..elements).map(|index| (index * 37 + step * 11) as i8).collect();
@@ -56,7 +45,7 @@ fn siblings_change_no_bit_and_need_no_more_memory() {
                     session.step();
                     checksums.push((session.logits_crc(), session.states_crc()));
                 }
-                let at_once = session.backend().0;
+                let at_once = session.backend().1;
                 assert!(at_once >= 6 * siblings(&bytes), "{name} in bands of {band_rows}: {at_once} computed at once");
                 answers.push((checksums, arena_length(&program), siblings(&bytes)));
             }

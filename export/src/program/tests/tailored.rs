@@ -3,9 +3,7 @@
 use super::super::*;
 use super::network::*;
 use convrnn_runtime::backend::Tailored;
-use convrnn_runtime::{
-    Backend, Frame, LoadError, LoadErrorKind, Portable, Program, Session, Task, Uses, Work, arena_length,
-};
+use convrnn_runtime::{Backend, Frame, LoadError, LoadErrorKind, Portable, Session, Task, Uses, Work, arena_length};
 use std::num::NonZeroUsize;
 
 const EVERYTHING: u64 = Uses::ALL.bits();
@@ -28,23 +26,6 @@ fn program(seed: u64, target: Target) -> (AlignedBytes, Vec<Vec<i8>>) {
         interleave(frame.shape, &values)
     };
     (AlignedBytes::copy_of(&bytes), frames.iter().map(quantize).collect())
-}
-
-/// A backend, and how many convolutions it computed with others.
-struct Counting<B>(B, usize);
-
-impl<B: Backend> Backend for Counting<B> {
-    const USES: Uses = B::USES;
-    const HAS_CACHES: bool = B::HAS_CACHES;
-
-    fn prepare(&mut self, program: &Program<'_>) -> Result<(), LoadError> {
-        self.0.prepare(program)
-    }
-
-    fn run(&mut self, task: &mut Task<'_>) {
-        self.0.run(task);
-        self.1 += if task.has_done_siblings { task.siblings.len() } else { 0 };
-    }
 }
 
 /// CRCs of logits and states of each step of a run whose last frame is held until the network rests, what was done and left
