@@ -6,7 +6,6 @@
 
 pub mod checkpoint;
 pub mod cli;
-pub mod data;
 pub mod decoders;
 pub mod error;
 pub mod evaluation;
@@ -29,3 +28,5 @@ pub mod tracing;
 pub mod training;
 pub mod unroll;
 pub mod workers;
+
+pub use convrnn_data as data;

@@ -59,7 +59,7 @@ fn the_architecture_file_of_the_example_has_the_documents_layer() {
 
 #[test]
 fn no_executor_knows_a_cell() {
-    for folder in ["models/graph/src", "runtime", "export/src", "host-trainer/src"] {
+    for folder in ["models/graph/src", "runtime", "export/src", "host-trainer/src", "host-trainer/data/src"] {
         let files = sources(folder);
         assert!(!files.is_empty(), "{folder} has sources");
         // Tests may build recurrences of their own to run them.
