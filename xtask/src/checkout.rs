@@ -68,3 +68,11 @@ pub fn build_all() -> Command {
     command.args(["build", "--locked", "--workspace", "--all-targets"]);
     command
 }
+
+/// Builds the two programs without tract: what the demo runs. tract joins where everything is built.
+pub fn build_programs() -> Command {
+    let mut command = cargo();
+    command.args(["build", "--locked", "--package", "convrnn-trainer", "--package", "convrnn-export"]);
+    command.args(["--no-default-features", "--features", "convrnn-export/onnxruntime,convrnn-export/serial,convrnn-export/plots"]);
+    command
+}

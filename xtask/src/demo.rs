@@ -6,12 +6,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
 };
 
 use anyhow::{Context, Result, bail};
 
-use crate::{checkout, firmware, process, setup};
+use crate::{checkout, firmware, process, setup, stages::Stages};
 use report::Report;
 
 #[derive(clap::Args)]
@@ -35,75 +34,35 @@ pub struct DemoArguments {
 
 /// Trains, exports, validates, streams, and writes `runs/demo-<number>/report.html`.
 pub fn run(arguments: &DemoArguments) -> Result<()> {
-    let start = Instant::now();
-    title("set-up");
-    setup::run()?;
-    title("build");
-    process::run_on_stderr(&mut checkout::build_all())?;
+    let mut stages = Stages::new();
+    stages.run_long("set-up", "seconds, or about a minute where libraries are fetched", setup::libraries)?;
+    let build = || {
+        // Packages of the distribution come while the compiler works: nothing needs them before the firmware.
+        std::thread::scope(|scope| {
+            let packages = scope.spawn(setup::packages);
+            process::run_on_stderr(&mut checkout::build_programs())?;
+            packages.join().expect("the set-up of packages does not panic")
+        })
+    };
+    stages.run_long("build of both programs, firmware tools meanwhile", "4 minutes from nothing", build)?;
     let folder = new_folder(&checkout::root().join("runs"))?;
     let mut demo = Demo { report: Report::new(), folder };
-
-    let training = demo.folder.join("training");
-    let epochs = arguments.epochs.to_string();
-    title("train on digits drawn by the program, with clutter, occluders and noise");
-    process::run(
-        demo.program("convrnn-train")
-            .args(["train", "--architecture", &arguments.architecture, "--data", "rendered", "--epochs", &epochs])
-            .args(["--learning-rate", "0.1", "--warm-up", "0.5", "--schedule", "cosine", "--clip", "0.1", "--run"])
-            .arg(&training),
-    )?;
-    demo.report.picture("Sample images", &training.join("plots/samples.png"))?;
-    demo.report.picture("Loss and accuracy", &training.join("plots/training.svg"))?;
-
-    let checkpoint = training.join("best");
-    title("accuracy by time step, whole and with recurrence taken away");
-    let mut evaluate = demo.program("convrnn-train");
-    evaluate.arg("eval").arg(&checkpoint).args(["--ablate", "recurrence"]);
-    demo.show(
-        "Accuracy by time step, whole and with every recurrent state and feedback zero before each step",
-        &mut evaluate,
-    )?;
-    recurrence_works(evaluate.arg("--json"))?;
-    demo.report.picture("Accuracy by time step", &training.join("plots/accuracy-by-step.svg"))?;
-    demo.report.picture("Logits over time", &training.join("plots/logits.svg"))?;
-
-    title("export");
-    let onnx = demo.folder.join("onnx");
-    process::run(demo.program("convrnn-export").arg("onnx").arg(&checkpoint).arg("--output").arg(&onnx))?;
-    for numerics in ["f32", "int8"] {
-        let mut program = demo.program("convrnn-export");
-        program.arg("program").arg(&checkpoint).args(["--numerics", numerics, "--output"]);
-        process::run(program.arg(demo.device_program(numerics)))?;
-    }
-    let int8 = demo.device_program("int8");
-    let mut inspect = demo.program("convrnn-export");
-    demo.show("Device program, int8", inspect.arg("inspect").arg(&int8))?;
-
-    title("every engine's answers beside libtorch's");
-    let trace = demo.folder.join("trace.safetensors");
-    let images = arguments.images.to_string();
-    process::run(
-        demo.program("convrnn-train").arg("trace").arg(&checkpoint).args(["--images", &images, "--output"]).arg(&trace),
-    )?;
-    let mut validate = demo.program("convrnn-export");
-    validate.arg("validate").arg(&checkpoint).arg("--trace").arg(&trace);
-    demo.show("Engines", &mut validate)?;
-
+    let checkpoint = stages.run_long("training on digits drawn by the program, with clutter, occluders and noise", "a minute", || demo.train(arguments))?;
+    stages.run("accuracy by time step, whole and with recurrence taken away", || demo.evaluate(&checkpoint))?;
+    stages.run("export of ONNX and device programs", || demo.export(&checkpoint))?;
+    eprintln!("tract is left out here, since it takes as long to build as all the rest; it joins in `cargo xtask test`");
+    let trace = stages.run_long("every engine's answers beside libtorch's", "half a minute", || demo.validate(&checkpoint, arguments))?;
     if arguments.no_firmware {
         eprintln!("left out: the Cortex-M4 (--no-firmware)");
     } else if let (Some(tool), false) = (firmware::missing(), process::is_root()) {
         eprintln!("left out: the Cortex-M4 (no {tool}; `cargo xtask setup` says how to get it)");
     } else {
-        title("the int8 program on a Cortex-M4 in QEMU");
-        let answer = firmware::stream(&int8, &trace, arguments.device_images, None)?;
-        print!("{answer}");
-        demo.report.text("Cortex-M4 in QEMU", &answer);
+        stages.run_long("the int8 program on a Cortex-M4 in QEMU", "half a minute", || demo.stream(&trace, arguments))?;
     }
-
     let path = demo.folder.join("report.html");
     demo.report.write(&path)?;
     println!("report: {}", path.display());
-    println!("the whole took {:.0} s", start.elapsed().as_secs_f64());
+    print!("{}", stages.table());
     Ok(())
 }
 
@@ -113,6 +72,67 @@ struct Demo {
 }
 
 impl Demo {
+    /// Returns the best checkpoint.
+    fn train(&mut self, arguments: &DemoArguments) -> Result<PathBuf> {
+        let training = self.folder.join("training");
+        let epochs = arguments.epochs.to_string();
+        process::run(
+            self.program("convrnn-train")
+                .args(["train", "--architecture", &arguments.architecture, "--data", "rendered", "--epochs", &epochs])
+                .args(["--learning-rate", "0.1", "--warm-up", "0.5", "--schedule", "cosine", "--clip", "0.1", "--run"])
+                .arg(&training),
+        )?;
+        self.report.picture("Sample images", &training.join("plots/samples.png"))?;
+        self.report.picture("Loss and accuracy", &training.join("plots/training.svg"))?;
+        Ok(training.join("best"))
+    }
+
+    fn evaluate(&mut self, checkpoint: &Path) -> Result<()> {
+        let mut evaluate = self.program("convrnn-train");
+        evaluate.arg("eval").arg(checkpoint).args(["--ablate", "recurrence"]);
+        self.show(
+            "Accuracy by time step, whole and with every recurrent state and feedback zero before each step",
+            &mut evaluate,
+        )?;
+        recurrence_works(evaluate.arg("--json"))?;
+        let plots = self.folder.join("training/plots");
+        self.report.picture("Accuracy by time step", &plots.join("accuracy-by-step.svg"))?;
+        self.report.picture("Logits over time", &plots.join("logits.svg"))
+    }
+
+    fn export(&mut self, checkpoint: &Path) -> Result<()> {
+        let onnx = self.folder.join("onnx");
+        process::run(self.program("convrnn-export").arg("onnx").arg(checkpoint).arg("--output").arg(&onnx))?;
+        for numerics in ["f32", "int8"] {
+            let mut program = self.program("convrnn-export");
+            program.arg("program").arg(checkpoint).args(["--numerics", numerics, "--output"]);
+            process::run(program.arg(self.device_program(numerics)))?;
+        }
+        let mut inspect = self.program("convrnn-export");
+        inspect.arg("inspect").arg(self.device_program("int8"));
+        self.show("Device program, int8", &mut inspect)
+    }
+
+    /// Returns libtorch's trace.
+    fn validate(&mut self, checkpoint: &Path, arguments: &DemoArguments) -> Result<PathBuf> {
+        let trace = self.folder.join("trace.safetensors");
+        let images = arguments.images.to_string();
+        let mut record = self.program("convrnn-train");
+        record.arg("trace").arg(checkpoint).args(["--images", &images, "--output"]);
+        process::run(record.arg(&trace))?;
+        let mut validate = self.program("convrnn-export");
+        validate.arg("validate").arg(checkpoint).arg("--trace").arg(&trace);
+        self.show("Engines", &mut validate)?;
+        Ok(trace)
+    }
+
+    fn stream(&mut self, trace: &Path, arguments: &DemoArguments) -> Result<()> {
+        let answer = firmware::stream(&self.device_program("int8"), trace, arguments.device_images, None)?;
+        print!("{answer}");
+        self.report.text("Cortex-M4 in QEMU", &answer);
+        Ok(())
+    }
+
     /// One of the two programs, as just built.
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(checkout::built(name));
@@ -153,10 +173,6 @@ fn recurrence_works(evaluate: &mut Command) -> Result<()> {
         bail!("recurrence is worth {lost:.1} points, expected at least {RECURRENCE_IS_WORTH}: train longer (--epochs)");
     }
     Ok(())
-}
-
-fn title(text: &str) {
-    eprintln!("== {text}");
 }
 
 /// `demo-<number>`, the first that does not exist: an earlier report is never overwritten.

@@ -7,6 +7,7 @@ mod firmware;
 mod fuzz;
 mod process;
 mod setup;
+mod stages;
 mod suite;
 
 use std::process::ExitCode;

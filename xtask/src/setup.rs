@@ -11,8 +11,18 @@ use anyhow::Result;
 
 /// Puts everything in place, and says on standard error what was chosen. What is there already is kept.
 pub fn run() -> Result<()> {
-    // Packages first: libtorch needs a C++ compiler.
-    packages::ensure()?;
+    libraries()?;
+    packages()
+}
+
+/// What the build of the programs needs: a C++ compiler, libtorch, ONNX Runtime.
+pub fn libraries() -> Result<()> {
+    packages::ensure_compiler();
     libtorch::ensure()?;
     onnxruntime::ensure()
+}
+
+/// What firmware and the other processors need: compilers, QEMU, Node.
+pub fn packages() -> Result<()> {
+    packages::ensure()
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{
     firmware::{Board, Toolchain, simd},
@@ -22,12 +22,16 @@ const NODE: Need = Need { packages: &["nodejs"], purpose: "running the kernels f
 const FIRMWARE_COMPILER: Need =
     Need { packages: &["rustc-web", "cargo-web", "rust-web-src"], purpose: "building firmware" };
 
-/// Installs what is missing where that is allowed, and says what is left out where it is not.
+/// Installs a C++ compiler where there is none and that is allowed.
+pub fn ensure_compiler() {
+    if process::find("c++").is_none() {
+        install(&[CPP_COMPILER]);
+    }
+}
+
+/// Installs what else is missing where that is allowed, and says what is left out where it is not.
 pub fn ensure() -> Result<()> {
     let mut needs = Vec::new();
-    if process::find("c++").is_none() {
-        needs.push(CPP_COMPILER);
-    }
     if process::find("qemu-system-arm").is_none() {
         needs.push(QEMU);
     }
@@ -99,10 +103,16 @@ fn install(needs: &[Need]) {
     }
 }
 
+/// Its own progress is not shown: it would mix with the compiler's. What it says when it fails is.
 fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
-    process::run_on_stderr(&mut command)
+    let output = process::output(&mut command)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`{}` failed ({}): {}", process::describe(&command), output.status, said.trim());
+    }
+    Ok(())
 }
 
 /// One line for each thing that stays out, with the way to get it.

@@ -49,32 +49,36 @@ pub(crate) fn run(task: &mut Task<'_>, machine: BuiltFor) -> bool {
         return true;
     }
     match task.numerics() {
-        Numerics::Real => reals(task),
+        Numerics::Real => real_convolution(task),
         Numerics::Integer => integers(task),
     }
 }
 
-fn reals(task: &mut Task<'_>) -> bool {
+fn real_convolution(task: &mut Task<'_>) -> bool {
     let Some((work, source)) = real::Work::new(task, None) else { return false };
     match source {
-        real::Source::Map => reals_by_bands::<{ real::MAP }>(&work),
-        real::Source::PaddedMap => false,
-        real::Source::Small => reals_by_bands::<{ real::SMALL }>(&work),
-        real::Source::Large => reals_by_bands::<{ real::LARGE }>(&work),
+        real::Source::Map => reals::<{ real::MAP }>(&work, &work.map()),
+        real::Source::PaddedMap => return false,
+        real::Source::Small => return reals_by_bands::<{ real::SMALL }>(&work),
+        real::Source::Large => return reals_by_bands::<{ real::LARGE }>(&work),
     }
+    true
+}
+
+#[inline(never)]
+fn reals_by_bands<const LENGTH: usize>(work: &real::Work<'_>) -> bool {
+    work.for_each_band::<LENGTH>(|band| reals::<{ real::BAND }>(work, band))
 }
 
 /// `SOURCE` is the one that the work has.
 #[inline(never)]
 #[allow(unsafe_code)]
-fn reals_by_bands<const SOURCE: usize>(work: &real::Work<'_>) -> bool {
-    work.for_each_band::<SOURCE>(|band| {
-        for first in (0..work.outputs()).step_by(Reals::LANES) {
-            // SAFETY: the instructions are those that this is built for, the vector lies in a tile, the output is
-            // as long as the work says, and the source is the one that it has.
-            unsafe { real::group::<Reals, 1, REAL_POSITIONS, SOURCE>(work, band, first) };
-        }
-    })
+fn reals<const SOURCE: usize>(work: &real::Work<'_>, band: &Band<'_, f32>) {
+    for first in (0..work.outputs()).step_by(Reals::LANES) {
+        // SAFETY: the instructions are those that this is built for, the vector lies in a tile, the output is
+        // as long as the work says, and the source is the one that it has.
+        unsafe { real::group::<Reals, 1, REAL_POSITIONS, SOURCE>(work, band, first) };
+    }
 }
 
 fn integers(task: &mut Task<'_>) -> bool {

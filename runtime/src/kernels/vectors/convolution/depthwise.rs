@@ -135,10 +135,13 @@ impl<'a, V: Value> Job<'a, V> {
     /// The end says where the output is.
     fn compute(self, machine: impl Machine, end: impl End) -> bool {
         if self.rows_fitting(SMALL) == Some(self.height) {
-            return machine.dispatch(Depthwise::<V, _, SMALL> { job: self, rows: self.height, end });
+            let rows = self.height;
+            return in_scratch::<SMALL>(|scratch| machine.dispatch(Depthwise { job: self, rows, end, scratch }));
         }
         match self.rows_fitting(LARGE) {
-            Some(rows) => machine.dispatch(Depthwise::<V, _, LARGE> { job: self, rows, end }),
+            Some(rows) => {
+                in_scratch::<LARGE>(|scratch| machine.dispatch(Depthwise { job: self, rows, end, scratch }))
+            }
             None => false,
         }
     }
@@ -198,19 +201,27 @@ impl<Y: integers::Element> End for IntegerEnd<'_, Y> {
     }
 }
 
-/// Scratch of `LENGTH` values, which windows of `rows` output rows fit.
-struct Depthwise<'a, V, E, const LENGTH: usize> {
+/// Gives work a scratch of `LENGTH` values. The kernel itself is compiled once for all lengths.
+#[inline(never)]
+fn in_scratch<const LENGTH: usize>(work: impl FnOnce(&mut [f32]) -> bool) -> bool {
+    #[repr(C, align(64))]
+    struct Scratch<const LENGTH: usize>([f32; LENGTH]);
+    work(&mut Scratch::<LENGTH>([0.0; LENGTH]).0)
+}
+
+/// A convolution, with a scratch that the windows of `rows` output rows fit.
+struct Depthwise<'a, 's, V, E> {
     job: Job<'a, V>,
     rows: usize,
     end: E,
+    scratch: &'s mut [f32],
 }
 
 #[allow(unsafe_code)]
-impl<V: Value, E: End, const LENGTH: usize> Kernel for Depthwise<'_, V, E, LENGTH> {
+impl<V: Value, E: End> Kernel for Depthwise<'_, '_, V, E> {
     #[inline(always)]
     unsafe fn run<I: Integers, F: Floats>(self) {
         let job = &self.job;
-        let mut scratch = Scratch::<LENGTH>([0.0; LENGTH]);
         let mut taps = [0.0_f32; MOST_TAPS * MOST_LANES];
         for channel in (0..job.channels).step_by(F::LANES) {
             let count = (job.channels - channel).min(F::LANES);
@@ -219,8 +230,8 @@ impl<V: Value, E: End, const LENGTH: usize> Kernel for Depthwise<'_, V, E, LENGT
             }
             for first_row in (0..job.height).step_by(self.rows) {
                 let rows = self.rows.min(job.height - first_row);
-                fill(job, &mut scratch.0, first_row, rows, channel, F::LANES);
-                let part = Part { job, end: &self.end, scratch: &scratch.0, taps: &taps, channel };
+                fill(job, self.scratch, first_row, rows, channel, F::LANES);
+                let part = Part { job, end: &self.end, scratch: &*self.scratch, taps: &taps, channel };
                 for row in 0..rows {
                     // SAFETY: the scratch is filled for these rows; the rest is the caller's promise.
                     unsafe { part.row::<I, F>(first_row, row) };
@@ -229,9 +240,6 @@ impl<V: Value, E: End, const LENGTH: usize> Kernel for Depthwise<'_, V, E, LENGT
         }
     }
 }
-
-#[repr(C, align(64))]
-struct Scratch<const LENGTH: usize>([f32; LENGTH]);
 
 /// The numbers of some values; zeros in the lanes behind them.
 #[inline(always)]

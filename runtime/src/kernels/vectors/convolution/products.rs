@@ -11,6 +11,9 @@ pub(crate) const MAP: usize = 0;
 /// A source of windows: the map itself; what lies outside is left out.
 pub(crate) const PADDED_MAP: usize = 1;
 
+/// A source of windows: a band in a scratch, of whatever size.
+pub(crate) const BAND: usize = 2;
+
 /// With fewer channels, columns of zeros are not worth a loop for each column.
 pub(super) const LEAST_CHANNELS: usize = 8;
 

@@ -4,7 +4,7 @@ use super::band::{Band, Extent, for_each};
 use super::job::{Job, OUTPUT_TILE};
 use super::outside::MOST_TOLD;
 use super::products::{LEAST_CHANNELS, Weights, ZEROS, add_windows};
-pub(crate) use super::products::{MAP, PADDED_MAP};
+pub(crate) use super::products::{BAND, MAP, PADDED_MAP};
 use crate::kernels::vectors::floats::{Floats, store_first};
 use crate::task::{Task, elements_mut};
 
@@ -24,7 +24,7 @@ pub(crate) struct Work<'a> {
     extent: Extent,
 }
 
-/// Where the windows of a convolution are read: [`MAP`], [`PADDED_MAP`], or bands in a scratch of [`SMALL`] or
+/// Where the windows of a convolution are read: [`MAP`], [`PADDED_MAP`], or a [`BAND`] in a scratch of [`SMALL`] or
 /// [`LARGE`] values.
 #[derive(Clone, Copy)]
 pub(crate) enum Source {
@@ -65,14 +65,15 @@ impl<'a> Work<'a> {
         self.job.outputs
     }
 
-    /// Band by band of a source.
+    /// The whole map, as a band of a map that is not copied.
+    pub fn map(&self) -> Band<'_, f32> {
+        Band::of_map(&self.job)
+    }
+
+    /// Band by band in a scratch of `LENGTH` values. Gives whether that is enough.
     #[inline(always)]
-    pub fn for_each_band<const SOURCE: usize>(&self, mut work: impl FnMut(&Band<'_, f32>)) -> bool {
-        if SOURCE != MAP && SOURCE != PADDED_MAP {
-            return for_each::<f32, f32, SOURCE>(&self.job, self.extent, work);
-        }
-        work(&Band::of_map(&self.job));
-        true
+    pub fn for_each_band<const LENGTH: usize>(&self, work: impl FnMut(&Band<'_, f32>)) -> bool {
+        for_each::<f32, f32, LENGTH>(&self.job, self.extent, work)
     }
 }
 
@@ -104,9 +105,9 @@ pub(crate) unsafe fn group<F: Floats, const T: usize, const P: usize, const SOUR
         // SAFETY: as many positions are left as each block takes; the rest is the caller's promise.
         unsafe {
             let start = start.each_ref().map(|start| F::load(start.as_ptr()));
-            position += match positions - position {
-                _ if work.job.width == 1 => block::<F, T, 1, SOURCE>(work, band, first, position, start),
-                left if left >= P && most == P => block::<F, T, P, SOURCE>(work, band, first, position, start),
+            let left = if work.job.width == 1 { 1 } else { positions - position };
+            position += match left {
+                _ if left >= P && most == P => block::<F, T, P, SOURCE>(work, band, first, position, start),
                 4.. => block::<F, T, 4, SOURCE>(work, band, first, position, start),
                 2.. => block::<F, T, 2, SOURCE>(work, band, first, position, start),
                 _ => block::<F, T, 1, SOURCE>(work, band, first, position, start),
