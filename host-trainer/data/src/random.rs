@@ -13,6 +13,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub enum Purpose {
     /// Training images of the rendered set.
     RenderTrain,
+    /// Validation images of the rendered set.
+    RenderValidation,
     /// Test images of the rendered set.
     RenderTest,
     /// The order of images in an epoch.
@@ -37,6 +39,7 @@ impl Purpose {
             Purpose::Subset => 5,
             Purpose::Motion => 6,
             Purpose::Tuning => 7,
+            Purpose::RenderValidation => 8,
         }
     }
 }
