@@ -23,6 +23,8 @@ pub enum Purpose {
     Augmentation,
     /// Choice of a subset.
     Subset,
+    /// Choice of held-out images of one class.
+    HoldOut,
     /// Hyper-parameters of a trial.
     Tuning,
     /// Where one image moves to in one epoch.
@@ -40,6 +42,7 @@ impl Purpose {
             Purpose::Motion => 6,
             Purpose::Tuning => 7,
             Purpose::RenderValidation => 8,
+            Purpose::HoldOut => 9,
         }
     }
 }

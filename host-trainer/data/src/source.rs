@@ -140,6 +140,22 @@ impl Source {
         Ok(source)
     }
 
+    /// Whether the other source is this one with its files in another place. When images are decoded makes no difference.
+    pub fn differs_in_place_only(&self, other: &Source) -> bool {
+        let mut moved = other.clone();
+        match (&mut moved.kind, &self.kind) {
+            (Kind::Mnist(path), Kind::Mnist(own))
+            | (Kind::Idx(path), Kind::Idx(own))
+            | (Kind::Cluttered(path, _), Kind::Cluttered(own, _)) => path.clone_from(own),
+            (Kind::Folder { path, lazy, .. }, Kind::Folder { path: own, lazy: is_lazy, .. }) => {
+                path.clone_from(own);
+                *lazy = *is_lazy;
+            }
+            _ => {}
+        }
+        moved == *self
+    }
+
     /// Whether the data set has such a split. Files are listed, not decoded.
     ///
     /// # Errors

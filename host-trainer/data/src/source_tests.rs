@@ -83,6 +83,25 @@ fn splits_that_are_not_there_are_a_typed_error() {
 }
 
 #[test]
+fn a_source_that_moved_has_the_same_options() {
+    for (one, other, expected) in [
+        ("mnist:a", "mnist:b/c", true),
+        ("mnist:a", "idx:a", false),
+        ("folder:a,size=32", "folder:b.tar,size=32,decode=lazy", true),
+        ("folder:a,size=32", "folder:b.tar,size=28", false),
+        ("folder:a,train-limit=5", "folder:b", false),
+        ("cluttered:a,noise=3", "cluttered:b,noise=3", true),
+        ("cluttered:a,noise=3", "cluttered:b,noise=4", false),
+        ("rendered:noise=3", "rendered:noise=3", true),
+        ("rendered:noise=3", "rendered:noise=4", false),
+    ] {
+        let parse = |text| Source::parse(text).unwrap();
+        assert_eq!(parse(one).differs_in_place_only(&parse(other)), expected, "{one} {other}");
+        assert_eq!(parse(other).differs_in_place_only(&parse(one)), expected, "{other} {one}");
+    }
+}
+
+#[test]
 fn a_lazy_folder_keeps_its_originals() {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/imagenet500.tar"));
     if !path.is_file() {
