@@ -73,6 +73,7 @@ impl ClutteredOptions {
         let ImageShape { height, width, .. } = digits.shape();
         let purpose = match split {
             Split::Train => Purpose::RenderTrain,
+            Split::Validation => Purpose::RenderValidation,
             Split::Test => Purpose::RenderTest,
         };
         let mut stream = Stream::new(self.seed, purpose, index as u64, 1);

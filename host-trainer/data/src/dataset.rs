@@ -6,20 +6,27 @@ use rayon::prelude::*;
 
 use super::error::{DataError, Result};
 
-/// The two parts of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The three parts that a data set may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Split {
-    /// Images to learn from.
+    /// Images to learn from (a folder called `train` or `training`).
     Train,
-    /// Images to measure on (a folder called `test`, `val`, `valid` or `validation`).
+    /// Images that choose: the best epoch, the learning rate, the hyper-parameters (a folder called
+    /// `val`, `valid` or `validation`).
+    Validation,
+    /// Images that nothing is chosen on, for the final figure (a folder called `test` or `testing`).
     Test,
 }
 
 impl Split {
-    /// The name used in messages: `train` or `test`.
+    /// Every split, in the order of use.
+    pub const ALL: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
+
+    /// The name used in messages: `train`, `validation` or `test`.
     pub fn name(self) -> &'static str {
         match self {
             Split::Train => "train",
+            Split::Validation => "validation",
             Split::Test => "test",
         }
     }

@@ -1,4 +1,4 @@
-//! Image folders: `train/<class>/*.jpg` and `test/<class>/*.jpg`, on disk or in an archive.
+//! Image folders: `train/<class>/*.jpg`, `val/<class>/*.jpg`, `test/<class>/*.jpg`, on disk or in an archive.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,15 +40,35 @@ pub struct FolderDataset {
 fn folder_names(split: Split) -> &'static [&'static str] {
     match split {
         Split::Train => &["train", "training"],
-        Split::Test => &["test", "val", "valid", "validation"],
+        Split::Validation => &["val", "valid", "validation"],
+        Split::Test => &["test", "testing"],
     }
+}
+
+/// The split that a folder of this name holds.
+fn split_of(folder: &str) -> Option<Split> {
+    Split::ALL.into_iter().find(|&split| folder_names(split).contains(&folder))
+}
+
+/// Which splits a folder or archive has images of. Nothing is decoded.
+///
+/// # Errors
+/// [`DataError::Missing`], [`DataError::Io`], [`DataError::Format`] as in the listing.
+pub fn splits(path: &Path) -> Result<BTreeSet<Split>> {
+    let seen = RefCell::new(BTreeSet::new());
+    list(path, &|name| {
+        if is_image(name) {
+            seen.borrow_mut().extend(split_and_class(name).and_then(|(folder, _)| split_of(folder)));
+        }
+        false
+    })?;
+    Ok(seen.into_inner())
 }
 
 /// Takes `any/train/class/more/file.jpg` apart: the split's folder and the class.
 fn split_and_class(name: &str) -> Option<(&str, &str)> {
     let parts: Vec<&str> = name.split('/').collect();
-    let all = || folder_names(Split::Train).iter().chain(folder_names(Split::Test));
-    let at = parts.iter().position(|part| all().any(|known| known == part))?;
+    let at = parts.iter().position(|part| split_of(part).is_some())?;
     (at + 2 < parts.len()).then(|| (parts[at], parts[at + 1]))
 }
 
@@ -63,7 +83,7 @@ impl FolderDataset {
     /// Lists one split of a folder or archive and decodes its first image to learn the shape.
     ///
     /// Classes are the folders' names in byte order: those of the training split where there is
-    /// one, so that labels of both splits agree.
+    /// one, so that labels of all splits agree.
     ///
     /// # Errors
     /// [`DataError::Missing`], [`DataError::Io`], [`DataError::Format`] as in the listing;
@@ -108,7 +128,7 @@ impl FolderDataset {
                     wanted: split.name(),
                     expected: format!("only classes of the training split ({} of them)", numbers.len()),
                     found: format!("class `{class}`"),
-                    hint: "give both splits the same class folders",
+                    hint: "give all splits the same class folders",
                 })
             })
             .collect::<Result<Vec<u32>>>()?;

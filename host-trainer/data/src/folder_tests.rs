@@ -60,9 +60,9 @@ fn assert_is_the_set(path: &Path) {
     assert_eq!(train.shape(), ImageShape { channels: 3, height: 4, width: 4 });
     assert_eq!((0..3).map(|index| train.label(index)).collect::<Vec<_>>(), [0, 0, 1]);
     assert_eq!((0..3).map(|index| first_value(&train, index)).collect::<Vec<_>>(), [0, 1, 3]);
-    let test = FolderDataset::open(path, Split::Test, FolderOptions::default()).unwrap();
-    // `dog` keeps the number it has in training although `cat` has no test image.
-    assert_eq!((test.len(), test.label(0), first_value(&test, 0)), (1, 1, 9));
+    let validation = FolderDataset::open(path, Split::Validation, FolderOptions::default()).unwrap();
+    // `dog` keeps the number it has in training although `cat` has no validation image.
+    assert_eq!((validation.len(), validation.label(0), first_value(&validation, 0)), (1, 1, 9));
 }
 
 #[test]
@@ -74,6 +74,29 @@ fn folder_tar_zstd_and_gzip_give_the_same_set() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&tar).unwrap();
     assert_is_the_set(write_file(&gzip.finish().unwrap()).path());
+}
+
+/// `val` and `test` are two splits, under any of their names; a class may be called as a split is.
+#[test]
+fn validation_and_test_are_two_splits() {
+    for (train, validation, test) in
+        [("train", "val", "test"), ("training", "valid", "testing"), ("train", "validation", "test")]
+    {
+        let mut files = Vec::new();
+        for (folder, images) in [(train, 4), (validation, 3), (test, 2)] {
+            for (number, class) in (0..images).flat_map(|number| [(number, "cat"), (number, "val")]) {
+                files.push((format!("{folder}/{class}/{number}.png"), png(2, 2, images)));
+            }
+        }
+        let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+        let folder = write_folder(&files);
+        assert_eq!(splits(folder.path()).unwrap(), Split::ALL.into());
+        for (split, images) in Split::ALL.into_iter().zip([4u8, 3, 2]) {
+            let set = FolderDataset::open(folder.path(), split, FolderOptions::default()).unwrap();
+            assert_eq!((set.len(), first_value(&set, 0)), (2 * usize::from(images), images));
+            assert_eq!(set.class_names(), ["cat", "val"]);
+        }
+    }
 }
 
 #[test]
@@ -163,8 +186,10 @@ fn photographs_are_scaled_and_cropped_to_128() {
         return;
     };
     let options = FolderOptions { size: Some(128), short: Some(146), ..FolderOptions::default() };
-    let set = FolderDataset::open(&path, Split::Test, options).unwrap();
+    let set = FolderDataset::open(&path, Split::Validation, options).unwrap();
     assert_eq!((set.len(), set.class_names().len()), (500, 500));
+    let source = super::super::Source::parse(&format!("folder:{}", path.display())).unwrap();
+    assert_eq!(Split::ALL.map(|split| source.has(split).unwrap()), [false, true, false]);
     let all = MemoryDataset::read_all(&set).unwrap();
     assert_eq!(all.shape(), ImageShape { channels: 3, height: 128, width: 128 });
     let mean = all.pixels().iter().map(|&value| f64::from(value)).sum::<f64>() / all.pixels().len() as f64;

@@ -26,10 +26,10 @@ const LARGEST: u64 = 1 << 34;
 /// `.gz` or without, `-idx` or `.idx`.
 ///
 /// Class names come from `classes.txt` in the folder (one a line) or else are the numbers up to
-/// the largest label of either split.
+/// the largest label of either split. There is no validation split in this format.
 ///
 /// # Errors
-/// [`DataError::Missing`], [`DataError::Io`] and, for wrong magic numbers, sizes, counts or
+/// [`DataError::Split`] for the validation split; [`DataError::Missing`], [`DataError::Io`] and, for wrong magic numbers, sizes, counts or
 /// labels, [`DataError::Format`].
 pub fn load(folder: &Path, split: Split) -> Result<MemoryDataset> {
     if !folder.is_dir() {
@@ -56,10 +56,26 @@ pub fn load(folder: &Path, split: Split) -> Result<MemoryDataset> {
     MemoryDataset::new(shape, class_names, pixels, labels.into_iter().map(u32::from).collect())
 }
 
+/// Which splits a folder has the labels of.
+pub fn has(folder: &Path, split: Split) -> bool {
+    find(folder, split, "labels", &["idx1"]).is_ok()
+}
+
+fn no_validation(folder: &Path) -> DataError {
+    DataError::Split {
+        path: folder.to_path_buf(),
+        wanted: Split::Validation.name(),
+        expected: "a form of data set that has one: folder:PATH with a folder `val`".into(),
+        found: "IDX files, which are a training and a test split".into(),
+        hint: "hold out training images instead (--hold-out 10%)",
+    }
+}
+
 /// Finds the file of one split and kind under one of its usual names.
 fn find(folder: &Path, split: Split, kind: &str, dimensions: &[&str]) -> Result<PathBuf> {
     let prefixes: &[&str] = match split {
         Split::Train => &["train"],
+        Split::Validation => return Err(no_validation(folder)),
         Split::Test => &["t10k", "test"],
     };
     for prefix in prefixes {
@@ -220,7 +236,7 @@ fn class_names(folder: &Path, labels_path: &Path, labels: &[u8], split: Split) -
         return Ok(names);
     }
     let other = match split {
-        Split::Train => Split::Test,
+        Split::Train | Split::Validation => Split::Test,
         Split::Test => Split::Train,
     };
     let other_largest = match find(folder, other, "labels", &["idx1"]) {

@@ -2,6 +2,8 @@
 //!
 //! - [`Source`] reads the text after `--data` and loads a [`Split`] of a data set;
 //! - [`Dataset`] is what the trainer sees: labelled u8 images of one shape;
+//! - [`Share`] of the training images may be held out, alike of every class;
+//! - [`Identity`] tells whether data that moved are the same;
 //! - [`statistics`] measures what normalisation and colour jitter need;
 //! - [`Batches`] assembles batches on a thread, in an order that a resume repeats exactly;
 //! - [`sheet`] draws images for reports.
@@ -17,6 +19,7 @@ pub mod decode;
 pub mod error;
 pub mod files;
 pub mod folder;
+pub mod identity;
 pub mod idx;
 pub mod random;
 pub mod rendered;
@@ -32,8 +35,9 @@ pub use cluttered::ClutteredOptions;
 pub use dataset::{Dataset, ImageShape, MemoryDataset, Picture, SharedDataset, Split};
 pub use error::{DataError, ImageFile, Result};
 pub use folder::{FolderDataset, FolderOptions};
+pub use identity::Identity;
 pub use rendered::RenderedOptions;
 pub use sheet::write_contact_sheet;
 pub use source::Source;
 pub use statistics::{ChannelStatistics, PrincipalColours, channel_statistics, preprocessing, principal_colours};
-pub use subset::Subset;
+pub use subset::{Share, Subset};

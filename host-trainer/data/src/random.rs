@@ -13,6 +13,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub enum Purpose {
     /// Training images of the rendered set.
     RenderTrain,
+    /// Validation images of the rendered set.
+    RenderValidation,
     /// Test images of the rendered set.
     RenderTest,
     /// The order of images in an epoch.
@@ -21,6 +23,8 @@ pub enum Purpose {
     Augmentation,
     /// Choice of a subset.
     Subset,
+    /// Choice of held-out images of one class.
+    HoldOut,
     /// Hyper-parameters of a trial.
     Tuning,
     /// Where one image moves to in one epoch.
@@ -37,6 +41,8 @@ impl Purpose {
             Purpose::Subset => 5,
             Purpose::Motion => 6,
             Purpose::Tuning => 7,
+            Purpose::RenderValidation => 8,
+            Purpose::HoldOut => 9,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! | `mnist:DIR` | the four IDX files of MNIST (or a set of its form), 28 x 28, 10 classes |
 //! | `idx:DIR` | IDX files of any size and number of classes |
 //! | `cluttered:DIR` | the same digits among pieces of others, behind occluders, in noise |
-//! | `folder:PATH` | image folder, or archive of one: `train/<class>/*.jpg`, `test/<class>/*.jpg` |
+//! | `folder:PATH` | image folder, or archive of one: `train/<class>/*.jpg`, `val/<class>/*.jpg`, `test/<class>/*.jpg` |
 //! | `rendered` | digits that the program renders itself |
 //!
 //! Options follow, each after a comma: `folder:photos.tar,size=128,channels=3` or
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use super::cluttered::ClutteredOptions;
 use super::dataset::{Dataset, MemoryDataset, SharedDataset, Split};
 use super::error::{DataError, Result};
-use super::folder::{FolderDataset, FolderOptions};
+use super::folder::{self, FolderDataset, FolderOptions};
 use super::idx;
 use super::rendered::RenderedOptions;
 use super::subset::Subset;
@@ -33,11 +33,14 @@ mnist:DIR        IDX files of MNIST's form (28x28, 10 classes), gzipped or not
 idx:DIR          IDX files of any size
 cluttered:DIR    digits of such files among pieces of others, behind occluders, in noise
                  options: seed, clutter, occluders, noise, shift
-folder:PATH      image folder or .tar, .tar.zst, .tar.gz: train/<class>/*.jpg|png, test|val/<class>/...
+folder:PATH      image folder or .tar, .tar.zst, .tar.gz: train/<class>/*.jpg|png, val/<class>/...,
+                 test/<class>/...; also called training; valid, validation; testing
                  options: size=N (crop), short=N (shorter side before the crop), channels=1|3, decode=now|lazy
 rendered         digits in clutter, rendered by the program
-                 options: classes, size, train, test, seed, clutter, occluders, noise, shift, rotation, warp
-every form       train-limit=N, test-limit=N: that many images, drawn evenly at random
+                 options: classes, size, train, validation, test, seed, clutter, occluders, noise, shift,
+                 rotation, warp
+every form       train-limit=N, validation-limit=N, test-limit=N: that many images of a split, drawn evenly
+                 at random, before anything else (--limit, --hold-out) is drawn from it
 options follow after commas: folder:photos.tar,size=128   rendered:size=32,noise=30";
 
 /// Where a data set comes from.
@@ -45,6 +48,7 @@ options follow after commas: folder:photos.tar,size=128   rendered:size=32,noise
 pub struct Source {
     kind: Kind,
     train_limit: Option<usize>,
+    validation_limit: Option<usize>,
     test_limit: Option<usize>,
 }
 
@@ -126,10 +130,42 @@ impl Source {
                 return Err(wrong(format!("unknown kind `{name}`{near} Known forms:\n{DATA_HELP}")));
             }
         };
-        let source =
-            Source { kind, train_limit: options.optional("train-limit")?, test_limit: options.optional("test-limit")? };
+        let source = Source {
+            kind,
+            train_limit: options.optional("train-limit")?,
+            validation_limit: options.optional("validation-limit")?,
+            test_limit: options.optional("test-limit")?,
+        };
         options.finish()?;
         Ok(source)
+    }
+
+    /// Whether the other source is this one with its files in another place. When images are decoded makes no difference.
+    pub fn differs_in_place_only(&self, other: &Source) -> bool {
+        let mut moved = other.clone();
+        match (&mut moved.kind, &self.kind) {
+            (Kind::Mnist(path), Kind::Mnist(own))
+            | (Kind::Idx(path), Kind::Idx(own))
+            | (Kind::Cluttered(path, _), Kind::Cluttered(own, _)) => path.clone_from(own),
+            (Kind::Folder { path, lazy, .. }, Kind::Folder { path: own, lazy: is_lazy, .. }) => {
+                path.clone_from(own);
+                *lazy = *is_lazy;
+            }
+            _ => {}
+        }
+        moved == *self
+    }
+
+    /// Whether the data set has such a split. Files are listed, not decoded.
+    ///
+    /// # Errors
+    /// Those of the listing: a folder or archive that is missing or damaged.
+    pub fn has(&self, split: Split) -> Result<bool> {
+        match &self.kind {
+            Kind::Mnist(folder) | Kind::Idx(folder) | Kind::Cluttered(folder, _) => Ok(idx::has(folder, split)),
+            Kind::Folder { path, .. } => Ok(folder::splits(path)?.contains(&split)),
+            Kind::Rendered(options) => Ok(split != Split::Validation || options.validation > 0),
+        }
     }
 
     /// Loads one split. Image folders are decoded whole and held in memory where they fit
@@ -140,6 +176,7 @@ impl Source {
     pub fn load(&self, split: Split) -> Result<SharedDataset> {
         let (limit, whole): (_, SharedDataset) = match split {
             Split::Train => (self.train_limit, self.load_whole(split)?),
+            Split::Validation => (self.validation_limit, self.load_whole(split)?),
             Split::Test => (self.test_limit, self.load_whole(split)?),
         };
         let chosen: SharedDataset = match limit {
@@ -166,9 +203,7 @@ impl Source {
     pub fn load_images(&self, split: Split) -> Result<(SharedDataset, bool)> {
         match (self.load(split), &self.kind) {
             (Err(DataError::Split { .. }), Kind::Folder { path, options, .. })
-                if [Split::Train, Split::Test]
-                    .iter()
-                    .all(|&split| FolderDataset::open(path, split, *options).is_err()) =>
+                if Split::ALL.iter().all(|&split| FolderDataset::open(path, split, *options).is_err()) =>
             {
                 Ok((Arc::new(FolderDataset::open_unlabelled(path, *options)?), false))
             }
@@ -200,6 +235,15 @@ impl Source {
             }
             Kind::Idx(folder) | Kind::Cluttered(folder, _) => Arc::new(idx::load(folder, split)?),
             Kind::Folder { path, options, .. } => Arc::new(FolderDataset::open(path, split, *options)?),
+            Kind::Rendered(options) if split == Split::Validation && options.validation == 0 => {
+                return Err(DataError::Split {
+                    path: PathBuf::from("rendered"),
+                    wanted: split.name(),
+                    expected: "option `validation=N`".into(),
+                    found: "no such option".into(),
+                    hint: "write `rendered:validation=2000`, or hold out training images (--hold-out 10%)",
+                });
+            }
             Kind::Rendered(options) => Arc::new(options.render(split)?),
         })
     }
@@ -214,6 +258,7 @@ fn rendered_options(options: &mut Options<'_>) -> Result<RenderedOptions> {
     rendered.classes = options.number("classes", rendered.classes)?;
     rendered.size = options.number("size", rendered.size)?;
     rendered.train = options.number("train", rendered.train)?;
+    rendered.validation = options.number("validation", rendered.validation)?;
     rendered.test = options.number("test", rendered.test)?;
     rendered.seed = options.number("seed", rendered.seed)?;
     rendered.clutter = options.number("clutter", rendered.clutter)?;

@@ -59,6 +59,48 @@ fn limits_draw_balanced_parts_and_load_both_splits() {
     assert!(Source::parse("rendered:test=50,test-limit=51").unwrap().load(Split::Test).is_err());
 }
 
+/// Sources without a validation split say so in words and in types; a rendered one has it where asked for.
+#[test]
+fn splits_that_are_not_there_are_a_typed_error() {
+    let source = Source::parse("rendered:train=20,test=10").unwrap();
+    assert_eq!(Split::ALL.map(|split| source.has(split).unwrap()), [true, false, true]);
+    let error = source.load(Split::Validation).err().unwrap();
+    assert!(matches!(error, DataError::Split { wanted: "validation", .. }), "{error}");
+    let with = Source::parse("rendered:train=20,test=10,validation=15,validation-limit=12").unwrap();
+    assert_eq!(Split::ALL.map(|split| with.has(split).unwrap()), [true; 3]);
+    let validation = with.load(Split::Validation).unwrap();
+    assert_eq!(validation.len(), 12);
+    for split in [Split::Train, Split::Test] {
+        let (before, after) = (source.load(split).unwrap(), with.load(split).unwrap());
+        assert_eq!(before.len(), after.len());
+        for index in 0..before.len() {
+            assert_eq!(before.image(index).unwrap(), after.image(index).unwrap(), "other splits stay as they are");
+            assert_ne!(before.image(index).unwrap(), validation.image(index % 12).unwrap());
+        }
+    }
+    let error = Source::parse("rendered:validation=15,validation-limit=16").unwrap().load(Split::Validation);
+    assert!(error.err().unwrap().to_string().contains("1 to 15"));
+}
+
+#[test]
+fn a_source_that_moved_has_the_same_options() {
+    for (one, other, expected) in [
+        ("mnist:a", "mnist:b/c", true),
+        ("mnist:a", "idx:a", false),
+        ("folder:a,size=32", "folder:b.tar,size=32,decode=lazy", true),
+        ("folder:a,size=32", "folder:b.tar,size=28", false),
+        ("folder:a,train-limit=5", "folder:b", false),
+        ("cluttered:a,noise=3", "cluttered:b,noise=3", true),
+        ("cluttered:a,noise=3", "cluttered:b,noise=4", false),
+        ("rendered:noise=3", "rendered:noise=3", true),
+        ("rendered:noise=3", "rendered:noise=4", false),
+    ] {
+        let parse = |text| Source::parse(text).unwrap();
+        assert_eq!(parse(one).differs_in_place_only(&parse(other)), expected, "{one} {other}");
+        assert_eq!(parse(other).differs_in_place_only(&parse(one)), expected, "{other} {one}");
+    }
+}
+
 #[test]
 fn a_lazy_folder_keeps_its_originals() {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/imagenet500.tar"));
@@ -66,8 +108,8 @@ fn a_lazy_folder_keeps_its_originals() {
         eprintln!("skipped: {} is missing", path.display());
         return;
     }
-    let text = format!("folder:{},size=128,decode=lazy,test-limit=3", path.display());
-    let set = Source::parse(&text).unwrap().load(Split::Test).unwrap();
+    let text = format!("folder:{},size=128,decode=lazy,validation-limit=3", path.display());
+    let set = Source::parse(&text).unwrap().load(Split::Validation).unwrap();
     let original = set.original(1).unwrap();
     assert_eq!(original.shape.height.min(original.shape.width), 192);
     assert_eq!(set.image(1).unwrap().shape.height, 128);

@@ -1,6 +1,11 @@
 //! Parts of a data set: random samples, and a validation part held out of training.
 
+use std::cmp::Reverse;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, ImageShape, Picture, SharedDataset};
 use super::error::{DataError, Result};
@@ -41,8 +46,7 @@ impl Subset {
         Subset::new(inner, chosen)
     }
 
-    /// Splits a set into (the rest, `count` held out), disjoint, the same for the same seed: for
-    /// a validation part when the test part must stay unseen.
+    /// Splits a set into (the rest, `count` held out), disjoint, the same for the same seed, whatever the classes.
     ///
     /// # Errors
     /// [`DataError::Invalid`] when either part would be empty.
@@ -52,6 +56,123 @@ impl Subset {
         rest.sort_unstable();
         Ok((Subset::new(Arc::clone(&inner), rest)?, Subset::new(inner, held_out)?))
     }
+
+    /// Splits a set into (the rest, `count` held out), disjoint, both in the order of the set, the same for the same seed: for
+    /// a validation part where the data set has none. Every class gives its share to within one image and keeps at least
+    /// one; with many classes of one image there are fewer than `count`.
+    ///
+    /// # Errors
+    /// [`DataError::Invalid`] when `count` is 0 or the whole set, or no class can give an image.
+    pub fn hold_out_by_class(inner: SharedDataset, count: usize, seed: u64) -> Result<(Self, Self)> {
+        let mut classes = vec![Vec::new(); inner.class_names().len()];
+        (0..inner.len()).for_each(|index| classes[inner.label(index)].push(index));
+        let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
+        let counts = if count < inner.len() { apportion(&sizes, count) } else { Vec::new() };
+        if counts.iter().all(|&count| count == 0) {
+            return Err(DataError::Invalid {
+                what: "number of training images to hold out",
+                expected: format!("1 or more, and so few that each class keeps one of the {} images", inner.len()),
+                found: count.to_string(),
+            });
+        }
+        let (mut held_out, mut rest) = (Vec::new(), Vec::new());
+        for (class, (mut indices, count)) in classes.into_iter().zip(counts).enumerate() {
+            Stream::new(seed, Purpose::HoldOut, class as u64, 0).shuffle(&mut indices);
+            rest.extend(indices.split_off(count));
+            held_out.extend(indices);
+        }
+        held_out.sort_unstable();
+        rest.sort_unstable();
+        Ok((Subset::new(Arc::clone(&inner), rest)?, Subset::new(inner, held_out)?))
+    }
+}
+
+/// How many images are held out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Text", into = "String")]
+pub enum Share {
+    /// So many; 0 for none.
+    Images(usize),
+    /// So many of a hundred, more than 0 and less than 100.
+    Percent(f64),
+}
+
+/// A share as files have it: `600`, `"600"` or `"10%"`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Text {
+    Number(usize),
+    Text(String),
+}
+
+impl TryFrom<Text> for Share {
+    type Error = String;
+
+    fn try_from(text: Text) -> Result<Self, String> {
+        match text {
+            Text::Number(images) => Ok(Share::Images(images)),
+            Text::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl From<Share> for String {
+    fn from(share: Share) -> String {
+        share.to_string()
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Share::Images(images) => write!(formatter, "{images}"),
+            Share::Percent(percent) => write!(formatter, "{percent}%"),
+        }
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let share = match text.trim().strip_suffix('%') {
+            Some(percent) => {
+                percent.trim().parse().ok().filter(|percent| *percent > 0.0 && *percent < 100.0).map(Share::Percent)
+            }
+            None => text.trim().parse().ok().map(Share::Images),
+        };
+        share.ok_or_else(|| {
+            format!("expected a number of images (600) or a share (10%, between 0% and 100%), found `{text}`")
+        })
+    }
+}
+
+impl Share {
+    /// Number of images of a set of `total`: a percentage is rounded, to 1 at least.
+    pub fn of(self, total: usize) -> usize {
+        match self {
+            Share::Images(images) => images,
+            Share::Percent(percent) => ((total as f64 * percent / 100.0).round() as usize).max(1),
+        }
+    }
+}
+
+/// How many images of each class are held out so that there are `count` in all, which is less than all.
+///
+/// With `n` the images of a class and `N` those of all, the share of a class is `count * n / N`. Each class gives its share
+/// rounded down; those with the largest remainders (the first class of several) give one more until there are enough. So each
+/// gives its share to within one image. One image of each class stays, to learn from: with many classes of one image there are
+/// fewer than `count`.
+fn apportion(sizes: &[usize], count: usize) -> Vec<usize> {
+    let total = sizes.iter().sum::<usize>().max(1) as u128;
+    let share = |class: usize| count as u128 * sizes[class] as u128;
+    let mut counts: Vec<usize> = (0..sizes.len()).map(|class| (share(class) / total) as usize).collect();
+    let missing = count.saturating_sub(counts.iter().sum());
+    let may_give = |&class: &usize| share(class) % total > 0 && counts[class] + 1 < sizes[class];
+    let mut may_give: Vec<usize> = (0..sizes.len()).filter(may_give).collect();
+    may_give.sort_by_key(|&class| Reverse(share(class) % total));
+    may_give.into_iter().take(missing).for_each(|class| counts[class] += 1);
+    counts
 }
 
 fn split_indices(length: usize, count: usize, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
@@ -102,6 +223,7 @@ impl Dataset for Subset {
 mod tests {
     use super::super::dataset::MemoryDataset;
     use super::*;
+    use proptest::prelude::*;
 
     fn counting(images: u32) -> MemoryDataset {
         let shape = ImageShape { channels: 1, height: 1, width: 2 };
@@ -123,5 +245,89 @@ mod tests {
         assert_eq!(held.label(3), set.label(held.indices[3]));
         assert_eq!(held.name(3), held.indices[3].to_string());
         assert!(Subset::sample(set, 61, 0).is_err());
+    }
+
+    fn labelled(labels: Vec<u32>, classes: usize) -> SharedDataset {
+        let shape = ImageShape { channels: 1, height: 1, width: 1 };
+        let names = (0..classes).map(|class| class.to_string()).collect();
+        Arc::new(MemoryDataset::new(shape, names, vec![0; labels.len()], labels).unwrap())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        /// Whatever the classes' sizes and order: a partition of exactly that many images, each class's part its share to
+        /// within one image, one of every class left, the same for the same seed.
+        #[test]
+        fn what_is_held_out_is_a_stratified_partition(
+            labels in proptest::collection::vec(prop_oneof![4 => 0u32..3, 1 => 3u32..7], 8..200),
+            percent in 1u32..95,
+            seed in 0u64..1000,
+        ) {
+            let set = labelled(labels.clone(), 7);
+            let count = Share::Percent(f64::from(percent)).of(labels.len());
+            let sizes: Vec<usize> = (0..7).map(|class| labels.iter().filter(|&&label| label == class).count()).collect();
+            let single = sizes.iter().filter(|&&size| size == 1).count();
+            let Ok((rest, held)) = Subset::hold_out_by_class(Arc::clone(&set), count, seed) else {
+                prop_assert!(count <= 7 && single > 0 || count == labels.len(), "{count} of {sizes:?} refused");
+                return Ok(());
+            };
+            prop_assert!(held.len() <= count && held.len() + 7 > count);
+            // Exactly so many where rounding up takes no class its last image.
+            if sizes.iter().all(|&size| size == 0 || count * size < (size - 1) * labels.len()) {
+                prop_assert_eq!(held.len(), count);
+            }
+            let mut all = [rest.indices.clone(), held.indices.clone()].concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
+            for class in 0..7 {
+                let of = |subset: &Subset| subset.indices.iter().filter(|&&index| labels[index] == class).count();
+                let size = sizes[class as usize];
+                prop_assert_eq!(of(&rest) + of(&held), size);
+                let share = count as f64 * size as f64 / labels.len() as f64;
+                prop_assert!((of(&held) as f64 - share).abs() < 1.0, "class {class}: {} of {size}, share {share}", of(&held));
+                prop_assert!(size == 0 || of(&rest) > 0);
+            }
+            let (_, again) = Subset::hold_out_by_class(set, count, seed).unwrap();
+            prop_assert_eq!(again.indices, held.indices);
+        }
+    }
+
+    #[test]
+    fn held_out_images_are_drawn_by_seed_and_too_many_are_refused() {
+        let set = labelled((0..300).map(|index| index / 100).collect(), 3);
+        let held = |seed| Subset::hold_out_by_class(Arc::clone(&set), 31, seed).unwrap().1.indices;
+        assert_ne!(held(1), held(2));
+        let of = |class: usize| held(1).into_iter().filter(|index| index / 100 == class).count();
+        assert_eq!([of(0), of(1), of(2)], [11, 10, 10]);
+        for count in [297, 299] {
+            assert_eq!(
+                Subset::hold_out_by_class(Arc::clone(&set), count, 1).unwrap().0.len(),
+                3,
+                "one of each class stays"
+            );
+        }
+        for count in [0, 300, 1000] {
+            let error = Subset::hold_out_by_class(Arc::clone(&set), count, 1).err().unwrap().to_string();
+            assert!(error.contains("each class keeps one") && error.ends_with(&format!("found {count}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn shares_are_read_and_written() {
+        for (text, expected) in [
+            ("600", Share::Images(600)),
+            ("0", Share::Images(0)),
+            ("10%", Share::Percent(10.0)),
+            (" 2.5 % ", Share::Percent(2.5)),
+        ] {
+            let share: Share = text.parse().unwrap();
+            assert_eq!(share, expected);
+            assert_eq!(share.to_string().parse(), Ok(expected));
+        }
+        for text in ["", "%", "0%", "100%", "-3", "ten", "NaN%", "1.5"] {
+            let error = text.parse::<Share>().unwrap_err();
+            assert!(error.contains("expected a number of images (600) or a share (10%"), "{error}");
+        }
+        assert_eq!([Share::Percent(10.0).of(192), Share::Percent(10.0).of(3), Share::Images(7).of(3)], [19, 1, 7]);
     }
 }

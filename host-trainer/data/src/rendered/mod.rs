@@ -29,6 +29,8 @@ pub struct RenderedOptions {
     pub size: usize,
     /// Number of training images.
     pub train: usize,
+    /// Number of validation images; 0 for no validation split.
+    pub validation: usize,
     /// Number of test images.
     pub test: usize,
     /// Names the random streams.
@@ -53,6 +55,7 @@ impl Default for RenderedOptions {
             classes: 10,
             size: 28,
             train: 20_000,
+            validation: 0,
             test: 4_000,
             seed: 1,
             clutter: 3,
@@ -71,10 +74,11 @@ impl RenderedOptions {
     /// # Errors
     /// [`DataError::Invalid`] that names the option.
     pub fn check(&self) -> Result<()> {
-        let ranges: [(&'static str, u64, u64, u64); 10] = [
+        let ranges: [(&'static str, u64, u64, u64); 11] = [
             ("option `classes` of the rendered set", u64::from(self.classes), 2, 10),
             ("option `size` of the rendered set", self.size as u64, 16, 128),
             ("option `train` of the rendered set", self.train as u64, 1, 10_000_000),
+            ("option `validation` of the rendered set", self.validation as u64, 0, 10_000_000),
             ("option `test` of the rendered set", self.test as u64, 1, 10_000_000),
             ("option `clutter` of the rendered set", u64::from(self.clutter), 0, 32),
             ("option `occluders` of the rendered set", u64::from(self.occluders), 0, 16),
@@ -107,6 +111,7 @@ impl RenderedOptions {
     pub fn draw(&self, split: Split, index: usize, pixels: &mut [u8]) {
         let purpose = match split {
             Split::Train => Purpose::RenderTrain,
+            Split::Validation => Purpose::RenderValidation,
             Split::Test => Purpose::RenderTest,
         };
         let mut stream = Stream::new(self.seed, purpose, index as u64, 0);
@@ -116,11 +121,12 @@ impl RenderedOptions {
     /// Renders one split into memory, on all threads.
     ///
     /// # Errors
-    /// [`DataError::Invalid`] as in [`RenderedOptions::check`].
+    /// [`DataError::Invalid`] as in [`RenderedOptions::check`], or for a split of 0 images.
     pub fn render(&self, split: Split) -> Result<MemoryDataset> {
         self.check()?;
         let count = match split {
             Split::Train => self.train,
+            Split::Validation => self.validation,
             Split::Test => self.test,
         };
         let shape = ImageShape { channels: 1, height: self.size, width: self.size };
