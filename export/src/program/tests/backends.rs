@@ -66,7 +66,7 @@ fn program(seed: u64) -> AlignedBytes {
     let (network, frames) = network(seed);
     let quantized = quantized(&network, &frames);
     let bytes =
-        write_integer(&network.graph, &quantized, &description(), &ProgramOptions::default()).expect("a program");
+        write_integer(&quantized, &description(), &ProgramOptions::default()).expect("a program");
     AlignedBytes::copy_of(&bytes)
 }
 

@@ -60,7 +60,7 @@ fn bands_change_no_bit_and_never_need_more_memory() {
                 _ => run(program, frames, Host::default()),
             };
             let integer = |options: &ProgramOptions| {
-                write_integer(&network.graph, &quantized, &description(), options).expect("a program")
+                write_integer(&quantized, &description(), options).expect("a program")
             };
             let real = |options: &ProgramOptions| {
                 write_real(&network.graph, &network.parameters, &description(), options).expect("a program")
