@@ -99,10 +99,10 @@ fn random_architecture(seed: u64) -> Architecture {
         let entries = if has_cell { &entries[..] } else { &entries[..2] };
         let first = random.below(entries.len());
         for number in 0..1 + usize::from(random.below(3) == 0) {
-            let (kind, entry) = (if from > to { "feedback" } else { "skip" }, entries[(first + number) % entries.len()]);
+            let (kind, entry) =
+                (if from > to { "feedback" } else { "skip" }, entries[(first + number) % entries.len()]);
             let resize = random.pick(&["bilinear-aligned-corners", "bilinear-half-pixel", "nearest"]);
-            let _ =
-                writeln!(text, "[[{kind}]]\nfrom = {from}\nto = {to}\nentry = \"{entry}\"\nresize = \"{resize}\"");
+            let _ = writeln!(text, "[[{kind}]]\nfrom = {from}\nto = {to}\nentry = \"{entry}\"\nresize = \"{resize}\"");
         }
     }
     Architecture::parse(&text, "random").unwrap_or_else(|error| panic!("{error}\n{text}"))

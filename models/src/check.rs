@@ -64,7 +64,9 @@ impl Architecture {
             }
             if edges[..index].iter().any(|other| (other.from, other.to, other.entry) == (from, to, entry)) {
                 let entry = entry.name();
-                return fail(format!("is declared twice with entry = \"{entry}\": remove one, or give it another entry"));
+                return fail(format!(
+                    "is declared twice with entry = \"{entry}\": remove one, or give it another entry"
+                ));
             }
             let needs_cell = match entry {
                 Entry::Concatenate | Entry::CellInput => false,

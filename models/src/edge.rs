@@ -56,9 +56,9 @@ impl EdgeKind {
             EdgeKind::Feedback if from < to => {
                 Err("feedback goes from a later layer to an earlier one; exchange from and to, or write it as [[skip]]")
             }
-            EdgeKind::Skip if from >= to => {
-                Err("a skip goes from an earlier layer to a later one; exchange from and to, or write it as [[feedback]]")
-            }
+            EdgeKind::Skip if from >= to => Err(
+                "a skip goes from an earlier layer to a later one; exchange from and to, or write it as [[feedback]]",
+            ),
             EdgeKind::Skip if from + 1 == to => {
                 Err("a skip leaves out at least one layer, and each layer reads the one below it anyway; remove it")
             }

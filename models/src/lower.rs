@@ -155,13 +155,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The cell, and the edges that enter it; without a cell, the edges alone.
-    fn cell(
-        &mut self,
-        layer: &Layer,
-        edges: &[(EdgeKind, Edge)],
-        x: Read,
-        below: &[Read],
-    ) -> Result<Read, GraphError> {
+    fn cell(&mut self, layer: &Layer, edges: &[(EdgeKind, Edge)], x: Read, below: &[Read]) -> Result<Read, GraphError> {
         let size = self.builder.shape(x);
         let [input, hidden_edges, output_edges] = [
             self.entering(edges, Entry::CellInput, size)?,
@@ -181,8 +175,7 @@ impl<'a> Lowering<'a> {
     /// `value + input`, the input through a 1x1 convolution where shapes differ.
     fn residual(&mut self, layer: &Layer, residual: &Residual, input: Read, value: Read) -> Result<Read, GraphError> {
         let to = self.builder.shape(value);
-        let shortcut =
-            Shortcut { name: "residual", to, stride: layer.stride(None), initializer: residual.initializer };
+        let shortcut = Shortcut { name: "residual", to, stride: layer.stride(None), initializer: residual.initializer };
         let mut around = shortcut.emit(&mut self.builder, input)?;
         if around != input {
             around = self.norm("residual_norm", residual.norm, around)?;
@@ -191,12 +184,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The outputs that enter a layer in one way, brought to a size.
-    fn entering(
-        &mut self,
-        edges: &[(EdgeKind, Edge)],
-        entry: Entry,
-        size: Shape,
-    ) -> Result<Vec<Entering>, GraphError> {
+    fn entering(&mut self, edges: &[(EdgeKind, Edge)], entry: Entry, size: Shape) -> Result<Vec<Entering>, GraphError> {
         let mut entering = Vec::new();
         for &(kind, edge) in edges.iter().filter(|(_, edge)| edge.entry == entry) {
             let source = Read::State(self.outputs[edge.from - 1].expect("the source of an edge is read"));

@@ -209,7 +209,10 @@ mod tests {
             for (edge, old) in net.skip.iter().zip(&base.skip) {
                 // Layers that are not copies keep their place among themselves, and pooling tells them from copies.
                 assert_eq!(net.layers[edge.from - 1].pool, base.layers[old.from - 1].pool, "{growth:?} {edge:?}");
-                assert_eq!(net.layers[edge.to - 1].convolutions[0].kernel, base.layers[old.to - 1].convolutions[0].kernel);
+                assert_eq!(
+                    net.layers[edge.to - 1].convolutions[0].kernel,
+                    base.layers[old.to - 1].convolutions[0].kernel
+                );
             }
             assert_eq!(net.skip[1].to, net.layers.len(), "{growth:?}: the last layer is the last");
             assert_eq!(growth == Growth::Deeper, net.skip != base.skip, "{growth:?}");

@@ -17,7 +17,10 @@ pub enum LayerPadding {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "padding must be \"same\", \"valid\", a whole number for all sides, or [top, bottom, left, right]")]
+#[serde(
+    untagged,
+    expecting = "padding must be \"same\", \"valid\", a whole number for all sides, or [top, bottom, left, right]"
+)]
 enum PaddingText {
     Name(PaddingName),
     All(usize),
@@ -36,9 +39,7 @@ impl From<PaddingText> for LayerPadding {
         match text {
             PaddingText::Name(PaddingName::Same) => LayerPadding::Same,
             PaddingText::Name(PaddingName::Valid) => LayerPadding::Valid,
-            PaddingText::All(all) => {
-                LayerPadding::Sides(Padding { top: all, bottom: all, left: all, right: all })
-            }
+            PaddingText::All(all) => LayerPadding::Sides(Padding { top: all, bottom: all, left: all, right: all }),
             PaddingText::Sides([top, bottom, left, right]) => LayerPadding::Sides(Padding { top, bottom, left, right }),
         }
     }

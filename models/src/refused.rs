@@ -6,7 +6,8 @@ const POOL: &str = "pool is max-pooling: write average = \"after\" for the mean 
                     stride = 2 for a smaller one";
 const ACTIVATION: &str = "write activation = \"elu\", which lets values below zero through too";
 const SQUARE: &str = "kernels, strides and windows are square: write one number; only padding differs by side";
-const GROUPS: &str = "a layer's convolution is not grouped: leave groups out; gates of a search cell have affine = \"separable\"";
+const GROUPS: &str =
+    "a layer's convolution is not grouped: leave groups out; gates of a search cell have affine = \"separable\"";
 const DILATION: &str = "a convolution has no dilation: write a larger kernel, or pool before it";
 
 /// One sentence for what people know from elsewhere.
@@ -21,6 +22,8 @@ pub(crate) fn advice(unfit: Unfit<'_>) -> Option<&'static str> {
         },
         Unfit::Value { found, key } => match (key, found) {
             ("activation" | "squash" | "", _) if is_activation(found) => Some(ACTIVATION),
+            // The keys of a table where "before" or "after" should stand.
+            ("average" | "", "kernel" | "stride" | "padding") => Some(POOL),
             _ => None,
         },
         Unfit::Type { key } => match key {
@@ -62,16 +65,36 @@ mod tests {
                 "net.toml: line 5: unknown key \"dilation\": a convolution has no dilation: write a larger kernel, or pool before \
                  it. Known here: kernel, channels, stride, padding, bias, initializer, norm, activation",
             ),
-            (format!("{convolution}, groups = 2 }}"), "unknown key \"groups\": a layer's convolution is not grouped: leave groups out;"),
-            ("convolution = { kernel = [3, 5], channels = 4 }".into(), "kernels, strides and windows are square: write one number;"),
-            (format!("{convolution}, stride = [1, 2] }}"), "kernels, strides and windows are square: write one number;"),
-            (format!("{convolution} }}\npool = {{ kernel = 2, kind = \"average\" }}"), "unknown key \"kind\": pool is max-pooling: write"),
-            (format!("{convolution} }}\navg_pool = {{ kernel = 2 }}"), "unknown key \"avg_pool\": pool is max-pooling: write"),
+            (
+                format!("{convolution}, groups = 2 }}"),
+                "unknown key \"groups\": a layer's convolution is not grouped: leave groups out;",
+            ),
+            (
+                "convolution = { kernel = [3, 5], channels = 4 }".into(),
+                "kernels, strides and windows are square: write one number;",
+            ),
+            (
+                format!("{convolution}, stride = [1, 2] }}"),
+                "kernels, strides and windows are square: write one number;",
+            ),
+            (
+                format!("{convolution} }}\npool = {{ kernel = 2, kind = \"average\" }}"),
+                "unknown key \"kind\": pool is max-pooling: write",
+            ),
+            (
+                format!("{convolution} }}\navg_pool = {{ kernel = 2 }}"),
+                "unknown key \"avg_pool\": pool is max-pooling: write",
+            ),
             (format!("{convolution} }}\naverage = {{ kernel = 2 }}"), "pool is max-pooling: write average = \"after\""),
-            (format!("{convolution} }}\nactivation = \"leaky-relu\""), "unknown value \"leaky-relu\": write activation = \"elu\""),
+            (
+                format!("{convolution} }}\nactivation = \"leaky-relu\""),
+                "unknown value \"leaky-relu\": write activation = \"elu\"",
+            ),
             (format!("{convolution}, activation = \"gelu\" }}"), "unknown value \"gelu\": write activation = \"elu\""),
             (
-                format!("{convolution} }}\ncell = {{ kind = \"search\", hidden = {{ gate = {{ reads = [], squash = \"leaky_relu\" }} }} }}"),
+                format!(
+                    "{convolution} }}\ncell = {{ kind = \"search\", hidden = {{ gate = {{ reads = [], squash = \"leaky_relu\" }} }} }}"
+                ),
                 "unknown value \"leaky_relu\": write activation = \"elu\"",
             ),
             // A slip of the pen is still answered with the nearest key.

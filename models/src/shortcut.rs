@@ -30,8 +30,8 @@ impl Shortcut<'_> {
         if from == self.to {
             return Ok(input);
         }
-        let is_strided = from.height.div_ceil(self.stride) == self.to.height
-            && from.width.div_ceil(self.stride) == self.to.width;
+        let is_strided =
+            from.height.div_ceil(self.stride) == self.to.height && from.width.div_ceil(self.stride) == self.to.width;
         let (input, stride) = match is_strided {
             true => (input, self.stride),
             false => {

@@ -145,7 +145,9 @@ fn a_residual_of_a_layer_goes_around_any_change_of_size() {
 #[test]
 fn one_number_pads_all_sides() {
     let padded = |padding: &str| {
-        let text = format!("[[layer]]\nconvolution = {{ kernel = 3, channels = 2, padding = {padding} }}\naverage = \"after\"\n");
+        let text = format!(
+            "[[layer]]\nconvolution = {{ kernel = 3, channels = 2, padding = {padding} }}\naverage = \"after\"\n"
+        );
         architecture((5, 4), &text)
     };
     assert_eq!(padded("1"), padded("[1, 1, 1, 1]"));

@@ -39,11 +39,7 @@ struct Fact {
 const ZERO: Fact = Fact { zero: true, image: false };
 const FRAME: Fact = Fact { zero: false, image: true };
 
-fn first_steps(
-    reads: Vec<&[Read]>,
-    next: Vec<NodeId>,
-    fact: impl Fn(usize, &[Fact]) -> Fact,
-) -> Vec<Option<usize>> {
+fn first_steps(reads: Vec<&[Read]>, next: Vec<NodeId>, fact: impl Fn(usize, &[Fact]) -> Fact) -> Vec<Option<usize>> {
     let mut first = vec![None; reads.len()];
     let mut states = vec![ZERO; next.len()];
     for step in 1.. {
@@ -72,10 +68,7 @@ fn first_steps(
 
 /// A value whose elements each depend on all inputs, zero if they all are and zero is kept.
 fn union(inputs: &[Fact], keeps_zero: bool) -> Fact {
-    Fact {
-        zero: keeps_zero && inputs.iter().all(|input| input.zero),
-        image: inputs.iter().any(|input| input.image),
-    }
+    Fact { zero: keeps_zero && inputs.iter().all(|input| input.zero), image: inputs.iter().any(|input| input.image) }
 }
 
 /// A constant.
@@ -89,7 +82,13 @@ fn product(left: Fact, right: Fact) -> Fact {
 }
 
 /// The inputs of a convolution of which any weight is not zero.
-fn weighted(inputs: &[Fact], channels: &[usize], area: usize, is_zero: impl Fn(usize) -> bool, weights: usize) -> Vec<Fact> {
+fn weighted(
+    inputs: &[Fact],
+    channels: &[usize],
+    area: usize,
+    is_zero: impl Fn(usize) -> bool,
+    weights: usize,
+) -> Vec<Fact> {
     // By output channel, the weights of one input follow those of another.
     let row: usize = channels.iter().sum::<usize>() * area;
     let mut start = 0;

@@ -99,10 +99,8 @@ fn text(random: &mut Random, seed: u64) -> String {
                         if kind == "skip" { "max-pool" } else { "nearest" },
                     ]),
                 };
-                let _ = write!(
-                    text,
-                    "[[{kind}]]\nfrom = {from}\nto = {to}\nentry = \"{entry}\"\nresize = \"{resize}\"\n"
-                );
+                let _ =
+                    write!(text, "[[{kind}]]\nfrom = {from}\nto = {to}\nentry = \"{entry}\"\nresize = \"{resize}\"\n");
             }
         }
     }
@@ -134,7 +132,8 @@ fn layer_text(random: &mut Random, has_cell: bool) -> String {
     }
     let _ = writeln!(text, "activation = \"{}\"", random.pick(&["elu", "tanh", "relu", "none"]));
     if random.once_in(3) {
-        let _ = writeln!(text, "pool = {{ kernel = 2, {} }}", random.pick(&["stride = 1", "stride = 2", "padding = 1"]));
+        let _ =
+            writeln!(text, "pool = {{ kernel = 2, {} }}", random.pick(&["stride = 1", "stride = 2", "padding = 1"]));
     }
     text
 }

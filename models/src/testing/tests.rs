@@ -9,7 +9,7 @@ use convrnn_graph::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const NETS: u64 = 150;
+const NETS: u64 = 100;
 
 /// A net with values; biases are zero in half of the nets.
 fn net(seed: u64) -> (Architecture, StepGraph, Parameters<f32>) {
@@ -45,7 +45,7 @@ fn they_hold_every_key_and_say_the_same_when_written_again() {
         assert!(Report::new(&architecture).is_ok());
     }
     println!("{skips} skips, {twice} second edges, {resized_below} in cells, {pooled} pooled");
-    assert!(skips > 100 && twice > 30 && resized_below > 50 && pooled > 20);
+    assert!(skips > 60 && twice > 20 && resized_below > 30 && pooled > 10);
 }
 
 /// A run of one frame held: by step, the values of every node.
@@ -83,7 +83,7 @@ fn no_finite_change_of_the_image_reaches_a_value_before_its_step() {
     }
     println!("{exact} exact, {early} early, {later_than_by_reads} later than by reads, {never} never");
     assert!(early * 20 <= exact, "{early} of {exact} are earlier than the truth");
-    assert!(later_than_by_reads + never >= 5, "{later_than_by_reads} {never}");
+    assert!(later_than_by_reads + never >= 3, "{later_than_by_reads} {never}");
 }
 
 #[test]

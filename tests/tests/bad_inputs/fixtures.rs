@@ -328,7 +328,11 @@ pub fn architectures() -> Vec<(&'static str, &'static str, String)> {
         ("a dilated convolution", "dilation.toml", swap("kernel = 5", "kernel = 5, dilation = 2")),
         ("a grouped convolution", "groups.toml", swap("kernel = 5", "kernel = 5, groups = 2")),
         ("a kernel with two sides", "rectangle.toml", swap("kernel = 5", "kernel = [5, 3]")),
-        ("pooling by averages", "average-pool.toml", swap("pool = { kernel = 2 }", "pool = { kernel = 2, kind = \"average\" }")),
+        (
+            "pooling by averages",
+            "average-pool.toml",
+            swap("pool = { kernel = 2 }", "pool = { kernel = 2, kind = \"average\" }"),
+        ),
         ("a leaky relu", "leaky.toml", swap("activation = \"none\"", "activation = \"leaky-relu\"")),
     ]
 }

@@ -180,13 +180,13 @@ impl<'a> Build<'a> {
                 builder.write_state(hidden, next);
                 Ok(next)
             }
-            CellPlan::Shut { with_bias } => {
+            CellPlan::Shut => {
                 let memory = builder.state("memory", StateKind::Cell, shape);
                 let spec = ConvolutionSpec::new(shape.channels, 3);
                 let affine = builder.convolution("w_c", &[Read::State(memory)], spec.clone())?;
                 let gate = builder.activation("gate", Activation::Tanh, Read::Node(affine))?;
                 let hidden = builder.multiply("hidden", x, Read::Node(gate))?;
-                let spec = ConvolutionSpec { bias: with_bias.then_some(Initializer::Zeros), ..spec };
+                let spec = ConvolutionSpec { bias: Some(Initializer::Zeros), ..spec };
                 let affine = builder.convolution("w_h", &[Read::Node(hidden)], spec)?;
                 let next = builder.activation("next", Activation::Tanh, Read::Node(affine))?;
                 builder.write_state(memory, next);

@@ -17,8 +17,8 @@ pub(super) enum CellPlan {
     Interpolating,
     /// `h = sigmoid(x) . tanh(x + W * h)`
     Exposing,
-    /// `h = x . tanh(W * c)` and `c = tanh(V * h + b)`, with a bias or without: what the gate lets through depends on it.
-    Shut { with_bias: bool },
+    /// `h = x . tanh(W * c)` and `c = tanh(V * h + b)`: without the bias nothing ever passes.
+    Shut,
 }
 
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ impl NetworkPlan {
     pub(super) fn with_skips(mut self, random: &mut impl RngExt) -> Self {
         for layer in &mut self.layers {
             if random.random_bool(0.12) {
-                layer.cell = CellPlan::Shut { with_bias: random.random_bool(0.7) };
+                layer.cell = CellPlan::Shut;
             }
         }
         for to in 2..self.layers.len() {
