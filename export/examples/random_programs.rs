@@ -52,7 +52,7 @@ fn write(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
     let calibration = Calibration::of_images(&network.graph, &network.parameters, &presentation, &images)?;
     let pixels = PixelScale { mean: &preprocessing.mean, standard_deviation: &preprocessing.standard_deviation };
     let quantized = quantize(&network.graph, &network.parameters, &calibration, pixels, &QuantizeOptions::default())?;
-    let integer = write_integer(&network.graph, &quantized, &description, &options)?;
+    let integer = write_integer(&quantized, &description, &options)?;
     std::fs::write(folder.join(format!("integer-{seed}.crnn")), integer)?;
     Ok(())
 }

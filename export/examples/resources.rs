@@ -56,7 +56,7 @@ fn program(
 ) -> Result<AlignedBytes, Box<dyn Error>> {
     let description =
         ProgramDescription { class_names: &[], preprocessing: Some(&network.preprocessing), presentation };
-    Ok(AlignedBytes::copy_of(&write_integer(&network.graph, &network.quantized, &description, options)?))
+    Ok(AlignedBytes::copy_of(&write_integer(&network.quantized, &description, options)?))
 }
 
 /// Nets of the catalogue without recurrence, with relu in place of elu and no taps: a row each, without its end.

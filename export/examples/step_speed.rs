@@ -95,7 +95,7 @@ fn write(
         let pixels = PixelScale { mean: &mean, standard_deviation: &deviation };
         let quantized = quantize(graph, parameters, &calibration, pixels, &QuantizeOptions::default())?;
         for (name, options) in [(INTEGER[0], options), (INTEGER[1], parallel)] {
-            write_whole(&folder.join(name), &write_integer(graph, &quantized, &description, &options)?)?;
+            write_whole(&folder.join(name), &write_integer(&quantized, &description, &options)?)?;
         }
     }
     Ok(())

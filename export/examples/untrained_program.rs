@@ -63,7 +63,7 @@ fn write(
         presentation: architecture.presentation,
     };
     let program = match numerics {
-        Numerics::Integer => write_integer(&network.graph, &network.quantized, &description, options)?,
+        Numerics::Integer => write_integer(&network.quantized, &description, options)?,
         Numerics::Real => {
             let (graph, parameters) = convrnn_graph::passes::fold_constants(&network.graph, &parameters)?;
             write_real(&graph, &parameters, &description, options)?

@@ -145,7 +145,7 @@ pub fn integer_program(
     quantized: &Quantized,
     options: &ProgramOptions,
 ) -> Result<AlignedBytes, DeviceError> {
-    let bytes = write_integer(&checkpoint.graph, quantized, &description(checkpoint), options)?;
+    let bytes = write_integer(quantized, &description(checkpoint), options)?;
     Ok(AlignedBytes::copy_of(&bytes))
 }
 

@@ -47,7 +47,8 @@ const CELLS: [&str; 11] = [
      keep = { reads = [\"memory\"], KERNEL, factor = -0.7 }, activation = \"tanh\" }",
 ];
 
-/// Three or four layers on a tiny map, cells in two of them, two feedback edges.
+/// Three or four layers on a tiny map, cells in two of them, two feedback edges, a skip, and now and then a second edge
+/// between two layers.
 fn random_architecture(seed: u64) -> Architecture {
     let mut random = Random(seed);
     for _ in 0..8 {
@@ -68,10 +69,12 @@ fn random_architecture(seed: u64) -> Architecture {
         let last = layer == layers;
         let kernel = 1 + random.below(3);
         let channels = if last { 3 } else { 1 + random.below(2) };
-        let stride = if layer == 1 && !has_cell { 1 + random.below(2) } else { 1 };
+        // Behind a stride or other padding the cell has another map than the layer's input.
+        let stride = if layer <= 2 && random.below(3) == 0 { 2 } else { 1 };
+        let padding = if has_cell { random.pick(&["", "", ", padding = 1"]) } else { "" };
         let _ = writeln!(
             text,
-            "[[layer]]\nconvolution = {{ kernel = {kernel}, channels = {channels}, stride = {stride}{} }}",
+            "[[layer]]\nconvolution = {{ kernel = {kernel}, channels = {channels}, stride = {stride}{padding}{} }}",
             random.pick(&["", "", ", norm = \"batch\""])
         );
         if has_cell {
@@ -89,12 +92,18 @@ fn random_architecture(seed: u64) -> Architecture {
     }
     let mut edges = vec![(layers, 1), (layers - 1, 1), (layers, 2)];
     edges.remove(random.below(3));
+    edges.push([(1, 3), (1, layers), (layers - 2, layers)][random.below(3)]);
     for (from, to) in edges {
         let entries = ["concatenate", "cell-input", "cell-hidden", "cell-output"];
         let has_cell = to == first_cell || to == first_cell + 1;
-        let entry = random.pick(if has_cell { &entries } else { &entries[..2] });
-        let resize = random.pick(&["bilinear-aligned-corners", "bilinear-half-pixel", "nearest"]);
-        let _ = writeln!(text, "[[feedback]]\nfrom = {from}\nto = {to}\nentry = \"{entry}\"\nresize = \"{resize}\"");
+        let entries = if has_cell { &entries[..] } else { &entries[..2] };
+        let first = random.below(entries.len());
+        for number in 0..1 + usize::from(random.below(3) == 0) {
+            let (kind, entry) =
+                (if from > to { "feedback" } else { "skip" }, entries[(first + number) % entries.len()]);
+            let resize = random.pick(&["bilinear-aligned-corners", "bilinear-half-pixel", "nearest"]);
+            let _ = writeln!(text, "[[{kind}]]\nfrom = {from}\nto = {to}\nentry = \"{entry}\"\nresize = \"{resize}\"");
+        }
     }
     Architecture::parse(&text, "random").unwrap_or_else(|error| panic!("{error}\n{text}"))
 }

@@ -1,8 +1,9 @@
 //! The architecture file.
 
+use crate::edge::{Edge, EdgeKind};
 use crate::error::ArchitectureError;
 use crate::layer::Layer;
-use convrnn_graph::{Initializer, Presentation, ResizeMode, Shape};
+use convrnn_graph::{Presentation, Shape};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -28,8 +29,11 @@ pub struct Architecture {
     #[serde(rename = "layer")]
     pub layers: Vec<Layer>,
     /// Long-range feedback edges.
-    #[serde(default, rename = "feedback", skip_serializing_if = "Vec::is_empty")]
-    pub feedback: Vec<Feedback>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feedback: Vec<Edge>,
+    /// Edges forward over layers, each of one step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<Edge>,
 }
 
 /// Shape of the frame.
@@ -51,51 +55,20 @@ impl Input {
     }
 }
 
-/// A feedback edge: the output of a later layer, one step old, enters an earlier one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Feedback {
-    /// Number of the layer whose output is fed back.
-    pub from: usize,
-    /// Number of the layer that receives it; smaller than `from`.
-    pub to: usize,
-    /// How it enters.
-    #[serde(default)]
-    pub entry: Entry,
-    /// How it is brought to the size of the map that it enters.
-    #[serde(default = "default_resize")]
-    pub resize: ResizeMode,
-    /// How the weights of its 1x1 convolution start.
-    #[serde(default = "default_initializer")]
-    pub initializer: Initializer,
-}
-
-fn default_initializer() -> Initializer {
-    Initializer::XavierUniform
-}
-
-fn default_resize() -> ResizeMode {
-    ResizeMode::BilinearAlignedCorners
-}
-
-/// How feedback enters a layer. All edges that are added at one place of a layer share one 1x1 convolution with bias,
-/// over their concatenation in the order of the source layers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Entry {
-    /// Concatenated with the feedforward input before the convolution (the paper's update rule).
-    #[default]
-    Concatenate,
-    /// Added to the cell's input x.
-    CellInput,
-    /// Added to the cell's hidden state of the previous step, wherever the cell reads it.
-    CellHidden,
-    /// Added to the cell's output path: to what the gate of the output multiplies in a reciprocal gated or search cell
-    /// (the released median model), to the output itself in other cells.
-    CellOutput,
-}
-
 impl Architecture {
+    /// Every edge with its kind: feedback, then skips, each in the order of the file.
+    pub fn edges(&self) -> impl Iterator<Item = (EdgeKind, Edge)> + '_ {
+        EdgeKind::ALL.into_iter().flat_map(move |kind| self.edges_of(kind).iter().map(move |&edge| (kind, edge)))
+    }
+
+    /// The edges of one kind.
+    pub fn edges_of(&self, kind: EdgeKind) -> &[Edge] {
+        match kind {
+            EdgeKind::Feedback => &self.feedback,
+            EdgeKind::Skip => &self.skip,
+        }
+    }
+
     /// Gives the last convolution so many channels, one logit for each class.
     pub fn set_classes(&mut self, classes: usize) {
         let last = self.layers.last_mut().and_then(|layer| layer.convolutions.last_mut());
@@ -106,7 +79,7 @@ impl Architecture {
 
     /// Parses and checks a file's text; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ArchitectureError> {
-        let architecture: Self = crate::toml_file::parse(text)
+        let architecture: Self = crate::toml_file::parse_with(text, crate::refused::advice)
             .map_err(|message| ArchitectureError::Syntax { origin: origin.into(), message })?;
         architecture.lower_named(origin)?;
         Ok(architecture)

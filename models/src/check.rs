@@ -1,6 +1,7 @@
 //! What must hold of an architecture before it is lowered.
 
-use crate::architecture::{Architecture, Entry, Feedback};
+use crate::architecture::Architecture;
+use crate::edge::{Edge, EdgeKind, Entry};
 use crate::error::ArchitectureError;
 use crate::layer::Layer;
 use crate::padding::LayerPadding;
@@ -47,18 +48,25 @@ impl Architecture {
                 message,
             })?;
         }
-        let count = self.layers.len();
-        for (index, &Feedback { from, to, entry, .. }) in self.feedback.iter().enumerate() {
-            let fail = |message: String| Err(ArchitectureError::Feedback { origin: origin.clone(), from, to, message });
+        EdgeKind::ALL.into_iter().try_for_each(|kind| self.check_edges(&origin, kind))
+    }
+
+    fn check_edges(&self, origin: &str, kind: EdgeKind) -> Result<(), ArchitectureError> {
+        let (count, edges) = (self.layers.len(), self.edges_of(kind));
+        for (index, &Edge { from, to, entry, .. }) in edges.iter().enumerate() {
+            let (origin, what) = (origin.to_owned(), kind.name());
+            let fail = |message: String| Err(ArchitectureError::Edge { origin, what, from, to, message });
             if let Some(layer) = [from, to].into_iter().find(|&layer| layer == 0 || layer > count) {
                 return fail(format!("layer {layer} does not exist; the layers are 1 to {count}"));
             }
-            if from <= to {
-                let hint = if from == to { "a layer's own past is its cell's" } else { "exchange from and to" };
-                return fail(format!("feedback goes from a later layer to an earlier one; {hint}"));
+            if let Err(message) = kind.check(from, to) {
+                return fail(message.into());
             }
-            if self.feedback[..index].iter().any(|other| (other.from, other.to) == (from, to)) {
-                return fail("is declared twice".into());
+            if edges[..index].iter().any(|other| (other.from, other.to, other.entry) == (from, to, entry)) {
+                let entry = entry.name();
+                return fail(format!(
+                    "is declared twice with entry = \"{entry}\": remove one, or give it another entry"
+                ));
             }
             let needs_cell = match entry {
                 Entry::Concatenate | Entry::CellInput => false,

@@ -10,8 +10,8 @@ pub enum ArchitectureError {
     Syntax { origin: String, message: String },
     #[error("{origin}: layer {layer}: {message}")]
     Layer { origin: String, layer: usize, message: String },
-    #[error("{origin}: feedback {from} -> {to}: {message}")]
-    Feedback { origin: String, from: usize, to: usize, message: String },
+    #[error("{origin}: {what} {from} -> {to}: {message}")]
+    Edge { origin: String, what: &'static str, from: usize, to: usize, message: String },
     #[error("{origin}: {source}")]
     Graph { origin: String, source: convrnn_graph::GraphError },
     #[error("{origin}: {source}")]

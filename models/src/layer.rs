@@ -8,13 +8,13 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-/// One layer; it takes one step, whatever it holds. Order within: average (`before`), feedback is resized and
+/// One layer; it takes one step, whatever it holds. Order within: average (`before`), edges are resized and
 /// concatenated, convolutions with the cell after one of them, residual, activation, pooling, average (`after`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
     /// One convolution, `convolution = { … }`, or several in a row, `convolution = [{ … }, { … }]`. The first one reads
-    /// feedback too.
+    /// concatenated edges too.
     #[serde(rename = "convolution", deserialize_with = "one_or_several", serialize_with = "one_alone")]
     pub convolutions: Vec<LayerConvolution>,
     /// The recurrent cell, if any.
@@ -35,6 +35,14 @@ pub struct Layer {
     /// Global average pooling, before the convolution or at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average: Option<Average>,
+}
+
+impl Layer {
+    /// Product of the strides of the first convolutions, or of all.
+    pub fn stride(&self, convolutions: Option<usize>) -> usize {
+        let first = convolutions.unwrap_or(self.convolutions.len());
+        self.convolutions.iter().take(first).map(|convolution| convolution.stride).product()
+    }
 }
 
 fn default_activation() -> LayerActivation {
@@ -60,7 +68,7 @@ pub struct LayerConvolution {
     /// Stride in both directions.
     #[serde(default = "one")]
     pub stride: usize,
-    /// "same" (default), "valid", or `[top, bottom, left, right]`.
+    /// "same" (default), "valid", a number for all sides, or `[top, bottom, left, right]`.
     #[serde(default)]
     pub padding: LayerPadding,
     /// Whether a bias is added.
@@ -94,7 +102,8 @@ pub enum Norm {
 }
 
 /// The way around a layer's convolutions. Where the result has another shape than the layer's input, the input goes
-/// through a 1x1 convolution with the stride of the layer.
+/// through a 1x1 convolution with the stride of the layer; where that does not give the result's size ("valid" padding, for
+/// instance), the input is resized to it first (bilinear, aligned corners).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Residual {

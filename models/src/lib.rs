@@ -1,6 +1,6 @@
 //! ConvRNN architectures and how they become step graphs.
 //!
-//! An [`Architecture`] is a TOML file: one table a layer, one a feedback edge. [`Architecture::lower`]
+//! An [`Architecture`] is a TOML file: one table a layer, one an edge beside the arrows between layers. [`Architecture::lower`]
 //! turns it into a [`convrnn_graph::StepGraph`], the only thing executors ever see. Each recurrent
 //! cell is one file under `cells/` holding one function that emits graph nodes; no formula of a
 //! ConvRNN exists anywhere else.
@@ -13,6 +13,7 @@ mod check;
 pub mod checkpoint;
 mod defaults;
 pub mod digest;
+pub mod edge;
 pub mod error;
 pub mod files;
 pub mod layer;
@@ -21,13 +22,18 @@ pub mod matched;
 pub mod padding;
 pub mod preprocessing;
 pub mod quantization;
+mod refused;
 pub mod report;
 pub mod safetensors_file;
+mod shortcut;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod toml_file;
 pub mod trace;
 
-pub use architecture::{Architecture, Feedback};
+pub use architecture::Architecture;
 pub use checkpoint::Checkpoint;
+pub use edge::Edge;
 pub use error::{ArchitectureError, FileError};
 pub use layer::Layer;
 pub use preprocessing::Preprocessing;

@@ -1,15 +1,17 @@
-//! From an architecture to its step graph: the semantics of layers, feedback and time.
+//! From an architecture to its step graph: the semantics of layers, edges and time.
 //!
 //! With R^l the output and S^l the states of layer l: layer 1 reads the frame of the same step;
 //! every other read of another layer is of that layer's output after the previous step.
 
-use crate::architecture::{Architecture, Entry, Feedback};
-use crate::cells::CellContext;
+use crate::architecture::Architecture;
+use crate::cells::{self, CellContext, Entering};
+use crate::edge::{Edge, EdgeKind, Entry};
 use crate::error::ArchitectureError;
 use crate::layer::{Average, Layer, LayerConvolution, Norm, Residual};
+use crate::shortcut::Shortcut;
 use convrnn_graph::builder::ConvolutionSpec;
 use convrnn_graph::{
-    GraphBuilder, GraphError, Initializer, NodeId, Operation, Pool, Read, Resize, Shape, StateId, StateKind, StepGraph,
+    GraphBuilder, GraphError, Initializer, NodeId, Operation, Pool, Read, Shape, StateId, StateKind, StepGraph,
 };
 
 impl Architecture {
@@ -22,32 +24,33 @@ impl Architecture {
         let origin = origin.to_owned();
         let fail = |source| ArchitectureError::Graph { origin: origin.clone(), source };
         self.check(&origin)?;
-        // Feedback changes no layer's output shape, so a first pass without it gives the shapes that
+        // Edges change no layer's output shape, so a first pass without them gives the shapes that
         // the second pass needs before the layers are built.
         let shapes = Lowering::new(self, &[], &[]).run().map_err(fail)?.1;
-        let (graph, _) = Lowering::new(self, &self.feedback, &shapes).run().map_err(fail)?;
+        let edges: Vec<(EdgeKind, Edge)> = self.edges().collect();
+        let (graph, _) = Lowering::new(self, &edges, &shapes).run().map_err(fail)?;
         Ok(graph)
     }
 }
 
 struct Lowering<'a> {
     architecture: &'a Architecture,
-    feedback: &'a [Feedback],
+    edges: &'a [(EdgeKind, Edge)],
     outputs: Vec<Option<StateId>>,
     shapes: &'a [Shape],
     builder: GraphBuilder,
 }
 
 impl<'a> Lowering<'a> {
-    fn new(architecture: &'a Architecture, feedback: &'a [Feedback], shapes: &'a [Shape]) -> Self {
+    fn new(architecture: &'a Architecture, edges: &'a [(EdgeKind, Edge)], shapes: &'a [Shape]) -> Self {
         let builder = GraphBuilder::new(&architecture.name, architecture.input.shape());
-        Self { architecture, feedback, outputs: vec![None; architecture.layers.len()], shapes, builder }
+        Self { architecture, edges, outputs: vec![None; architecture.layers.len()], shapes, builder }
     }
 
     fn run(mut self) -> Result<(StepGraph, Vec<Shape>), GraphError> {
         let count = self.architecture.layers.len();
         for index in 0..self.shapes.len() {
-            let is_read = index + 1 < count || self.feedback.iter().any(|edge| edge.from == index + 1);
+            let is_read = index + 1 < count || self.edges.iter().any(|(_, edge)| edge.from == index + 1);
             if is_read {
                 self.declare_output(index, self.shapes[index]);
             }
@@ -80,8 +83,8 @@ impl<'a> Lowering<'a> {
     }
 
     fn layer(&mut self, index: usize, layer: &Layer, feedforward: Read) -> Result<NodeId, GraphError> {
-        let mut edges: Vec<Feedback> = self.feedback.iter().filter(|edge| edge.to == index + 1).copied().collect();
-        edges.sort_by_key(|edge| edge.from);
+        let mut edges: Vec<_> = self.edges.iter().filter(|(_, edge)| edge.to == index + 1).copied().collect();
+        edges.sort_by_key(|(_, edge)| edge.from);
         let feedforward = match layer.average {
             Some(Average::Before) => {
                 Read::Node(self.builder.node("average", Operation::GlobalAverage, &[feedforward])?)
@@ -90,7 +93,7 @@ impl<'a> Lowering<'a> {
         };
         let size = self.builder.shape(feedforward);
         let mut below = vec![feedforward];
-        below.extend(self.sources(&edges, Entry::Concatenate, size)?);
+        below.extend(self.entering(&edges, Entry::Concatenate, size)?.iter().map(|edge| edge.read));
 
         let cell_after = layer.cell_after.unwrap_or(layer.convolutions.len());
         let mut value = feedforward;
@@ -151,61 +154,46 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The cell, and the feedback that enters it; without a cell, the feedback alone.
-    fn cell(&mut self, layer: &Layer, edges: &[Feedback], x: Read, below: &[Read]) -> Result<Read, GraphError> {
+    /// The cell, and the edges that enter it; without a cell, the edges alone.
+    fn cell(&mut self, layer: &Layer, edges: &[(EdgeKind, Edge)], x: Read, below: &[Read]) -> Result<Read, GraphError> {
         let size = self.builder.shape(x);
-        let [input, hidden, output] = [
-            self.sources(edges, Entry::CellInput, size)?,
-            self.sources(edges, Entry::CellHidden, size)?,
-            self.sources(edges, Entry::CellOutput, size)?,
+        let [input, hidden_edges, output_edges] = [
+            self.entering(edges, Entry::CellInput, size)?,
+            self.entering(edges, Entry::CellHidden, size)?,
+            self.entering(edges, Entry::CellOutput, size)?,
         ];
-        let added = edges.iter().find(|edge| edge.entry != Entry::Concatenate);
-        let context = CellContext {
-            input: x,
-            below,
-            hidden_feedback: &hidden,
-            output_feedback: &output,
-            feedback_initializer: added.map_or(Initializer::XavierUniform, |edge| edge.initializer),
-        };
-        let Some(cell) = &layer.cell else { return context.add(&mut self.builder, "feedback_input", x, &input) };
+        let Some(cell) = &layer.cell else { return cells::add(&mut self.builder, "input", x, &input) };
+        let stride = layer.stride(layer.cell_after);
         self.builder.within_cell(|builder| {
-            let input = context.add(builder, "feedback_input", x, &input)?;
-            cell.emit(builder, &CellContext { input, ..context }).map(Read::Node)
+            let input = cells::add(builder, "input", x, &input)?;
+            let (hidden_edges, output_edges) = (hidden_edges.as_slice(), output_edges.as_slice());
+            let context = CellContext { input, below, stride, hidden_edges, output_edges };
+            cell.emit(builder, &context).map(Read::Node)
         })
     }
 
     /// `value + input`, the input through a 1x1 convolution where shapes differ.
     fn residual(&mut self, layer: &Layer, residual: &Residual, input: Read, value: Read) -> Result<Read, GraphError> {
-        let (from, to) = (self.builder.shape(input), self.builder.shape(value));
-        let mut around = input;
-        if from != to {
-            let stride = layer.convolutions.iter().map(|convolution| convolution.stride).product();
-            let spec = ConvolutionSpec {
-                stride: [stride; 2],
-                padding: Some(convrnn_graph::Padding::NONE),
-                initializer: residual.initializer,
-                ..ConvolutionSpec::new(to.channels, 1)
-            };
-            around = Read::Node(self.builder.convolution("residual", &[input], spec)?);
+        let to = self.builder.shape(value);
+        let shortcut = Shortcut { name: "residual", to, stride: layer.stride(None), initializer: residual.initializer };
+        let mut around = shortcut.emit(&mut self.builder, input)?;
+        if around != input {
             around = self.norm("residual_norm", residual.norm, around)?;
         }
         self.builder.add("residual_sum", value, around).map(Read::Node)
     }
 
-    /// The outputs that enter in one way, brought to a size.
-    fn sources(&mut self, edges: &[Feedback], entry: Entry, size: Shape) -> Result<Vec<Read>, GraphError> {
-        edges.iter().filter(|edge| edge.entry == entry).map(|edge| self.resized(edge, size)).collect()
-    }
-
-    /// The output of a later layer brought to a size; the state itself where it fits already.
-    fn resized(&mut self, edge: &Feedback, size: Shape) -> Result<Read, GraphError> {
-        let source = Read::State(self.outputs[edge.from - 1].expect("a feedback source is read"));
-        let shape = self.builder.shape(source);
-        if (shape.height, shape.width) == (size.height, size.width) {
-            return Ok(source);
+    /// The outputs that enter a layer in one way, brought to a size.
+    fn entering(&mut self, edges: &[(EdgeKind, Edge)], entry: Entry, size: Shape) -> Result<Vec<Entering>, GraphError> {
+        let mut entering = Vec::new();
+        for &(kind, edge) in edges.iter().filter(|(_, edge)| edge.entry == entry) {
+            let source = Read::State(self.outputs[edge.from - 1].expect("the source of an edge is read"));
+            let is_alone = edges.iter().filter(|(_, other)| other.from == edge.from).count() == 1;
+            let way = if is_alone { String::new() } else { format!(".{}", entry.name()) };
+            let name = format!("{}.layer{}{way}.resize", kind.name(), edge.from);
+            let read = edge.resize.apply(&mut self.builder, &name, source, size)?;
+            entering.push(Entering { kind, read, initializer: edge.initializer });
         }
-        let resize = Resize { height: size.height, width: size.width, mode: edge.resize };
-        let name = format!("feedback.layer{}.resize", edge.from);
-        Ok(Read::Node(self.builder.node(&name, Operation::Resize(resize), &[source])?))
+        Ok(entering)
     }
 }

@@ -78,11 +78,14 @@ fn deepened(base: &Architecture, target: usize) -> Result<Architecture, Architec
     let mut nearest = (parameters(base)?.abs_diff(target), base.clone());
     for added in 1..=MOST_LAYERS {
         let mut net = base.clone();
+        let copies = |place: usize| added / places + usize::from(place < added % places);
         for place in (0..places).rev() {
-            let copies = added / places + usize::from(place < added % places);
             let layer = plain(&base.layers[place + 1]);
-            net.layers.splice(place + 2..place + 2, std::iter::repeat_n(layer, copies));
+            net.layers.splice(place + 2..place + 2, std::iter::repeat_n(layer, copies(place)));
         }
+        // Copies stand behind the second layer and all after it but the last.
+        let new_place = |layer: usize| layer + (0..layer.saturating_sub(1)).map(copies).sum::<usize>();
+        renumber(&mut net, &(0..base.layers.len()).map(new_place).collect::<Vec<_>>());
         lengthen(&mut net, added);
         let count = parameters(&net)?;
         if count.abs_diff(target) < nearest.0 || added == 1 {
@@ -93,6 +96,14 @@ fn deepened(base: &Architecture, target: usize) -> Result<Architecture, Architec
         }
     }
     Ok(nearest.1)
+}
+
+/// Edges to and from the layers that the old ones have become: layer `i` has become layer `places[i]`, both from 0.
+fn renumber(net: &mut Architecture, places: &[usize]) {
+    for edge in net.feedback.iter_mut().chain(&mut net.skip) {
+        edge.from = places[edge.from - 1] + 1;
+        edge.to = places[edge.to - 1] + 1;
+    }
 }
 
 /// A layer like another, of stride 1 and without pooling.
@@ -177,6 +188,34 @@ mod tests {
                 assert!(warnings.is_empty(), "{warnings:?}");
                 assert_eq!(Architecture::parse(&net.to_toml(), "again").unwrap(), net);
             }
+        }
+    }
+
+    #[test]
+    fn skips_stay_between_the_layers_that_they_were_between() {
+        let mut base = catalogue::find("ff-28").unwrap();
+        let count = base.layers.len();
+        let skip = |from, to| crate::Edge {
+            from,
+            to,
+            entry: crate::edge::Entry::Concatenate,
+            resize: crate::edge::EdgeResize::MaxPool,
+            initializer: convrnn_graph::Initializer::XavierUniform,
+        };
+        base.skip = vec![skip(1, 3), skip(2, count)];
+        let target = 3 * parameters(&base).unwrap();
+        for growth in [Growth::Wider, Growth::Deeper] {
+            let net = matched(&base, target, growth).unwrap_or_else(|error| panic!("{error}"));
+            for (edge, old) in net.skip.iter().zip(&base.skip) {
+                // Layers that are not copies keep their place among themselves, and pooling tells them from copies.
+                assert_eq!(net.layers[edge.from - 1].pool, base.layers[old.from - 1].pool, "{growth:?} {edge:?}");
+                assert_eq!(
+                    net.layers[edge.to - 1].convolutions[0].kernel,
+                    base.layers[old.to - 1].convolutions[0].kernel
+                );
+            }
+            assert_eq!(net.skip[1].to, net.layers.len(), "{growth:?}: the last layer is the last");
+            assert_eq!(growth == Growth::Deeper, net.skip != base.skip, "{growth:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use convrnn_graph::{Padding, Shape};
 use serde::{Deserialize, Serialize};
 
-/// Padding by name or by side.
+/// Padding by name, by one number for all sides, or by side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "PaddingText", into = "PaddingText")]
 pub enum LayerPadding {
@@ -12,14 +12,18 @@ pub enum LayerPadding {
     Same,
     /// None.
     Valid,
-    /// Explicit.
+    /// Explicit; in a file a number for all sides, or `[top, bottom, left, right]`.
     Sides(Padding),
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "padding must be \"same\", \"valid\" or [top, bottom, left, right]")]
+#[serde(
+    untagged,
+    expecting = "padding must be \"same\", \"valid\", a whole number for all sides, or [top, bottom, left, right]"
+)]
 enum PaddingText {
     Name(PaddingName),
+    All(usize),
     Sides([usize; 4]),
 }
 
@@ -35,6 +39,7 @@ impl From<PaddingText> for LayerPadding {
         match text {
             PaddingText::Name(PaddingName::Same) => LayerPadding::Same,
             PaddingText::Name(PaddingName::Valid) => LayerPadding::Valid,
+            PaddingText::All(all) => LayerPadding::Sides(Padding { top: all, bottom: all, left: all, right: all }),
             PaddingText::Sides([top, bottom, left, right]) => LayerPadding::Sides(Padding { top, bottom, left, right }),
         }
     }

@@ -21,7 +21,7 @@ pub struct Report {
     pub multiply_accumulates: u64,
     /// Values carried between steps.
     pub state_elements: usize,
-    /// First step whose logits depend on the image.
+    /// First step whose logits can depend on the image, whatever the weights.
     pub first_image_step: Option<usize>,
     /// First step whose logits the blank can change in the file's own presentation, if any.
     pub first_blank_step: Option<usize>,
@@ -50,7 +50,7 @@ pub struct LayerReport {
     pub multiply_accumulates: u64,
     /// Values carried between steps.
     pub state_elements: usize,
-    /// First step at which the output depends on the image.
+    /// First step at which the output can depend on the image, whatever the weights.
     pub first_image_step: Option<usize>,
 }
 
@@ -61,6 +61,8 @@ pub struct ParameterReport {
     pub name: String,
     /// Whether it carries feedback.
     pub feedback: bool,
+    /// Whether it carries a skip.
+    pub skip: bool,
     /// Smallest T at which it can change the logits of step T, all biases zero.
     pub first_step: Option<usize>,
 }
@@ -79,7 +81,7 @@ impl Report {
             .map(|part| {
                 let tensor = &graph.parameters[part.parameter.0].name;
                 let name = part.part.as_ref().map_or(tensor.clone(), |source| format!("{tensor}[{source}]"));
-                ParameterReport { name, feedback: part.feedback, first_step: part.first_step }
+                ParameterReport { name, feedback: part.feedback, skip: part.skip, first_step: part.first_step }
             })
             .collect();
         Ok(Self {
@@ -122,7 +124,7 @@ impl Report {
         }
         if let Some(needed) = self.minimal_unroll_all.filter(|&needed| needed > presentation.steps) {
             warnings.push(format!(
-                "some parameters cannot change the last logits: they need {needed} steps, the run has {}",
+                "some parameters cannot change the last logits while biases are zero: they need {needed} steps, the run has {}",
                 presentation.steps
             ));
         }

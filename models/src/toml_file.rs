@@ -2,29 +2,70 @@
 
 use serde::de::DeserializeOwned;
 
+/// What of a file does not fit, for advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit<'a> {
+    /// An unknown key.
+    Key(&'a str),
+    /// An unknown word as the value of a key; the key is empty where it is not known.
+    Value {
+        /// The word.
+        found: &'a str,
+        /// Where it stands.
+        key: &'a str,
+    },
+    /// A value of a wrong type.
+    Type {
+        /// Its key; empty where it is not known.
+        key: &'a str,
+    },
+}
+
 /// Parses TOML. The error says the line and what was wrong; an unknown key or value is answered with
 /// the nearest known one.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    parse_with(text, |_| None)
+}
+
+/// The same, with advice in place of the nearest known word where there is some.
+pub fn parse_with<T: DeserializeOwned>(
+    text: &str,
+    advice: impl Fn(Unfit<'_>) -> Option<&'static str>,
+) -> Result<T, String> {
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let start = error.span().map(|span| span.start.min(text.len()));
+        let line = start.map(|start| text[..start].matches('\n').count() + 1);
         let place = line.map_or(String::new(), |line| format!("line {line}: "));
-        format!("{place}{}", explain(error.message()))
+        let key = start.map_or("", |start| key_before(&text[..start]));
+        format!("{place}{}", explain(error.message(), key, advice))
     })
 }
 
-/// Rewrites serde's "unknown field `kernal`, expected one of `kernel`, ..." so that the nearest
-/// candidate comes first.
-fn explain(message: &str) -> String {
+/// The key whose value begins where the text ends.
+fn key_before(text: &str) -> &str {
+    let Some(key) = text.trim_end().strip_suffix('=') else { return "" };
+    let key = key.trim_end();
+    let is_bare = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    &key[key.trim_end_matches(is_bare).len()..]
+}
+
+/// Rewrites serde's "unknown field `kernal`, expected one of `kernel`, ..." so that what to write comes first.
+fn explain(message: &str, key: &str, advice: impl Fn(Unfit<'_>) -> Option<&'static str>) -> String {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let (what, found) = match quoted.first() {
-        Some(found) if message.starts_with("unknown field") => ("key", found),
-        Some(found) if message.starts_with("unknown variant") => ("value", found),
+    let (what, found, unfit) = match quoted.first() {
+        Some(&found) if message.starts_with("unknown field") => ("key", found, Unfit::Key(found)),
+        Some(&found) if message.starts_with("unknown variant") => ("value", found, Unfit::Value { found, key }),
         _ => {
             let message = message.replace("expected usize", "expected a whole number, 0 or more");
-            return message.replace("expected f64", "expected a number");
+            let message = message.replace("expected f64", "expected a number");
+            let advice = advice(Unfit::Type { key }).map_or(String::new(), |advice| format!(": {advice}"));
+            return message + &advice;
         }
     };
     let known = &quoted[1..];
+    if let Some(advice) = advice(unfit) {
+        return format!("unknown {what} \"{found}\": {advice}. Known here: {}", known.join(", "));
+    }
     match nearest(found, known.iter().copied()) {
         Some(candidate) => {
             format!("unknown {what} \"{found}\"; did you mean \"{candidate}\"? Known here: {}", known.join(", "))

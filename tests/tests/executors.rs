@@ -1,5 +1,5 @@
-//! One suite over all executors: every catalogue entry for small images, trained a little by
-//! libtorch on real or rendered images, and libtorch's trace replayed on every engine.
+//! One suite over all executors: every catalogue entry for small images and a net with what none of them has, trained a
+//! little by libtorch on real or rendered images, and libtorch's trace replayed on every engine.
 //!
 //! Nothing is left out: every entry for images of at most 32 px goes through every engine. The entries for 224 px differ
 //! from them in size alone; they would take hours. With `CONVRNN_THOROUGH=1` the nets are trained for longer and judged on
@@ -89,6 +89,14 @@ fn every_gray_net_gives_the_same_answers_everywhere() {
         let train = if images == "60" { 1500 } else { 8000 };
         agree(architecture, &format!("rendered:train={train},test={images}"));
     }
+}
+
+/// Skips, two edges between the same layers, and cells behind convolutions that change the map's size.
+#[test]
+fn a_net_with_every_kind_of_edge_gives_the_same_answers_everywhere() {
+    let [_, images] = effort();
+    let train = if images == "60" { 1500 } else { 8000 };
+    agree("tests/architectures/skipping-28.toml", &format!("rendered:train={train},test={images}"));
 }
 
 #[test]

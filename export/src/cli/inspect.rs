@@ -126,7 +126,7 @@ fn program_text(report: &ProgramReport) -> String {
         entry("frame", sides(report.frame)),
         entry("classes", report.classes),
         entry("presentation", format!("{steps} steps, the image in the first {image_steps}")),
-        entry("first image-driven logits", first),
+        entry("first image-driven logits", format!("{first} (with its weights)")),
         entry("MACs a step", grouped(report.multiply_accumulates)),
         entry("RAM (arena)", bytes(report.arena as u64)),
         entry("  states", bytes(report.states as u64)),
@@ -188,7 +188,7 @@ fn checkpoint_text(architecture: &Architecture, report: &Report) -> String {
         entry("parameters", grouped(report.parameters as u64)),
         entry("MACs a step", grouped(report.multiply_accumulates)),
         entry("state values", grouped(report.state_elements as u64)),
-        entry("first image-driven logits", format!("step {}", step(report.first_image_step))),
+        entry("first image-driven logits", format!("step {} (by the arrows and edges)", step(report.first_image_step))),
         String::new(),
         format!(
             "{:<10} {:>12} {:<18} {:>12} {:>14} {:>12} {:>11}",

@@ -142,8 +142,7 @@ fn tapped_everywhere(graph: &StepGraph) -> StepGraph {
 impl Engine for Runtime<'_> {
     fn first_step(&self) -> usize {
         let Ok(program) = Program::new_checked(self.program) else { return 1 };
-        let begins_late = program.layers().any(|layer| layer.first_step > 1);
-        if begins_late { program.prelude().first_image_step.max(1) as usize } else { 1 }
+        program.layers().map(|layer| usize::from(layer.first_step)).fold(1, usize::max)
     }
 
     fn run(&mut self, image: Image<'_>) -> Result<Vec<Vec<f32>>, EngineError> {

@@ -44,8 +44,7 @@ pub use run::{RunError, run_presentation};
 use convrnn_format::{Plan, Skipping};
 use convrnn_graph::passes;
 use convrnn_graph::quantize::Quantized;
-use convrnn_graph::timing::Timing;
-use convrnn_graph::{Parameters, Presentation, StepGraph};
+use convrnn_graph::{Parameters, Presentation, StepGraph, first_image_steps, first_image_steps_of_integers};
 use convrnn_models::Preprocessing;
 use std::num::NonZeroUsize;
 
@@ -106,12 +105,12 @@ pub fn write_real(
     if options.precompute {
         beginning::real(&mut step, passes::precompute(graph, parameters));
     }
-    write::write(&step, &Timing::new(graph), description, options)
+    let first_image_step = first_image_steps(graph, parameters)[graph.logits.0];
+    write::write(&step, first_image_step, description, options)
 }
 
-/// A program with int8 arithmetic. `graph` is the float graph that was quantised.
+/// A program with int8 arithmetic.
 pub fn write_integer(
-    graph: &StepGraph,
     quantized: &Quantized,
     description: &ProgramDescription<'_>,
     options: &ProgramOptions,
@@ -120,5 +119,6 @@ pub fn write_integer(
     if options.precompute {
         beginning::integer(&mut step, passes::precompute_integers(&quantized.graph));
     }
-    write::write(&step, &Timing::new(graph), description, options)
+    let first_image_step = first_image_steps_of_integers(&quantized.graph)[quantized.graph.logits.0];
+    write::write(&step, first_image_step, description, options)
 }

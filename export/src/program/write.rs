@@ -14,7 +14,6 @@ use convrnn_format::{
     OperandRecord, OperationRecord, PACKING_VERSION, Packing, Prelude, Program, Record, SectionKind, SectionRecord,
     StateKind, StateRecord, TapRecord,
 };
-use convrnn_graph::timing::Timing;
 use convrnn_models as models;
 
 /// Room for metadata besides its strings.
@@ -22,7 +21,7 @@ const METADATA_OVERHEAD: usize = 128;
 
 pub(super) fn write(
     step: &Step,
-    timing: &Timing,
+    first_image_step: Option<usize>,
     description: &ProgramDescription<'_>,
     options: &ProgramOptions,
 ) -> Result<Vec<u8>, ProgramError> {
@@ -38,7 +37,7 @@ pub(super) fn write(
         packings: Vec::new(),
         constants: Constants::default(),
     };
-    let bytes = writer.write(&order, timing, metadata)?;
+    let bytes = writer.write(&order, first_image_step, metadata)?;
     Program::new_checked(&bytes).map_err(ProgramError::Rejected)?;
     Ok(bytes)
 }
@@ -80,7 +79,12 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn write(mut self, order: &Order, timing: &Timing, metadata: Vec<u8>) -> Result<Vec<u8>, ProgramError> {
+    fn write(
+        mut self,
+        order: &Order,
+        first_image_step: Option<usize>,
+        metadata: Vec<u8>,
+    ) -> Result<Vec<u8>, ProgramError> {
         let step = self.step;
         let mut operations: Vec<OperationRecord> = Vec::new();
         let mut alike: Vec<usize> = Vec::new();
@@ -138,7 +142,7 @@ impl Writer<'_> {
             frame_buffer: self.arena.frame as u16,
             logits_buffer: self.arena.after_step(step, step.logits.0) as u16,
             blank: step.blank,
-            first_image_step: timing.first_image_step.unwrap_or(0) as u32,
+            first_image_step: first_image_step.unwrap_or(0) as u32,
             multiply_accumulates: layers.iter().map(|layer| layer.multiply_accumulates).sum(),
             ..Prelude::default()
         };

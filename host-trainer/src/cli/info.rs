@@ -4,7 +4,7 @@ use super::table::{format, grouped, step};
 use super::{print, to_json};
 use crate::error::Result;
 use crate::run_folder::checkpoint_of;
-use convrnn_graph::Presentation;
+use convrnn_graph::{Presentation, first_image_steps};
 use convrnn_models::{Checkpoint, Report, catalogue};
 use serde::Serialize;
 use std::fmt::Write;
@@ -28,14 +28,20 @@ struct Description<'a> {
     #[serde(flatten)]
     report: &'a Report,
     presentation: Presentation,
+    /// Of a checkpoint: the first step whose logits can depend on the image with its weights; none where they never do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_image_step_with_weights: Option<Option<usize>>,
     warnings: Vec<String>,
 }
 
 impl Info {
     pub fn run(self) -> Result<ExitCode> {
         let path = Path::new(&self.what);
+        let mut first_image_step_with_weights = None;
         let (architecture, presentation) = if path.is_dir() {
             let checkpoint = Checkpoint::read(&checkpoint_of(path))?;
+            let steps = first_image_steps(&checkpoint.graph, &checkpoint.parameters);
+            first_image_step_with_weights = Some(steps[checkpoint.graph.logits.0]);
             (checkpoint.architecture, checkpoint.description.presentation)
         } else {
             let architecture = catalogue::find(&self.what)?;
@@ -49,15 +55,28 @@ impl Info {
         let report = Report::new(&architecture)?;
         let warnings = report.warnings(&presentation);
         if self.json {
-            print(&to_json(&Description { report: &report, presentation, warnings }))?;
+            let report = &report;
+            print(&to_json(&Description { report, presentation, first_image_step_with_weights, warnings }))?;
         } else {
-            print(&text(&architecture.description, &report, &presentation, &warnings))?;
+            let first = first_image_step_with_weights;
+            print(&text(&architecture.description, &report, &presentation, first, &warnings))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn text(description: &str, report: &Report, presentation: &Presentation, warnings: &[String]) -> String {
+fn text(
+    description: &str,
+    report: &Report,
+    presentation: &Presentation,
+    first_with_weights: Option<Option<usize>>,
+    warnings: &[String],
+) -> String {
+    let with_weights = match first_with_weights {
+        None => String::new(),
+        Some(None) => "with the weights of this checkpoint: never\n".into(),
+        Some(Some(step)) => format!("with the weights of this checkpoint: step {step}\n"),
+    };
     let mut text = format!("{}: {description}\n\n", report.name);
     let layers: Vec<Vec<String>> = report
         .layers
@@ -80,7 +99,8 @@ fn text(description: &str, report: &Report, presentation: &Presentation, warning
         text,
         "in all: {} parameters, {} MACs a step, {} state values\n\n\
          frame {}, {} classes; image for {} steps of {}\n\
-         first image-driven logits: step {}; first step the blank can change: {}\n\
+         first image-driven logits: step {}, by the arrows and edges alone (no weights make it sooner, some later)\n{with_weights}\
+         first step the blank can change: {}\n\
          minimal unroll: {} steps, {} with feedback\n\n",
         grouped(report.parameters as u64),
         grouped(report.multiply_accumulates),
@@ -97,9 +117,16 @@ fn text(description: &str, report: &Report, presentation: &Presentation, warning
     let parameters: Vec<Vec<String>> = report
         .parameter_timing
         .iter()
-        .map(|part| vec![part.name.clone(), if part.feedback { "feedback" } else { "" }.into(), step(part.first_step)])
+        .map(|part| {
+            let route = match (part.feedback, part.skip) {
+                (true, _) => "feedback",
+                (false, true) => "skip",
+                (false, false) => "",
+            };
+            vec![part.name.clone(), route.into(), step(part.first_step)]
+        })
         .collect();
-    text += &format(&["parameter", "", "changes the logits from step"], &parameters);
+    text += &format(&["parameter", "", "changes the logits from step (biases zero)"], &parameters);
     for warning in warnings {
         let _ = writeln!(text, "\nwarning: {warning}");
     }

@@ -12,6 +12,7 @@
 pub mod builder;
 pub mod cost;
 pub mod graph;
+pub mod image_steps;
 pub mod infer;
 pub mod operation;
 pub mod parameters;
@@ -30,6 +31,7 @@ pub mod unroll;
 pub use builder::GraphBuilder;
 pub use cost::{Cost, NodeCost};
 pub use graph::{GraphError, Node, NodeId, Parameter, ParameterId, Read, State, StateId, StateKind, StepGraph, Tap};
+pub use image_steps::{first_image_steps, first_image_steps_of_integers};
 pub use operation::{Activation, BatchNorm, Convolution, Operation, Padding, Pool, Resize, ResizeMode};
 pub use parameters::{Initializer, ParameterGroup, Parameters, ParametersError};
 pub use presentation::{Presentation, PresentationError};

@@ -1,10 +1,14 @@
-//! When the image, the blank and each parameter first reach the logits.
+//! When the image, the blank and each parameter can first reach the logits: what a graph says of itself, before there are
+//! weights.
 //!
-//! Two facts are carried forward for every value of every step, with all biases, shifts and running means zero: whether it is
-//! provably zero, and on which parameters it depends to first order. A weight matters only where
-//! what it multiplies is not zero; a factor of a product only where the other factor is not zero.
-//! So the gate `1 - sigmoid(W * c)` does not depend on W while c is zero. A relu at zero counts as open, since a change
-//! passes it in one direction.
+//! **The image** is followed along the reads alone. For no weights does it arrive earlier; for some it arrives later, or
+//! never ([`crate::first_image_steps`] looks at the weights).
+//!
+//! **Parameters** are those of a net at its start, with all biases, shifts and running means zero. Two facts are carried
+//! forward for every value of every step: whether it is provably zero, and on which parameters it depends to first order.
+//! A weight matters only where what it multiplies is not zero; a factor of a product only where the other factor is not
+//! zero. So the gate `1 - sigmoid(W * c)` does not depend on W while c is zero. A relu at zero counts as open, since a
+//! change passes it in one direction.
 
 use crate::graph::{NodeId, ParameterId, Read, StepGraph};
 use crate::operation::Operation;
@@ -26,6 +30,8 @@ pub struct ParameterTiming {
     pub channels: (usize, usize),
     /// Whether it carries feedback from a later layer.
     pub feedback: bool,
+    /// Whether it carries what skips layers: the output of one before the layer below.
+    pub skip: bool,
     /// The smallest T at which it can change the logits of step T; none if it never does.
     pub first_step: Option<usize>,
 }
@@ -33,9 +39,9 @@ pub struct ParameterTiming {
 /// The timing of a graph, in steps counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// First step whose logits depend on the image.
+    /// First step whose logits can depend on the image, whatever the weights; for some it is later.
     pub first_image_step: Option<usize>,
-    /// First step at which each tap depends on the image, in the graph's order of taps.
+    /// First step at which each tap can depend on the image, in the graph's order of taps.
     pub first_tap_steps: Vec<Option<usize>>,
     /// By part of each parameter.
     pub parameters: Vec<ParameterTiming>,
@@ -76,7 +82,8 @@ impl Timing {
                 parameter: part.parameter,
                 part: part.source,
                 channels: part.channels,
-                feedback: part.feedback,
+                feedback: part.route == Route::Feedback,
+                skip: part.route == Route::Skip,
                 first_step,
             })
             .collect();
@@ -100,11 +107,22 @@ impl Timing {
     }
 }
 
+/// From where a value comes to a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    /// The frame, the layer below, or the layer itself.
+    Local,
+    /// A later layer.
+    Feedback,
+    /// A layer before the one below.
+    Skip,
+}
+
 struct Part {
     parameter: ParameterId,
     source: Option<String>,
     channels: (usize, usize),
-    feedback: bool,
+    route: Route,
     node: usize,
     /// The input that this part multiplies; none for a bias.
     input: Option<usize>,
@@ -114,8 +132,10 @@ fn parts(graph: &StepGraph) -> Vec<Part> {
     let mut parts = Vec::new();
     for (index, node) in graph.nodes.iter().enumerate() {
         let whole = |parameter: ParameterId, input: Option<usize>| {
-            let feedback = node.inputs.iter().all(|&read| origin(graph, read, node.layer).1);
-            Part { parameter, source: None, channels: (0, 0), feedback, node: index, input }
+            let mut routes = node.inputs.iter().map(|&read| origin(graph, read, node.layer).1);
+            let first = routes.next().unwrap_or(Route::Local);
+            let route = if routes.all(|route| route == first) { first } else { Route::Local };
+            Part { parameter, source: None, channels: (0, 0), route, node: index, input }
         };
         let convolution = match &node.operation {
             Operation::Convolution(convolution) => convolution,
@@ -138,12 +158,12 @@ fn parts(graph: &StepGraph) -> Vec<Part> {
         let mut channel = 0;
         for (slot, &read) in node.inputs.iter().enumerate() {
             let next = channel + graph.read_shape(read).channels / convolution.groups;
-            let (source, later) = origin(graph, read, node.layer);
+            let (source, route) = origin(graph, read, node.layer);
             parts.push(Part {
                 parameter: convolution.weight,
                 source: (node.inputs.len() > 1).then(|| source.to_owned()),
                 channels: (channel, next),
-                feedback: later,
+                route,
                 node: index,
                 input: Some(slot),
             });
@@ -154,15 +174,28 @@ fn parts(graph: &StepGraph) -> Vec<Part> {
     parts
 }
 
-/// What is read, behind a resize, and whether it comes from a later layer.
-fn origin(graph: &StepGraph, read: Read, layer: usize) -> (&str, bool) {
+/// What is read, behind what brings it to a size, and from where it comes.
+fn origin(graph: &StepGraph, read: Read, layer: usize) -> (&str, Route) {
     match read {
-        Read::Node(NodeId(index)) if matches!(graph.nodes[index].operation, Operation::Resize(_)) => {
-            origin(graph, graph.nodes[index].inputs[0], layer)
+        Read::Node(NodeId(index)) if brings_to_size(graph, index) => origin(graph, graph.nodes[index].inputs[0], layer),
+        Read::State(state) => {
+            let from = graph.states[state.0].layer;
+            let route = match from > layer {
+                true => Route::Feedback,
+                false if from + 1 < layer => Route::Skip,
+                false => Route::Local,
+            };
+            (graph.read_name(read), route)
         }
-        Read::State(state) => (graph.read_name(read), graph.states[state.0].layer > layer),
-        Read::Frame | Read::Node(_) => (graph.read_name(read), false),
+        Read::Frame | Read::Node(_) => (graph.read_name(read), Route::Local),
     }
+}
+
+/// Whether a node only gives a state of another layer another size.
+fn brings_to_size(graph: &StepGraph, index: usize) -> bool {
+    let node = &graph.nodes[index];
+    let sizes = matches!(node.operation, Operation::Resize(_) | Operation::MaxPool(_) | Operation::GlobalAverage);
+    sizes && matches!(node.inputs[0], Read::State(state) if graph.states[state.0].layer != node.layer)
 }
 
 /// What is known of one value at one step.
@@ -225,11 +258,11 @@ impl<'a> Analysis<'a> {
                 fact
             }
             Operation::Multiply => {
-                let mut fact = Fact { zero: inputs[0].zero || inputs[1].zero, ..Fact::default() };
+                let image = inputs[0].image || inputs[1].image;
+                let mut fact = Fact { zero: inputs[0].zero || inputs[1].zero, image, ..Fact::default() };
                 for (factor, other) in [(inputs[0], inputs[1]), (inputs[1], inputs[0])] {
                     // A factor matters only where the other one is not zero.
                     if !other.zero {
-                        fact.image |= factor.image;
                         fact.depends.extend(&factor.depends);
                     }
                 }

@@ -13,7 +13,8 @@ mod ugrnn;
 mod vanilla;
 
 pub use affine::AffineKind;
-pub use context::CellContext;
+pub(crate) use context::add;
+pub use context::{CellContext, Entering};
 pub use gru::Gru;
 pub use intersection::Intersection;
 pub use lstm::{Kernels, Lstm};
@@ -49,7 +50,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// Emits the cell's nodes and gives its output. Feedback at the output is added to the gated input of the output of a
+    /// Emits the cell's nodes and gives its output. An edge to the output is added to the gated input of the output of a
     /// reciprocal gated or search cell, and to the output itself of any other.
     pub fn emit(&self, builder: &mut GraphBuilder, context: &CellContext<'_>) -> Result<NodeId, GraphError> {
         let output = match self {

@@ -2,7 +2,7 @@
 
 use super::affine::{Affine, AffineKind};
 use super::context::CellContext;
-use convrnn_graph::builder::ConvolutionSpec;
+use crate::shortcut::Shortcut;
 use convrnn_graph::{Activation, GraphBuilder, GraphError, Initializer, NodeId, Read, StateId, StateKind};
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,8 @@ pub struct Update {
     /// A map of x that gives `in`; x itself if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<InputMap>,
-    /// Whether `in` has the layer's own input added, through a 1x1 convolution without bias where channels differ.
+    /// Whether `in` has the layer's own input added, through a 1x1 convolution without bias where shapes differ, as the
+    /// residual of a layer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub residual: bool,
     /// What `in` is multiplied with; 1 if not given.
@@ -98,7 +99,8 @@ pub struct Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operand {
-    /// What the layer's first convolution reads: the layer below after the previous step.
+    /// What the layer's first convolution reads: the layer below after the previous step, then concatenated edges; resized
+    /// to the map of x (bilinear, aligned corners) where that has another size.
     Below,
     /// x.
     Input,
@@ -140,6 +142,15 @@ struct Side {
     state: StateId,
     old: Read,
     next: Option<NodeId>,
+}
+
+/// What both updates read.
+#[derive(Clone, Copy)]
+struct Values<'a> {
+    hidden: Side,
+    memory: Option<Side>,
+    /// The layer below on the map of x, where a gate reads it.
+    below: &'a [Read],
 }
 
 /// Names of the parts of an update: of its gate (cross) and of its keep (own), after the paper's W_ch, W_hh, W_hc, W_cc.
@@ -201,15 +212,20 @@ impl Search {
             let state = builder.state("memory", StateKind::Cell, shape.with_channels(channels));
             Side { state, old: Read::State(state), next: None }
         });
+        let below = match self.gates().any(|(_, gate)| gate.reads.contains(&Operand::Below)) {
+            true => context.below_on_map(builder)?,
+            false => Vec::new(),
+        };
         let memory_first = hidden_waits;
         for is_memory in [memory_first, !memory_first] {
+            let values = Values { hidden, memory, below: &below };
             match (is_memory, &self.memory, memory) {
                 (false, ..) => {
-                    let next = self.update(builder, context, &self.hidden, &HIDDEN, (hidden, memory))?;
+                    let next = self.update(builder, context, &self.hidden, &HIDDEN, values)?;
                     hidden.next = Some(next);
                 }
                 (true, Some(update), Some(side)) => {
-                    let next = self.update(builder, context, update, &MEMORY, (hidden, Some(side)))?;
+                    let next = self.update(builder, context, update, &MEMORY, values)?;
                     memory = Some(Side { next: Some(next), ..side });
                 }
                 (true, ..) => {}
@@ -228,25 +244,25 @@ impl Search {
         context: &CellContext<'_>,
         update: &Update,
         names: &Names,
-        sides: (Side, Option<Side>),
+        values: Values<'_>,
     ) -> Result<NodeId, GraphError> {
         let Names { cross, own } = names;
         let is_hidden = *cross == HIDDEN.cross;
-        let old = match (is_hidden, sides.1) {
+        let old = match (is_hidden, values.memory) {
             (false, Some(memory)) => memory.old,
-            _ => sides.0.old,
+            _ => values.hidden.old,
         };
         let input = self.input(builder, context, update, cross, builder.shape(old).channels, is_hidden)?;
         let reads = |gate: &Gate| -> Vec<Read> {
             let read = |operand: &Operand| -> Vec<Read> {
                 let next = |side: Option<Side>| side.and_then(|side| side.next).map(Read::Node).into_iter().collect();
                 match operand {
-                    Operand::Below => context.below.to_vec(),
+                    Operand::Below => values.below.to_vec(),
                     Operand::Input => vec![context.input],
-                    Operand::Hidden => vec![sides.0.old],
-                    Operand::Memory => sides.1.map(|memory| memory.old).into_iter().collect(),
-                    Operand::NextHidden => next(Some(sides.0)),
-                    Operand::NextMemory => next(sides.1),
+                    Operand::Hidden => vec![values.hidden.old],
+                    Operand::Memory => values.memory.map(|memory| memory.old).into_iter().collect(),
+                    Operand::NextHidden => next(Some(values.hidden)),
+                    Operand::NextMemory => next(values.memory),
                 }
             };
             gate.reads.iter().flat_map(read).collect()
@@ -283,16 +299,12 @@ impl Search {
             }
         };
         if update.residual {
-            // What the layer reads first is the layer below; concatenated feedback is no part of the residual.
-            let below = context.below[0];
-            let residual = match builder.shape(below) == builder.shape(input) {
-                true => below,
-                false => {
-                    let spec = ConvolutionSpec::new(channels, 1);
-                    Read::Node(builder.convolution(&format!("residual_{name}"), &[below], spec)?)
-                }
-            };
-            input = Read::Node(builder.add(&format!("residual_{name}.sum"), input, residual)?);
+            // What the layer reads first is the layer below; concatenated edges are no part of the residual.
+            let name = &format!("residual_{name}");
+            let (to, initializer) = (builder.shape(input), Initializer::XavierUniform);
+            let shortcut = Shortcut { name, to, stride: context.stride, initializer };
+            let around = shortcut.emit(builder, context.below[0])?;
+            input = Read::Node(builder.add(&format!("{name}.sum"), input, around)?);
         }
         if is_hidden {
             input = context.output(builder, input)?;

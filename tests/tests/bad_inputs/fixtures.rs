@@ -318,8 +318,27 @@ pub fn architectures() -> Vec<(&'static str, &'static str, String)> {
             ),
         ),
         ("an LSTM of no depth", "depth.toml", swap(CELL, "kind = \"lstm\", kernel = 3, depth = 0")),
+        ("a skip in the wrong direction", "skip-back.toml", swap("[[feedback]]", "[[skip]]")),
+        ("a skip over no layer", "skip-none.toml", swap(FEEDBACK, "[[skip]]\nfrom = 2\nto = 3")),
+        ("feedback that skips", "feedback-skips.toml", swap(FEEDBACK, "[[feedback]]\nfrom = 1\nto = 4")),
+        ("one edge twice", "twice.toml", swap(FEEDBACK, &format!("{FEEDBACK}\n{FEEDBACK}"))),
+        ("pooling to a larger map", "pool-larger.toml", swap("to = 2", "to = 1\nresize = \"max-pool\"")),
+        ("an average of an edge on a map", "edge-average.toml", swap("to = 2", "to = 2\nresize = \"average\"")),
+        ("padding in words", "padding-word.toml", swap("padding = \"valid\"", "padding = \"full\"")),
+        ("a dilated convolution", "dilation.toml", swap("kernel = 5", "kernel = 5, dilation = 2")),
+        ("a grouped convolution", "groups.toml", swap("kernel = 5", "kernel = 5, groups = 2")),
+        ("a kernel with two sides", "rectangle.toml", swap("kernel = 5", "kernel = [5, 3]")),
+        (
+            "pooling by averages",
+            "average-pool.toml",
+            swap("pool = { kernel = 2 }", "pool = { kernel = 2, kind = \"average\" }"),
+        ),
+        ("a leaky relu", "leaky.toml", swap("activation = \"none\"", "activation = \"leaky-relu\"")),
     ]
 }
+
+/// The edge of the architecture that is spoiled.
+const FEEDBACK: &str = "[[feedback]]\nfrom = 3\nto = 2";
 
 /// The cells of the architecture that is spoiled.
 const CELL: &str = "kind = \"reciprocal-gated\", kernel = 3";

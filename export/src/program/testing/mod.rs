@@ -14,7 +14,6 @@ pub use networks::network_program;
 use super::step::{Factor, Step, StepNode, StepState, Value, Work};
 use super::{AlignedBytes, ProgramOptions, Target, write};
 use convrnn_format::{Element, Numerics};
-use convrnn_graph::timing::Timing;
 use convrnn_graph::{NodeId, Read, Shape, StateId, StateKind, Tap};
 use networks::description;
 use rand::{RngExt, SeedableRng};
@@ -73,9 +72,8 @@ impl OneOperation {
 
     /// The program of the step.
     pub fn program(&self, target: Target) -> AlignedBytes {
-        let timing = Timing::new(&networks::network(0).0.graph);
         let options = ProgramOptions { target, ..ProgramOptions::default() };
-        AlignedBytes::copy_of(&write::write(&self.step, &timing, &description(), &options).expect("a program"))
+        AlignedBytes::copy_of(&write::write(&self.step, None, &description(), &options).expect("a program"))
     }
 
     fn new(description: String, work: Work, operands: Vec<Value>, output: Value) -> Self {

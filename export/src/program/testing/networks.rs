@@ -65,7 +65,7 @@ pub fn network_program(seed: u64, target: Target, numerics: Numerics) -> Aligned
     let band_rows = NonZeroUsize::new(index / variants.len() % 4);
     let options = ProgramOptions { target, band_rows, ..variants[index % variants.len()] };
     let program = match numerics {
-        Numerics::Integer => write_integer(&network.graph, &quantized(&network, &frames), &description(), &options),
+        Numerics::Integer => write_integer(&quantized(&network, &frames), &description(), &options),
         Numerics::Real => write_real(&network.graph, &network.parameters, &description(), &options),
     };
     AlignedBytes::copy_of(&program.expect("a program"))

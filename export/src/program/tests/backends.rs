@@ -65,8 +65,7 @@ fn steps<B: Backend>(session: &mut Session<'_, '_, B>) -> Vec<(u32, u32)> {
 fn program(seed: u64) -> AlignedBytes {
     let (network, frames) = network(seed);
     let quantized = quantized(&network, &frames);
-    let bytes =
-        write_integer(&network.graph, &quantized, &description(), &ProgramOptions::default()).expect("a program");
+    let bytes = write_integer(&quantized, &description(), &ProgramOptions::default()).expect("a program");
     AlignedBytes::copy_of(&bytes)
 }
 

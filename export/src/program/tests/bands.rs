@@ -59,9 +59,8 @@ fn bands_change_no_bit_and_never_need_more_memory() {
                 Target::Portable => run(program, frames, Portable),
                 _ => run(program, frames, Host::default()),
             };
-            let integer = |options: &ProgramOptions| {
-                write_integer(&network.graph, &quantized, &description(), options).expect("a program")
-            };
+            let integer =
+                |options: &ProgramOptions| write_integer(&quantized, &description(), options).expect("a program");
             let real = |options: &ProgramOptions| {
                 write_real(&network.graph, &network.parameters, &description(), options).expect("a program")
             };

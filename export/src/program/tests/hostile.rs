@@ -17,7 +17,7 @@ fn programs() -> Vec<Vec<u8>> {
         let options = ProgramOptions { plan, precompute: plan == Plan::Parallel, ..ProgramOptions::default() };
         programs.push(write_real(&network.graph, &network.parameters, &description(), &options).expect("a program"));
         let quantized = quantized(&network, &frames);
-        programs.push(write_integer(&network.graph, &quantized, &description(), &options).expect("a program"));
+        programs.push(write_integer(&quantized, &description(), &options).expect("a program"));
     }
     programs
 }

@@ -10,7 +10,7 @@ fn compare(seed: u64) {
     let quantized = quantized(&network, &frames);
     let graph = &quantized.graph;
     for options in variants() {
-        let bytes = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+        let bytes = write_integer(&quantized, &description(), &options).expect("a program");
         let program = AlignedBytes::copy_of(&bytes);
         let mut arena = AlignedBytes::zeroed(convrnn_runtime::arena_length(&program));
         let mut session = Session::new(&program, &mut arena).expect("the program loads");
@@ -45,8 +45,7 @@ fn random_networks_give_the_bits_of_the_interpreter_in_every_variant() {
 fn raw_pixels_go_through_the_table() {
     let (network, frames) = network(3);
     let quantized = quantized(&network, &frames);
-    let bytes =
-        write_integer(&network.graph, &quantized, &description(), &ProgramOptions::default()).expect("a program");
+    let bytes = write_integer(&quantized, &description(), &ProgramOptions::default()).expect("a program");
     let program = AlignedBytes::copy_of(&bytes);
     let mut arena = AlignedBytes::zeroed(convrnn_runtime::arena_length(&program));
     let mut session = Session::new(&program, &mut arena).expect("the program loads");

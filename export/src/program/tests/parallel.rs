@@ -11,7 +11,7 @@ fn programs(seed: u64, plan: Plan, skipping: Skipping) -> [AlignedBytes; 2] {
     let (network, frames) = network(seed);
     let options = ProgramOptions { plan, skipping, ..ProgramOptions::default() };
     let quantized = quantized(&network, &frames);
-    let integer = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+    let integer = write_integer(&quantized, &description(), &options).expect("a program");
     let real = write_real(&network.graph, &network.parameters, &description(), &options).expect("a program");
     [integer, real].map(|bytes| AlignedBytes::copy_of(&bytes))
 }
@@ -57,7 +57,7 @@ fn large_programs() -> Vec<AlignedBytes> {
         let network = testing::RandomNetwork { graph, parameters };
         let quantized = quantized(&network, &frames);
         let options = ProgramOptions { plan: Plan::Parallel, target: Target::HOST, ..ProgramOptions::default() };
-        let integer = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+        let integer = write_integer(&quantized, &description(), &options).expect("a program");
         let real = write_real(&network.graph, &network.parameters, &description(), &options).expect("a program");
         programs.extend([integer, real].map(|bytes| AlignedBytes::copy_of(&bytes)));
     }

@@ -31,7 +31,7 @@ impl Pair {
             let options = ProgramOptions { precompute, ..options };
             let bytes = match numerics {
                 Numerics::Real => write_real(graph, parameters, &description(), &options),
-                Numerics::Integer => write_integer(graph, quantized, &description(), &options),
+                Numerics::Integer => write_integer(quantized, &description(), &options),
             };
             AlignedBytes::copy_of(&bytes.expect("a program"))
         };

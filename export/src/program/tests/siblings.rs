@@ -33,7 +33,7 @@ fn siblings_change_no_bit_and_need_no_more_memory() {
             let mut answers = Vec::new();
             for shares_windows in [false, true] {
                 let options = ProgramOptions { shares_windows, ..options };
-                let bytes = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+                let bytes = write_integer(&quantized, &description(), &options).expect("a program");
                 let program = AlignedBytes::copy_of(&bytes);
                 let mut arena = AlignedBytes::zeroed(arena_length(&program));
                 let mut session =

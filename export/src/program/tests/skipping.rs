@@ -21,7 +21,7 @@ fn programs(seed: u64, skipping: Skipping, plan: Plan) -> [AlignedBytes; 2] {
     let (network, frames) = network(seed);
     let options = ProgramOptions { skipping, plan, ..ProgramOptions::default() };
     let quantized = quantized(&network, &frames);
-    let integer = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+    let integer = write_integer(&quantized, &description(), &options).expect("a program");
     let real = write_real(&network.graph, &network.parameters, &description(), &options).expect("a program");
     [integer, real].map(|bytes| AlignedBytes::copy_of(&bytes))
 }

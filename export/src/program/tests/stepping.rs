@@ -15,7 +15,7 @@ fn loaded(seed: u64, plan: Plan) -> Loaded {
     let (network, frames) = network(seed);
     let quantized = quantized(&network, &frames);
     let options = ProgramOptions { plan, ..ProgramOptions::default() };
-    let bytes = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+    let bytes = write_integer(&quantized, &description(), &options).expect("a program");
     let quantize = |frame: &convrnn_graph::Tensor| {
         let values: Vec<i8> = frame.values.iter().map(|&x| quantized.graph.frame.quantize(x) as i8).collect();
         interleave(frame.shape, &values)

@@ -20,7 +20,7 @@ fn program(seed: u64, target: Target) -> (AlignedBytes, Vec<Vec<i8>>) {
     let band_rows = if seed % 4 == 2 { NonZeroUsize::new(1) } else { None };
     let precompute = seed % 4 == 3;
     let options = ProgramOptions { target, skipping, band_rows, precompute, ..ProgramOptions::default() };
-    let bytes = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+    let bytes = write_integer(&quantized, &description(), &options).expect("a program");
     let quantize = |frame: &convrnn_graph::Tensor| {
         let values: Vec<i8> = frame.values.iter().map(|&x| quantized.graph.frame.quantize(x) as i8).collect();
         interleave(frame.shape, &values)

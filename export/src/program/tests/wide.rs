@@ -45,7 +45,7 @@ fn windows_of_every_length_give_the_bits_of_the_interpreter() {
             })
             .collect();
         for options in variants() {
-            let bytes = write_integer(&network.graph, &quantized, &description(), &options).expect("a program");
+            let bytes = write_integer(&quantized, &description(), &options).expect("a program");
             let program = AlignedBytes::copy_of(&bytes);
             let mut arena = AlignedBytes::zeroed(convrnn_runtime::arena_length(&program));
             let mut session = Session::new(&program, &mut arena).expect("the program loads");

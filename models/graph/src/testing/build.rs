@@ -1,9 +1,9 @@
 //! From the plan of a random network to its graph.
 
-use super::plan::{CellPlan, EdgePlan, NetworkPlan};
+use super::plan::{CellPlan, EdgePlan, NetworkPlan, Sizing};
 use crate::builder::{ConvolutionSpec, GraphBuilder};
 use crate::graph::{GraphError, NodeId, Read, StateId, StateKind, StepGraph};
-use crate::operation::{Activation, Operation, Padding, Pool, Resize};
+use crate::operation::{Activation, Operation, Padding, Pool, Resize, ResizeMode};
 use crate::parameters::Initializer;
 use crate::shape::Shape;
 
@@ -68,7 +68,7 @@ impl<'a> Build<'a> {
         for edge in edges.iter().filter(|edge| !edge.added) {
             inputs.push(self.resized(edge, size)?);
         }
-        // Decided from the plan, so that the build without feedback has the same channels.
+        // Decided from the plan, so that the build without edges has the same channels.
         let concatenates = self.plan.edges.iter().any(|edge| edge.to == index && !edge.added);
         let depthwise = plan.depthwise && !concatenates && !is_last;
         // Explicit padding where the window fits, "SAME" on maps that have become too small for it.
@@ -127,8 +127,18 @@ impl<'a> Build<'a> {
         if (shape.height, shape.width) == (size.height, size.width) {
             return Ok(source);
         }
-        let resize = Operation::Resize(Resize { height: size.height, width: size.width, mode: edge.mode });
-        Ok(Read::Node(self.builder.node(&format!("resize{}", edge.from + 1), resize, &[source])?))
+        let resize = |mode| Operation::Resize(Resize { height: size.height, width: size.width, mode });
+        let operation = match edge.sizing {
+            Sizing::Resize(mode) => resize(mode),
+            Sizing::Pool if shape.height < size.height || shape.width < size.width => resize(ResizeMode::Nearest),
+            Sizing::Pool => {
+                let stride = [shape.height / size.height, shape.width / size.width];
+                let kernel = [shape.height - (size.height - 1) * stride[0], shape.width - (size.width - 1) * stride[1]];
+                Operation::MaxPool(Pool { kernel, stride, padding: Padding::NONE })
+            }
+        };
+        let way = if edge.added { "_added" } else { "" };
+        Ok(Read::Node(self.builder.node(&format!("resize{}{way}", edge.from + 1), operation, &[source])?))
     }
 
     fn cell(&mut self, plan: &CellPlan, input: NodeId) -> Result<NodeId, GraphError> {
@@ -169,6 +179,18 @@ impl<'a> Build<'a> {
                 let next = builder.add("next", Read::Node(taken), Read::Node(kept))?;
                 builder.write_state(hidden, next);
                 Ok(next)
+            }
+            CellPlan::Shut => {
+                let memory = builder.state("memory", StateKind::Cell, shape);
+                let spec = ConvolutionSpec::new(shape.channels, 3);
+                let affine = builder.convolution("w_c", &[Read::State(memory)], spec.clone())?;
+                let gate = builder.activation("gate", Activation::Tanh, Read::Node(affine))?;
+                let hidden = builder.multiply("hidden", x, Read::Node(gate))?;
+                let spec = ConvolutionSpec { bias: Some(Initializer::Zeros), ..spec };
+                let affine = builder.convolution("w_h", &[Read::Node(hidden)], spec)?;
+                let next = builder.activation("next", Activation::Tanh, Read::Node(affine))?;
+                builder.write_state(memory, next);
+                Ok(hidden)
             }
             CellPlan::Exposing => {
                 let hidden = builder.state("hidden", StateKind::Cell, shape);

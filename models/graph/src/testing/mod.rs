@@ -2,8 +2,8 @@
 //! `testing`). The same seed always gives the same network.
 //!
 //! They hold what real networks hold and what goes wrong: several layers, strides, uneven padding,
-//! depthwise convolutions, feedback that is resized and concatenated or added through a
-//! convolution, residuals across layers, gated and plain recurrent cells built from generic nodes,
+//! depthwise convolutions, feedback and skips that are resized or pooled and concatenated or added through a
+//! convolution, two edges between the same layers, gates that zero shuts, residuals across layers, gated and plain recurrent cells built from generic nodes,
 //! overlapping max-pools, averages before and after the classifier.
 
 mod build;
@@ -11,6 +11,7 @@ mod plan;
 
 use crate::graph::StepGraph;
 use crate::parameters::{Initializer, Parameters};
+use crate::quantize::{Calibration, PixelScale, QuantizeOptions, QuantizedGraph, quantize};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use plan::NetworkPlan;
@@ -29,19 +30,39 @@ pub struct RandomNetwork {
 /// A random network of two to four layers on frames of at most 3x9x9.
 pub fn random_network(seed: u64) -> RandomNetwork {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let plan = NetworkPlan::random(&mut random);
+    let plan = plan(seed, &mut random);
     let graph = plan.build().expect("a random plan fits together");
     let parameters = random_parameters(&graph, &mut random);
     RandomNetwork { graph, parameters }
 }
 
+/// Half of the networks have more than feedback.
+fn plan(seed: u64, random: &mut ChaCha8Rng) -> NetworkPlan {
+    let plan = NetworkPlan::random(random);
+    match seed % 2 {
+        0 => plan,
+        _ => plan.with_skips(&mut ChaCha8Rng::seed_from_u64(seed)),
+    }
+}
+
 /// The same networks with normalisations and trained factors, as they are before [`crate::passes::fold`].
 pub fn random_trained_network(seed: u64) -> RandomNetwork {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let plan = NetworkPlan::random(&mut random).with_training(&mut random);
+    let plan = plan(seed, &mut random).with_training(&mut random);
     let graph = plan.build().expect("a random plan fits together");
     let parameters = random_parameters(&graph, &mut random);
     RandomNetwork { graph, parameters }
+}
+
+/// A random network in integers, as the conversion leaves it or after the passes over integer graphs.
+pub fn quantized_network(seed: u64, passes: bool) -> QuantizedGraph {
+    let RandomNetwork { graph, parameters } = random_network(seed);
+    let frames = random_frames(graph.frame, 12, seed);
+    let calibration = Calibration::of_sequences(&graph, &parameters, &[frames.iter().collect()]).expect("finite");
+    let (mean, deviation) = (vec![0.5; graph.frame.channels], vec![0.25; graph.frame.channels]);
+    let pixels = PixelScale { mean: &mean, standard_deviation: &deviation };
+    let options = QuantizeOptions { passes, ..QuantizeOptions::default() };
+    quantize(&graph, &parameters, &calibration, pixels, &options).expect("quantises").graph
 }
 
 /// Values for any graph's parameters: uniform within `gain / sqrt(fan-in)`, the gain drawn for each
@@ -81,6 +102,7 @@ pub fn random_frames(shape: Shape, count: usize, seed: u64) -> Vec<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Read;
     use crate::operation::Operation;
     use crate::reference::Interpreter;
     use std::collections::HashSet;
@@ -88,6 +110,7 @@ mod tests {
     #[test]
     fn networks_are_valid_varied_and_stay_finite() {
         let (mut kinds, mut multiple, mut silent, mut largest) = (HashSet::new(), 0, 0, 0.0f64);
+        let (mut skips, mut pooled) = (0, 0);
         for seed in 0..200 {
             let RandomNetwork { graph, parameters } = random_network(seed);
             graph.check().expect("valid");
@@ -95,6 +118,13 @@ mod tests {
             kinds.extend(graph.nodes.iter().map(|node| node.operation.kind()));
             let convolutions = graph.nodes.iter().filter(|node| matches!(node.operation, Operation::Convolution(_)));
             multiple += convolutions.filter(|node| node.inputs.len() > 1).count();
+            for node in &graph.nodes {
+                let reads_skip =
+                    |read: &Read| matches!(read, Read::State(state) if graph.states[state.0].layer + 1 < node.layer);
+                let has_skip = node.inputs.iter().any(reads_skip);
+                skips += usize::from(has_skip);
+                pooled += usize::from(has_skip && matches!(node.operation, Operation::MaxPool(_)));
+            }
             let values = parameters.to_f64();
             let logits = Interpreter::new(&graph, &values).logits(&random_frames(graph.frame, 12, seed));
             let peak = logits.iter().flatten().fold(0.0f64, |peak, x| peak.max(x.abs()));
@@ -106,6 +136,7 @@ mod tests {
             assert!(kinds.contains(kind), "no {kind} in 200 networks");
         }
         assert!(multiple > 50, "{multiple} convolutions over concatenations");
+        assert!(skips > 40 && pooled > 15, "{skips} skips, {pooled} pooled");
         assert!(silent < 20, "{silent} networks with logits that stay zero");
         assert!(largest.is_finite() && largest < 100.0, "logits up to {largest}");
     }

@@ -17,6 +17,8 @@ pub(super) enum CellPlan {
     Interpolating,
     /// `h = sigmoid(x) . tanh(x + W * h)`
     Exposing,
+    /// `h = x . tanh(W * c)` and `c = tanh(V * h + b)`: without the bias nothing ever passes.
+    Shut,
 }
 
 #[derive(Clone, Debug)]
@@ -47,9 +49,20 @@ pub(super) struct TrainedPlan {
 pub(super) struct EdgePlan {
     pub(super) from: usize,
     pub(super) to: usize,
-    pub(super) mode: ResizeMode,
+    pub(super) sizing: Sizing,
     pub(super) added: bool,
 }
+
+/// How an output is brought to the map that it enters.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sizing {
+    Resize(ResizeMode),
+    /// By max-pooling over the whole map, where the target is smaller; else to the nearest.
+    Pool,
+}
+
+const RESIZES: [ResizeMode; 3] =
+    [ResizeMode::BilinearAlignedCorners, ResizeMode::BilinearHalfPixel, ResizeMode::Nearest];
 
 #[derive(Clone, Debug)]
 pub(super) struct NetworkPlan {
@@ -106,10 +119,7 @@ impl NetworkPlan {
                 let edge = EdgePlan {
                     from,
                     to,
-                    mode: pick(
-                        random,
-                        &[ResizeMode::BilinearAlignedCorners, ResizeMode::BilinearHalfPixel, ResizeMode::Nearest],
-                    ),
+                    sizing: Sizing::Resize(pick(random, &RESIZES)),
                     added: random.random_bool(0.3),
                 };
                 if random.random_bool(0.4) {
@@ -118,6 +128,34 @@ impl NetworkPlan {
             }
         }
         Self { frame, layers, edges, average_first: random.random_bool(0.5) }
+    }
+
+    /// Adds edges forward over layers, second edges between layers that have one, which enter in the other way, and
+    /// cells with gates that zero shuts.
+    pub(super) fn with_skips(mut self, random: &mut impl RngExt) -> Self {
+        for layer in &mut self.layers {
+            if random.random_bool(0.12) {
+                layer.cell = CellPlan::Shut;
+            }
+        }
+        for to in 2..self.layers.len() {
+            for from in 0..to - 1 {
+                let sizing = match random.random_bool(0.5) {
+                    true => Sizing::Pool,
+                    false => Sizing::Resize(pick(random, &RESIZES)),
+                };
+                let edge = EdgePlan { from, to, sizing, added: random.random_bool(0.3) };
+                if random.random_bool(0.35) {
+                    self.edges.push(edge);
+                }
+            }
+        }
+        for edge in self.edges.clone() {
+            if random.random_bool(0.15) {
+                self.edges.push(EdgePlan { added: !edge.added, ..edge });
+            }
+        }
+        self
     }
 
     /// Adds normalisations and trained factors.
@@ -132,8 +170,8 @@ impl NetworkPlan {
         self
     }
 
-    /// Feedback changes no output's shape, so a build without it gives the shapes that the build with
-    /// it declares its states with.
+    /// Edges change no output's shape, so a build without them gives the shapes that the build with
+    /// them declares its states with.
     pub(super) fn build(&self) -> Result<StepGraph, GraphError> {
         let without = Build::new(self, &[], None).run()?.1;
         Ok(Build::new(self, &self.edges, Some(&without)).run()?.0)

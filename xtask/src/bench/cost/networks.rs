@@ -108,7 +108,7 @@ fn architecture(name: &str, seed: u64, kinds: &[&str]) -> String {
         let outputs = random.pick(&[2, 3, 4, 6, 7, 8, 12, 16, 16, 24, 32, 32, 33, 48, 64, 80, 96]);
         let outputs = if size > 14 { outputs.min(24) } else { outputs };
         let kind = random.pick(kinds);
-        // Such a cell reads the layer below as it is.
+        // With stride 1 such a cell reads the layer below as it is.
         let stride: u64 = if size >= 8 && kind != "separable" { random.pick(&[1, 1, 1, 2]) } else { 1 };
         size = size.div_ceil(stride);
         // Writing to a string does not fail.

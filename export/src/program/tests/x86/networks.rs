@@ -27,7 +27,7 @@ fn random_networks_give_the_portable_states_and_logits_at_every_step() {
             frames.iter().map(|_| (0..graph.frame.elements()).map(|_| random.random()).collect()).collect();
         let mut expected = None;
         for options in super::super::network::variants() {
-            let written = write_integer(&graph, &quantized, &description(), &options).expect("a program");
+            let written = write_integer(&quantized, &description(), &options).expect("a program");
             let program = AlignedBytes::copy_of(&written);
             let portable = crcs(&program, &bytes, Portable);
             assert_eq!(*expected.get_or_insert_with(|| portable.clone()), portable, "seed {seed}: {options:?}");
