@@ -21,7 +21,8 @@ pub(crate) fn advice(unfit: Unfit<'_>) -> Option<&'static str> {
             _ => None,
         },
         Unfit::Value { found, key } => match (key, found) {
-            ("activation" | "squash" | "", _) if is_activation(found) => Some(ACTIVATION),
+            // Within a cell the key is not known.
+            (_, found) if is_activation(found) => Some(ACTIVATION),
             // The keys of a table where "before" or "after" should stand.
             ("average" | "", "kernel" | "stride" | "padding") => Some(POOL),
             _ => None,
