@@ -1,5 +1,4 @@
 //! Memory that runs out while training, provoked by a limit on the address space.
-#![cfg(target_os = "linux")]
 
 use std::process::Command;
 

@@ -1,8 +1,6 @@
 //! Images that are too few for a whole batch.
 
-mod common;
-
-use common::{checkpoint, finish, start};
+use super::common::{checkpoint, finish, start};
 use convrnn_models::Architecture;
 use convrnn_trainer::schedule::Schedule;
 use convrnn_trainer::settings::{LastBatch, Settings};
