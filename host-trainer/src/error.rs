@@ -84,7 +84,9 @@ pub struct Explosion {
 }
 
 impl From<TchError> for TrainerError {
-    /// Tells want of memory from other faults of libtorch by its words: there is no code for it.
+    /// Tells want of memory from other faults of libtorch by its words: there is no code for it. On a CPU they are `[enforce
+    /// fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 3288334336 bytes.
+    /// Error code 12 (Cannot allocate memory)`, on a GPU `CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...`.
     fn from(error: TchError) -> Self {
         let text = error.to_string();
         let between = |start: &str, end: &str| {

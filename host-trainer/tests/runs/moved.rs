@@ -1,8 +1,6 @@
 //! A run that goes on although its data have moved, and one that goes on for longer.
 
-mod common;
-
-use common::{assert_same, checkpoint, finish, start, write_idx};
+use super::common::{assert_same, checkpoint, finish, start, write_idx};
 use convrnn_trainer::data::Split;
 use convrnn_trainer::schedule::Schedule;
 use convrnn_trainer::settings::Settings;

@@ -1,11 +1,10 @@
 //! Memory that runs out while training, provoked by a limit on the address space.
-#![cfg(target_os = "linux")]
 
 use std::process::Command;
 
 /// 8,192 channels of 28 x 28 at every time step: 26 MB an image and step, and 3 GB for a batch of 128, where the program may have
 /// 4 GiB with all its libraries.
-const WIDE: &str = "name = \"wide\"\ninput = { channels = 1, height = 28, width = 28 }\npresentation = { steps = 3 }\n\
+const WIDE: &str = "name = \"wide\"\ninput = { channels = 1, height = 28, width = 28 }\npresentation = { steps = 3, image_steps = 3 }\n\
     [[layer]]\nconvolution = { kernel = 3, channels = 8192 }\n\
     [[layer]]\nconvolution = { kernel = 1, channels = 10 }\nactivation = \"none\"\naverage = \"after\"\n";
 

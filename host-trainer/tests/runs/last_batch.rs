@@ -1,8 +1,6 @@
 //! Images that are too few for a whole batch.
 
-mod common;
-
-use common::{checkpoint, finish, start};
+use super::common::{checkpoint, finish, start};
 use convrnn_models::Architecture;
 use convrnn_trainer::schedule::Schedule;
 use convrnn_trainer::settings::{LastBatch, Settings};
@@ -54,7 +52,7 @@ fn one_image_left_over_and_batch_normalisation() {
     let folder = tempfile::tempdir().unwrap();
     let net = |kernel: usize| {
         let text = format!(
-            "name = \"norm\"\ninput = {{ channels = 1, height = 16, width = 16 }}\npresentation = {{ steps = 2 }}\n\
+            "name = \"norm\"\ninput = {{ channels = 1, height = 16, width = 16 }}\npresentation = {{ steps = 2, image_steps = 2 }}\n\
              [[layer]]\nconvolution = {{ kernel = {kernel}, channels = 4, norm = \"batch\", padding = \"valid\" }}\n\
              [[layer]]\nconvolution = {{ kernel = 1, channels = 10 }}\nactivation = \"none\"\naverage = \"after\"\n"
         );

@@ -1,8 +1,6 @@
 //! Which images choose the best epoch: never those of the test split, unless a user says so.
 
-mod common;
-
-use common::{assert_same, checkpoint, finish, start, write_idx};
+use super::common::{assert_same, checkpoint, finish, start, write_idx};
 use convrnn_models::checkpoint::names;
 use convrnn_trainer::data::{Share, Split};
 use convrnn_trainer::metrics::best;
