@@ -13,6 +13,7 @@ pub mod checkpoint;
 mod defaults;
 pub mod error;
 pub mod files;
+pub mod hints;
 pub mod layer;
 pub mod lower;
 pub mod matched;
@@ -21,6 +22,7 @@ pub mod preprocessing;
 pub mod quantization;
 pub mod report;
 pub mod safetensors_file;
+pub mod sampling;
 pub mod toml_file;
 pub mod trace;
 

@@ -81,6 +81,7 @@ impl Fixture {
             description: self.description.clone(),
             frames: pixels.concat(),
             labels: Vec::new(),
+            indices: None,
             logits: Vec::new(),
             recorded,
             states: vec![Vec::new(); self.graph.states.len()],

@@ -80,7 +80,7 @@ impl Input {
         let mut checkpoint = Checkpoint::read(&directory)?;
         let data = match &self.data {
             Some(data) => data.clone(),
-            None => TrainingFile::read(&directory.join(names::TRAINING))?.settings.data,
+            None => data_of(&directory)?,
         };
         let presentation = &mut checkpoint.description.presentation;
         *presentation = override_steps(*presentation, self.steps, self.image_steps)?;
@@ -108,6 +108,18 @@ impl Input {
     /// The path that was given.
     pub fn path(&self) -> &Path {
         &self.checkpoint
+    }
+}
+
+/// The data set of the run that a checkpoint is of.
+pub fn data_of(checkpoint: &Path) -> Result<String> {
+    let path = checkpoint.join(names::TRAINING);
+    match TrainingFile::read(&path)?.settings.data {
+        data if data.is_empty() => {
+            let message = "names no data set: `convrnn-train init` wrote it without one; give --data".to_owned();
+            Err(TrainerError::Content { path, message })
+        }
+        data => Ok(data),
     }
 }
 
@@ -141,7 +153,7 @@ pub struct Eval {
     /// of the training run if not given. Steps count from the moment an image appears.
     #[arg(long, value_name = "SEQUENCE")]
     sequence: Option<Sequence>,
-    /// Use only this many images, drawn evenly at random.
+    /// Use only this many images, a random sample with every class in its share.
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
     /// Write accuracy by step as SVG and CSV into this folder.
@@ -175,7 +187,7 @@ impl Eval {
     pub fn run(self) -> Result<ExitCode> {
         let (checkpoint, mut images) = self.input.load()?;
         if let Some(limit) = self.limit.filter(|&limit| limit != images.len()) {
-            images = Arc::new(Subset::sample(images, limit, 0)?);
+            images = Arc::new(Subset::stratified(images, limit, 0)?.in_order());
         }
         let device = self.input.device()?;
         let mut workers = self.input.workers(&checkpoint.graph)?;

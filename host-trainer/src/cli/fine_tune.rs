@@ -1,5 +1,6 @@
 //! `convrnn-train fine-tune`.
 
+use super::eval::data_of;
 use super::train::train;
 use crate::error::Result;
 use crate::run_folder::checkpoint_of;
@@ -97,7 +98,7 @@ impl FineTune {
         let (checkpoint, start) = types_of(&directory)?;
         let trained = TrainingFile::read(&directory.join(names::TRAINING))?.settings;
         let mut settings = Settings {
-            data: self.data.clone().unwrap_or_else(|| trained.data.clone()),
+            data: self.data.clone().map_or_else(|| data_of(&directory), Ok)?,
             limit: self.limit,
             hold_out: self.hold_out,
             epochs: self.epochs,
