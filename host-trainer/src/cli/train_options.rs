@@ -105,7 +105,7 @@ pub struct Train {
     /// Options that belong together; an option given beside it wins.
     #[arg(long, value_enum)]
     recipe: Option<Recipe>,
-    /// Passes over the training images.
+    /// Passes over the training images; 0 writes the untrained network (see also `convrnn-train init`).
     #[arg(long, default_value_t = 10)]
     epochs: usize,
     /// Images a batch.

@@ -55,8 +55,9 @@ pub fn summarize(study: &Study, rows: &[Row]) -> Vec<SummaryRow> {
                 parameters: member.parameters,
                 steps: member.presentation.steps,
                 failed: rows.len() - values.len(),
-                accuracy: Estimate::of(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>()),
-                difference: Estimate::of(&paired_differences(&values, &reference)).filter(|_| !is_reference),
+                accuracy: Estimate::of(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>(), (0.0, 1.0)),
+                difference: Estimate::of(&paired_differences(&values, &reference), (-1.0, 1.0))
+                    .filter(|_| !is_reference),
             });
         }
     }

@@ -8,6 +8,7 @@ mod integers;
 mod job;
 
 pub use integers::{Start, types_of};
+pub(crate) use job::CALIBRATION_FRAMES;
 pub use job::{Job, check};
 
 use crate::checkpoint::{TrainingCheckpoint, is_there, recover};
