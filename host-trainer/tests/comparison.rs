@@ -32,9 +32,12 @@ fn classes_are_an_option_and_a_key_and_the_hint_names_the_option() {
     std::fs::write(&file, &written).unwrap();
     let (code, output, _) = compare(&[file.to_str().unwrap()], &study);
     assert_eq!((code, output.matches("(done before)").count()), (Some(0), 2), "the file is the same study: {output}");
-    let wrong = [arguments, vec!["--set", "batch=0"]].concat();
+    let wrong = [arguments, vec!["--set", "optimizer.momentum=2"]].concat();
     let (_, _, error) = compare(&wrong, &folder.path().join("other"));
-    assert!(error.contains("settings.batch: expected at least 1, found 0") && !error.contains("--batch"), "{error}");
+    assert!(
+        error.contains("settings.optimizer.momentum: expected 0 to 0.9999, found 2") && !error.contains("--momentum"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -129,7 +129,7 @@ pub fn warn_of_sequence(checkpoint: &Path) {
     let Ok(TrainingFile { settings, .. }) = training else { return };
     if settings.sequence != Sequence::Still {
         eprintln!(
-            "note: the network was trained with --sequence {}; here each image is shown by itself and does not move",
+            "note: the network was trained with `convrnn-train train --sequence {}`; here each image is shown by itself and does not move",
             settings.sequence
         );
     }

@@ -100,7 +100,7 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// A value as JSON text, for `--json`.
+/// A value as JSON text, for commands that give that.
 fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("reports have a JSON form") + "\n"
 }

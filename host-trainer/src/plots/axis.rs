@@ -39,13 +39,17 @@ impl Ticks {
         }
     }
 
-    /// Ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten, the powers alone of many decades, and as on a linear
-    /// axis of a part of one.
+    /// Ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten, more of them within one decade, the powers alone of many
+    /// decades, and as on a linear axis of a small part of one.
     pub(super) fn logarithmic(low: f64, high: f64) -> Self {
         if high / low < 4.0 {
             return Self::new(low, high, 7);
         }
-        let factors: &[f64] = if high / low < 1e4 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let factors: &[f64] = match high / low {
+            ratio if ratio < 10.0 => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
+            ratio if ratio < 1e4 => &[1.0, 2.0, 5.0],
+            _ => &[1.0],
+        };
         let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
         let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
         let values = values.filter(|value| (low..=high).contains(value)).collect();
@@ -156,6 +160,7 @@ mod tests {
             labels(&Ticks::logarithmic(9e3, 2e7)),
             ["10 k", "20 k", "50 k", "100 k", "200 k", "500 k", "1 M", "2 M", "5 M", "10 M", "20 M"]
         );
+        assert_eq!(labels(&Ticks::logarithmic(1.1e4, 6.4e4)), ["15 k", "20 k", "30 k", "50 k"]);
         assert_eq!(Ticks::logarithmic(1e2, 1e8).values, [1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8]);
         assert_eq!([short(43_100.0), short(2e6), short(500.0)], ["43.1 k", "2 M", "500"]);
         assert!(Ticks::logarithmic(36_000.0, 37_000.0).values.len() >= 4);
