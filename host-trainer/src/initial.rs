@@ -2,11 +2,12 @@
 
 use crate::checkpoint::TrainingCheckpoint;
 use crate::data::random::{Purpose, Stream};
-use crate::data::{SharedDataset, Source, Split, Subset};
+use crate::data::{SharedDataset, Source, Subset};
 use crate::error::Result;
 use crate::evaluation::check_fit;
 use crate::metrics::{RunState, STATE_FORMAT};
 use crate::parameters::initialize;
+use crate::selection::load;
 use crate::settings::{Settings, TrainingFile};
 use convrnn_graph::{Parameters, Presentation, StepGraph};
 use convrnn_models::checkpoint::Description;
@@ -27,17 +28,15 @@ const NOISE_FRAMES: usize = 16;
 pub fn untrained(
     architecture: Architecture,
     presentation: Presentation,
-    settings: Settings,
+    mut settings: Settings,
 ) -> Result<(StepGraph, TrainingCheckpoint)> {
     let graph = architecture.lower()?;
     crate::training::check(&graph, &presentation, &settings)?;
     let (description, calibration) = match settings.data.is_empty() {
         true => neutral(&graph, presentation, settings.seed),
         false => {
-            let mut train = Source::parse(&settings.data)?.load(Split::Train)?;
-            if let Some(limit) = settings.limit.filter(|&limit| limit < train.len()) {
-                train = Arc::new(Subset::sample(train, limit, 0)?);
-            }
+            settings.selection = settings.selection.resolve(&Source::parse(&settings.data)?)?;
+            let train = load(&settings)?.train;
             check_fit(&graph, &train)?;
             measured(&graph, &train, presentation, settings.seed)?
         }
@@ -49,7 +48,7 @@ pub fn untrained(
     let checkpoint = TrainingCheckpoint {
         architecture,
         trained: settings.ema_decay.map(|_| parameters.clone()),
-        training: TrainingFile { description, settings },
+        training: TrainingFile { description, warnings: Vec::new(), images: None, settings },
         parameters,
         velocity,
         state,
@@ -132,8 +131,10 @@ mod tests {
     fn with_data_it_is_what_training_starts_from() {
         let data = "rendered:size=28,train=40,test=10";
         let checkpoint = written(data, 3);
-        let train = Source::parse(data).unwrap().load(Split::Train).unwrap();
-        let statistics = crate::data::channel_statistics(&*train).unwrap();
+        let train = Source::parse(data).unwrap().load(crate::data::Split::Train).unwrap();
+        // A tenth is held out, as in training.
+        let (learnt, _) = Subset::hold_out_by_class(Arc::clone(&train), 4, 3).unwrap();
+        let statistics = crate::data::channel_statistics(&learnt).unwrap();
         assert_eq!(checkpoint.description.preprocessing.mean, statistics.mean);
         assert_eq!(checkpoint.description.class_names, train.class_names());
         assert_eq!(checkpoint.parameters, initialize(&checkpoint.graph, 3));
