@@ -25,7 +25,7 @@ fn classes_are_an_option_and_a_key_and_the_hint_names_the_option() {
     arguments.extend(["--classes", "3"]);
     let (code, output, error) = compare(&arguments, &study);
     assert_eq!(code, Some(0), "{error}");
-    assert!(output.contains("run 2/2 rgc-28-m4 plain-1: accuracy"), "{output}");
+    assert!(output.contains("run 2/2 rgc-28-m4 plain-1: test accuracy"), "{output}");
     let written = std::fs::read_to_string(study.join("study.toml")).unwrap();
     assert!(written.contains("\nclasses = 3\n"), "{written}");
     let file = folder.path().join("study.toml");
@@ -56,7 +56,7 @@ fn runs_that_fail_end_with_code_1_after_the_others_and_the_report() {
         let (code, output, error) = compare(&[file.to_str().unwrap()], &study);
         assert_eq!(code, Some(1), "{error}");
         assert!(
-            output.contains("tame plain-2: accuracy") && output.contains("done: "),
+            output.contains("tame plain-2: test accuracy") && output.contains("done: "),
             "the others are done: {output}"
         );
         for run in
