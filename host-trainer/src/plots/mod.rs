@@ -177,14 +177,14 @@ fn logits(folder: &Path, trainer: &Trainer, selection: &SelectionImages, workers
         let others = MOST_LINES - 1;
         let chart = Chart {
             title: format!(
-                "Logits of {} image {}, class {}",
+                "Class {}: logits of {} image {}",
+                names[images.label(number)],
                 split.name(),
-                images.name(number),
-                names[images.label(number)]
+                images.name(number)
             ),
             note: (shown.len() < names.len()).then(|| {
                 format!(
-                    "{MOST_LINES} of {} classes: the right one, and the {others} others with the largest logit at the last step",
+                    "{MOST_LINES} of {} classes: the right one and the {others} others with the largest last logits",
                     names.len()
                 )
             }),
