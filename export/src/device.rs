@@ -2,9 +2,9 @@
 
 use crate::program::{AlignedBytes, ProgramDescription, ProgramError, ProgramOptions, write_integer, write_real};
 use convrnn_graph::Tensor;
-use convrnn_graph::quantize::{Chosen, QuantizationReport, QuantizeError, Quantized, presented};
+use convrnn_graph::quantize::{QuantizationReport, QuantizeError, Quantized, presented};
 use convrnn_models::checkpoint::{names, read_calibration};
-use convrnn_models::quantization::{self, CalibrationOptions};
+use convrnn_models::quantization::{self, Calibrated, CalibrationOptions, LARGE_ERROR};
 use convrnn_models::{Checkpoint, FileError};
 use convrnn_runtime::Numerics;
 use std::path::{Path, PathBuf};
@@ -45,8 +45,27 @@ pub enum Quantization {
 pub struct QuantizedCheckpoint {
     /// The network.
     pub quantized: Quantized,
+    /// Root mean square error of its logits, relative to that of the float network's, on calibration frames; none where
+    /// there are none.
+    pub error: Option<f64>,
     /// None for types that the weights were trained with.
-    pub chosen: Option<Chosen>,
+    pub calibrated: Option<Calibrated>,
+}
+
+impl QuantizedCheckpoint {
+    /// What a user should know before trusting the program: doubts about its calibration, and an error that is large.
+    pub fn warnings(&self) -> Vec<String> {
+        let error = self.error.filter(|error| *error > LARGE_ERROR).map(|error| {
+            format!(
+                "on the calibration frames, int8's logits differ from f32's by {:.0} % of their size (root mean square), and \
+                 more than {:.0} % is large: see --report for the values that lose most, or `convrnn-train fine-tune`",
+                100.0 * error,
+                100.0 * LARGE_ERROR
+            )
+        });
+        let doubts = self.calibrated.iter().flat_map(|calibrated| &calibrated.doubts);
+        doubts.map(|doubt| doubt.to_string()).chain(error).collect()
+    }
 }
 
 /// Quantises a folded checkpoint. Raw training frames, `[N, height, width, channels]`, are read where they are needed.
@@ -57,12 +76,19 @@ pub fn quantized(
 ) -> Result<QuantizedCheckpoint, DeviceError> {
     let calibrated = |options: &CalibrationOptions| {
         let frames = calibration_frames(checkpoint, calibration)?;
-        let chosen = quantization::calibrated(checkpoint, &frames, options)?;
-        Ok(QuantizedCheckpoint { quantized: chosen.quantized.clone(), chosen: Some(chosen) })
+        let calibrated = quantization::calibrated(checkpoint, &frames, options)?;
+        let (quantized, error) = (calibrated.chosen.quantized.clone(), calibrated.error());
+        Ok(QuantizedCheckpoint { quantized, error, calibrated: Some(calibrated) })
     };
     match how {
         Quantization::Given => match quantization::as_trained(checkpoint) {
-            Some(quantized) => Ok(QuantizedCheckpoint { quantized: quantized?, chosen: None }),
+            Some(quantized) => {
+                let quantized = quantized?;
+                // Such a checkpoint needs no frames; its error is known where it has some.
+                let frames = calibration_frames(checkpoint, calibration).ok();
+                let error = frames.and_then(|frames| quantization::error_of(checkpoint, &quantized, &frames));
+                Ok(QuantizedCheckpoint { quantized, error, calibrated: None })
+            }
             None => calibrated(&CalibrationOptions::default()),
         },
         Quantization::Calibrated(options) => calibrated(options),
@@ -91,12 +117,13 @@ fn calibration_frames(checkpoint: &Checkpoint, calibration: &Path) -> Result<Vec
     Ok(read_calibration(calibration, preprocessing)?)
 }
 
-/// Writes the program of a checkpoint. The calibration frames are read for int8 only.
+/// Writes the program of a checkpoint. The calibration frames are read for int8 only; each warning about them is told.
 pub fn program(
     checkpoint: &Checkpoint,
     numerics: Numerics,
     options: &ProgramOptions,
     calibration: &Path,
+    mut warn: impl FnMut(String),
 ) -> Result<AlignedBytes, DeviceError> {
     match numerics {
         Numerics::Real => {
@@ -106,6 +133,7 @@ pub fn program(
         }
         Numerics::Integer => {
             let made = quantized(checkpoint, calibration, &Quantization::Given)?;
+            made.warnings().into_iter().for_each(&mut warn);
             integer_program(checkpoint, &made.quantized, options)
         }
     }

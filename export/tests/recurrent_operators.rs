@@ -1,5 +1,9 @@
 //! GRU and LSTM cells on maps of one position against the ONNX operators `GRU` and `LSTM` in ONNX Runtime.
 
+use convrnn_export::onnx::protobuf::{
+    AttributeProto, AttributeType, DataType, DimensionProto, DimensionValue, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+};
 use convrnn_graph::testing::{random_frames, random_parameters};
 use convrnn_graph::{Interpreter, Parameters, StepGraph};
 use convrnn_models::Architecture;
@@ -9,11 +13,6 @@ use ort::value::Tensor;
 use prost::Message;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
-    ValueInfoProto, attribute_proto::AttributeType, tensor_proto::DataType, tensor_shape_proto::Dimension,
-    tensor_shape_proto::dimension, type_proto,
-};
 
 const CHANNELS: usize = 5;
 const STEPS: usize = 7;
@@ -79,12 +78,10 @@ fn constant(name: &str, dimensions: &[usize], values: &[f32]) -> TensorProto {
 }
 
 fn value(name: &str, sizes: &[usize]) -> ValueInfoProto {
-    let dimension =
-        |&size: &usize| Dimension { denotation: String::new(), value: Some(dimension::Value::DimValue(size as i64)) };
+    let dimension = |&size: &usize| DimensionProto { value: Some(DimensionValue::DimValue(size as i64)) };
     let shape = TensorShapeProto { dim: sizes.iter().map(dimension).collect() };
-    let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
-    let kind = TypeProto { denotation: String::new(), value: Some(type_proto::Value::TensorType(tensor)) };
-    ValueInfoProto { name: name.into(), r#type: Some(kind), doc_string: String::new() }
+    let tensor = TensorTypeProto { elem_type: DataType::Float as i32, shape: Some(shape) };
+    ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
 }
 
 /// Runs the operator over a sequence: `Y`, `[steps, 1, 1, channels]`.

@@ -5,10 +5,11 @@ use crate::data::{BatchPlan, Batches, SharedDataset, Subset};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{EVALUATION_BATCH, frames};
 use crate::executor::{Executor, RunOptions, whole_batch};
-use crate::parameters::to_f32;
+use crate::parameters::{from_tensors, to_f32};
 use convrnn_graph::Wanted;
 
 use convrnn_models::Trace;
+use convrnn_models::digest::of_weights;
 use convrnn_models::{Architecture, checkpoint::Description};
 use std::sync::Arc;
 use tch::{TchError, Tensor};
@@ -48,6 +49,7 @@ pub fn trace(
     let mut trace = Trace {
         architecture: traced.architecture.clone(),
         description: traced.description.clone(),
+        weights: Some(of_weights(graph, &from_tensors(traced.parameters)?)),
         frames: Vec::with_capacity(count * graph.frame.elements()),
         labels: Vec::with_capacity(count),
         indices: Some((0..count).map(|index| sample.place(index) as i64).collect()),

@@ -32,7 +32,7 @@ fn trained(folder: &Path) {
 }
 
 fn fine_tuned(from: &Path, folder: &Path) -> Trainer {
-    let (checkpoint, start) = types_of(&from.join("last")).unwrap();
+    let (checkpoint, start, _) = types_of(&from.join("last")).unwrap();
     let settings = Settings { quantized: true, epochs: 2, learning_rate: 0.01, ..settings() };
     let (architecture, presentation) = (checkpoint.architecture, checkpoint.description.presentation);
     Job { architecture, presentation, settings, folder: Some(folder.into()), start: Some(start) }.start().unwrap()

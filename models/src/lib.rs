@@ -6,11 +6,13 @@
 //! ConvRNN exists anywhere else.
 
 pub mod architecture;
+pub mod calibration;
 pub mod catalogue;
 pub mod cells;
 mod check;
 pub mod checkpoint;
 mod defaults;
+pub mod digest;
 pub mod error;
 pub mod files;
 pub mod hints;

@@ -1,9 +1,10 @@
 //! From a trained network and raw training frames to its integer form.
 
 use crate::Checkpoint;
+use crate::calibration::{Doubt, doubts_of_frames, doubts_of_values};
 use convrnn_graph::quantize::{
-    Calibration, Candidates, Chosen, PixelScale, QuantizeError, Quantized, presented, quantize_by_error,
-    quantize_with_types,
+    Calibration, Candidates, Chosen, PixelScale, QuantizationReport, QuantizeError, Quantized, presented,
+    quantize_by_error, quantize_with_types,
 };
 use convrnn_graph::{Cost, Operation, StepGraph, Tensor};
 
@@ -37,6 +38,27 @@ pub struct CalibrationOptions {
     pub stream: Option<usize>,
 }
 
+/// Root mean square error of int8's logits, as a part of the root mean square of the float network's, above which it is
+/// called large. Trained networks on images like those of their training lie at 0.02 to 0.05 (docs/QUANTIZATION.md).
+pub const LARGE_ERROR: f64 = 0.1;
+
+/// A quantised network, its error, and what is doubtful about the frames that its ranges were found with.
+#[derive(Clone, Debug)]
+pub struct Calibrated {
+    /// The network and what else was tried.
+    pub chosen: Chosen,
+    /// Why its ranges may not hold for other images.
+    pub doubts: Vec<Doubt>,
+}
+
+impl Calibrated {
+    /// Root mean square error of the logits, relative to that of the float network's, on the calibration frames by which
+    /// the choices were measured.
+    pub fn error(&self) -> Option<f64> {
+        self.chosen.trials.iter().rev().find(|trial| trial.is_kept).map(|trial| trial.error)
+    }
+}
+
 /// What raw pixels of a checkpoint's frames mean.
 pub fn pixel_scale(checkpoint: &Checkpoint) -> PixelScale<'_> {
     let preprocessing = &checkpoint.description.preprocessing;
@@ -58,7 +80,7 @@ pub fn calibrated(
     checkpoint: &Checkpoint,
     frames: &[Vec<u8>],
     options: &CalibrationOptions,
-) -> Result<Chosen, QuantizeError> {
+) -> Result<Calibrated, QuantizeError> {
     let (graph, parameters) = (&checkpoint.graph, &checkpoint.parameters);
     let images = normalized(checkpoint, frames);
     let presentation = &checkpoint.description.presentation;
@@ -81,7 +103,31 @@ pub fn calibrated(
     let every = images.len().div_ceil(count).max(1);
     alone = alone.into_iter().step_by(every).collect();
     alone.extend(streams.into_iter().step_by(every));
-    quantize_by_error(graph, parameters, &calibration, &alone, pixel_scale(checkpoint), &candidates)
+    let chosen = quantize_by_error(graph, parameters, &calibration, &alone, pixel_scale(checkpoint), &candidates)?;
+    let mut doubts = doubts_of_frames(frames, checkpoint.description.preprocessing.channels);
+    doubts.extend(doubts_of_values(graph, parameters, &calibration));
+    Ok(Calibrated { chosen, doubts })
+}
+
+/// Images that the error of given types is measured by, at the most.
+const MEASURED_BY: usize = 16;
+
+/// Root mean square error of the logits of a quantised checkpoint, relative to the root mean square of the float
+/// network's, on some of the frames, `[height, width, channels]` each, at every step of their presentation; none without
+/// frames.
+pub fn error_of(checkpoint: &Checkpoint, quantized: &Quantized, frames: &[Vec<u8>]) -> Option<f64> {
+    let (graph, presentation) = (&checkpoint.graph, &checkpoint.description.presentation);
+    let image = Cost::new(graph).multiply_accumulates() * presentation.steps as u64;
+    let affordable = usize::try_from(AFFORDABLE / image.max(1)).unwrap_or(MEASURED_BY).clamp(1, MEASURED_BY);
+    let every = frames.len().div_ceil(affordable).max(1);
+    let some: Vec<Vec<u8>> = frames.iter().step_by(every).cloned().collect();
+    let images = normalized(checkpoint, &some);
+    let blank = Tensor::full(graph.frame, presentation.blank);
+    let sequences: Vec<Vec<&Tensor>> = images.iter().map(|image| presented(image, &blank, presentation)).collect();
+    let report = QuantizationReport::new(graph, &checkpoint.parameters, &quantized.graph, &sequences);
+    let name = &quantized.graph.nodes[quantized.graph.logits.0].name;
+    let logits = report.nodes.iter().find(|node| node.name == *name).filter(|_| !frames.is_empty())?;
+    Some((logits.noise / logits.signal.max(f64::MIN_POSITIVE)).sqrt())
 }
 
 /// Quantises a checkpoint with the types that it was trained with, where it was.

@@ -4,6 +4,7 @@
 //! `indices` I64 `[N]`, places in the data set (not in older files); `logits` F32 `[N, T, classes]`; and
 //! for the first K images every state (after each step) as `states.<path>` and every node's value as
 //! `values.<path>`, F32 `[K, T, channels, height, width]`.
+//! Metadata: `format`, `architecture`, `description`, and `weights`, the digest of the weights (not in older files).
 
 use crate::architecture::Architecture;
 use crate::checkpoint::Description;
@@ -22,6 +23,8 @@ pub struct Trace {
     pub architecture: Architecture,
     /// Preprocessing, presentation and class names of the run.
     pub description: Description,
+    /// [`crate::digest::of_weights`] of the weights that were run; none in files written before it was recorded.
+    pub weights: Option<String>,
     /// Raw pixels, N frames one after the other.
     pub frames: Vec<u8>,
     /// Right answers.
@@ -77,21 +80,6 @@ impl Trace {
         &self.states[state][start..start + size]
     }
 
-    /// The same trace for a graph whose nodes keep names of this one's, such as a folded one: values of nodes that it lacks
-    /// are dropped.
-    pub fn for_graph(mut self, from: &StepGraph, to: &StepGraph) -> Self {
-        let value = |name: &str| from.node_named(name).map(|node| std::mem::take(&mut self.values[node.0]));
-        self.values = to
-            .nodes
-            .iter()
-            .map(|node| &node.name)
-            .map(String::as_str)
-            .map(value)
-            .map(Option::unwrap_or_default)
-            .collect();
-        self
-    }
-
     /// Writes the file whole.
     pub fn write(&self, path: &Path, graph: &StepGraph) -> Result<(), FileError> {
         let preprocessing = &self.description.preprocessing;
@@ -116,11 +104,12 @@ impl Trace {
             tensors.push(full("values", &node.name, node.shape, values));
         }
         let description = serde_json::to_string(&self.description).expect("a description has a JSON form");
-        let metadata = HashMap::from([
+        let mut metadata = HashMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
             ("architecture".to_owned(), self.architecture.to_toml()),
             ("description".to_owned(), description),
         ]);
+        metadata.extend(self.weights.clone().map(|digest| ("weights".to_owned(), digest)));
         TensorFile { tensors, metadata }.write(path)
     }
 
@@ -156,6 +145,7 @@ impl Trace {
                 .to_f32()
                 .ok_or_else(|| content(format!("tensor {} is {:?}, expected F32", tensor.name, tensor.dtype)))
         };
+        let weights = file.metadata.get("weights").cloned();
         let labels = get("labels", &[None])?;
         let labels = labels.to_i64().ok_or_else(|| content("labels are not I64".into()))?;
         let (images, steps) = (Some(labels.len()), Some(description.presentation.steps));
@@ -183,6 +173,7 @@ impl Trace {
             graph.nodes.iter().map(|node| record("values", &node.name, node.shape)).collect::<Result<_, _>>()?;
         let recorded = recorded.unwrap_or(0);
         let frames = frames.bytes.clone();
-        Ok((Self { architecture, description, frames, labels, indices, logits, recorded, states, values }, graph))
+        let trace = Self { architecture, description, weights, frames, labels, indices, logits, recorded, states, values };
+        Ok((trace, graph))
     }
 }

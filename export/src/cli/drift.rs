@@ -1,7 +1,7 @@
 //! `convrnn-export drift`
 
 use super::inspect::read_program;
-use super::{Outcome, grouped, say, say_json};
+use super::{Outcome, grouped, say, say_json, warn};
 use convrnn_export::device::{calibration_path, program};
 use convrnn_export::drift::{Length, Stream, Window, drift};
 use convrnn_export::program::{AlignedBytes, ProgramOptions, Target};
@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let checkpoint = Checkpoint::read_folded(&directory)?;
     let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&directory));
     let options = ProgramOptions { target: Target::HOST, ..ProgramOptions::default() };
-    let make = |numerics| program(&checkpoint, numerics, &options, &calibration);
+    let make = |numerics| program(&checkpoint, numerics, &options, &calibration, warn);
     let real = make(Numerics::Real)?;
     let integer = match &arguments.program {
         Some(path) => AlignedBytes::copy_of(&read_program(path)?),

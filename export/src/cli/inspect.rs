@@ -1,8 +1,11 @@
 //! `convrnn-export inspect`
 
 use super::{Outcome, bytes, grouped, say, say_json};
-use convrnn_export::program::{ArenaDrawing, ProgramReport};
+#[cfg(feature = "plots")]
+use convrnn_export::program::ArenaDrawing;
+use convrnn_export::program::ProgramReport;
 use convrnn_models::checkpoint::locate;
+#[cfg(feature = "plots")]
 use convrnn_models::files::write_whole;
 use convrnn_models::{Architecture, Checkpoint, FileError, Report};
 use convrnn_runtime::Program;
@@ -64,7 +67,7 @@ fn program(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let program = Program::new_checked(&bytes)?;
     let report = ProgramReport::new(&program);
     if let Some(path) = &arguments.arena {
-        draw(&ArenaDrawing::new(&program), path)?;
+        draw(&program, path)?;
     }
     match arguments.json {
         true => say_json(&report),
@@ -72,8 +75,20 @@ fn program(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
+#[cfg(not(feature = "plots"))]
+fn draw(_program: &Program<'_>, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let path = path.display();
+    Err(format!(
+        "{path} cannot be drawn: this program was built without plots; build it with `cargo build -p convrnn-export \
+         --features plots`"
+    )
+    .into())
+}
+
 /// Writes the picture and the numbers.
-fn draw(drawing: &ArenaDrawing, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+#[cfg(feature = "plots")]
+fn draw(program: &Program<'_>, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let drawing = ArenaDrawing::new(program);
     let numbers = path.with_extension("csv");
     if path.extension().is_none_or(|extension| extension != "svg") {
         return Err(

@@ -61,6 +61,11 @@ fn say_json(value: &impl serde::Serialize) -> Result<(), Box<dyn Error>> {
     Ok(say(serde_json::to_string_pretty(value)?)?)
 }
 
+/// Tells the user of something that is no error, on standard error. Nothing is said where that has gone.
+fn warn(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "warning: {text}");
+}
+
 /// Whether whoever read our output has gone, as in `convrnn-export inspect … | head`.
 pub fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

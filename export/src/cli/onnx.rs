@@ -1,13 +1,13 @@
 //! `convrnn-export onnx`
 
 use super::{Outcome, bytes, say};
-use convrnn_export::onnx::{self, Frames, Logits, Source, Values};
+use convrnn_export::onnx::protobuf::ModelProto;
+use convrnn_export::onnx::{self, Frames, Logits, Model, Source, Values};
 use convrnn_graph::Presentation;
 use convrnn_models::checkpoint::locate;
 use convrnn_models::{Checkpoint, FileError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tract_onnx::pb::ModelProto;
 
 /// Write step.onnx (one time step, states in and out) and unrolled.onnx (a whole run).
 #[derive(Debug, clap::Args)]
@@ -60,11 +60,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
         LogitsArgument::Last => Logits::Last,
     };
     let source = Source::from(&checkpoint);
-    let metadata = onnx::metadata(&checkpoint, &presented);
+    let metadata = |model: Model| onnx::metadata(&checkpoint, &presented, model);
     let directory = &arguments.output;
     std::fs::create_dir_all(directory).map_err(|source| FileError::Write { path: directory.clone(), source })?;
-    let step = onnx::step_model(&source, Values::Named, &metadata);
-    let unrolled = onnx::unrolled_model(&source, frames, logits, Values::Named, &metadata);
+    let step = onnx::step_model(&source, Values::Named, &metadata(Model::Step));
+    let unrolled = onnx::unrolled_model(&source, frames, logits, Values::Named, &metadata(Model::Unrolled(frames)));
     let paths = ["step.onnx", "unrolled.onnx"].map(|name| directory.join(name));
     let sizes = onnx::write([(&step, &paths[0]), (&unrolled, &paths[1])])?;
     for ((model, path), size) in [&step, &unrolled].into_iter().zip(&paths).zip(sizes) {

@@ -1,6 +1,6 @@
 //! `convrnn-export program`
 
-use super::{Outcome, bytes, grouped, say};
+use super::{Outcome, bytes, grouped, say, warn};
 use convrnn_export::device::{
     Quantization, calibration_path, integer_program, program, quantization_report, quantized,
 };
@@ -9,7 +9,7 @@ use convrnn_graph::quantize::{Candidates, RangeRule};
 use convrnn_models::Checkpoint;
 use convrnn_models::checkpoint::locate;
 use convrnn_models::files::write_whole;
-use convrnn_models::quantization::CalibrationOptions;
+use convrnn_models::quantization::{CalibrationOptions, LARGE_ERROR};
 use convrnn_runtime::{Numerics, Plan, Program, Skipping};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -193,9 +193,10 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&locate(&arguments.checkpoint)));
     let (written, made) = match numerics {
-        Numerics::Real => (program(&checkpoint, numerics, &options, &calibration)?, None),
+        Numerics::Real => (program(&checkpoint, numerics, &options, &calibration, warn)?, None),
         Numerics::Integer => {
             let made = quantized(&checkpoint, &calibration, &arguments.quantization())?;
+            made.warnings().into_iter().for_each(warn);
             (integer_program(&checkpoint, &made.quantized, &options)?, Some(made))
         }
     };
@@ -211,9 +212,16 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let names = if names.is_empty() { "no layer: none would save memory".to_owned() } else { names.join(", ") };
         say(format!("  bands  {names}"))?;
     }
+    if let Some(error) = made.as_ref().and_then(|made| made.error) {
+        let limit = 100.0 * LARGE_ERROR;
+        say(format!(
+            "  error  {:.2} % of f32's logits on calibration frames (above {limit:.0} % is large)",
+            100.0 * error
+        ))?;
+    }
     if let Some(made) = made.filter(|_| arguments.report) {
-        if let Some(chosen) = &made.chosen {
-            say(chosen)?;
+        if let Some(calibrated) = &made.calibrated {
+            say(&calibrated.chosen)?;
         }
         say(quantization_report(&checkpoint, &made.quantized, &calibration)?)?;
     }

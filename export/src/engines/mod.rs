@@ -1,18 +1,25 @@
 //! Engines: everything that can run a network, behind one trait, so that their answers can be laid
 //! side by side.
 
+mod guard;
+#[cfg(feature = "onnxruntime")]
 mod onnx_runtime;
 mod reference;
 mod runtime;
+#[cfg(feature = "tract")]
 mod tract;
 
+pub(crate) use guard::guarded;
+#[cfg(feature = "onnxruntime")]
 pub use onnx_runtime::{OnnxRuntimeStep, OnnxRuntimeUnrolled};
 pub use reference::Reference;
 pub use runtime::{Programs, Runtime};
+#[cfg(feature = "tract")]
 pub use tract::{TractStep, TractUnrolled};
 
 use crate::onnx::Source;
 use convrnn_graph::Presentation;
+use std::collections::HashMap;
 
 /// One image as engines take it.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +35,9 @@ pub struct Image<'a> {
 pub struct Record {
     /// Class scores by step.
     pub logits: Vec<Vec<f32>>,
-    /// By step and node of the step graph, `[channels, height, width]`; none where the engine does
-    /// not keep the value.
-    pub values: Vec<Vec<Option<Vec<f32>>>>,
+    /// By step: the values `[channels, height, width]` of the nodes that the engine keeps, by path. A node of
+    /// [`Network::exported`] has one name in every engine; the reference gives the nodes of [`Network::source`].
+    pub values: Vec<HashMap<String, Vec<f32>>>,
 }
 
 /// A network on one engine, with one presentation.
@@ -52,7 +59,7 @@ pub trait Engine {
 /// What engines are built from.
 #[derive(Clone, Copy, Debug)]
 pub struct Network<'a> {
-    /// Step graph and weights.
+    /// Step graph and weights, as they were trained.
     pub source: Source<'a>,
     /// The same as models and f32 programs have it: some of its nodes are not there, others are nobody else's. Taps, states
     /// and logits are those of `source`.
@@ -116,6 +123,17 @@ impl EngineKind {
         }
     }
 
+    /// Whether the engine is part of this project. What keeps one of others from answering is no fault of the network.
+    pub fn is_own(self) -> bool {
+        match self {
+            EngineKind::Reference | EngineKind::RuntimeReal | EngineKind::RuntimeInteger => true,
+            EngineKind::OnnxRuntimeStep
+            | EngineKind::OnnxRuntimeUnrolled
+            | EngineKind::TractStep
+            | EngineKind::TractUnrolled => false,
+        }
+    }
+
     /// What the engine computes with.
     pub fn numerics(self) -> Numerics {
         match self {
@@ -129,14 +147,40 @@ impl EngineKind {
         }
     }
 
+    /// The feature of this crate that the engine needs and that this program was built without; none where it is there.
+    pub fn left_out(self) -> Option<&'static str> {
+        match self {
+            EngineKind::Reference | EngineKind::RuntimeReal | EngineKind::RuntimeInteger => None,
+            EngineKind::OnnxRuntimeStep | EngineKind::OnnxRuntimeUnrolled => {
+                (!cfg!(feature = "onnxruntime")).then_some("onnxruntime")
+            }
+            EngineKind::TractStep | EngineKind::TractUnrolled => (!cfg!(feature = "tract")).then_some("tract"),
+        }
+    }
+
     /// Builds the engine for a network.
+    ///
+    /// # Errors
+    /// The engine's own, and [`EngineError::LeftOut`].
     pub fn build<'a>(self, network: &Network<'a>) -> Result<Box<dyn Engine + 'a>, EngineError> {
         Ok(match self {
             EngineKind::Reference => Box::new(Reference::new(network)),
+            #[cfg(feature = "onnxruntime")]
             EngineKind::OnnxRuntimeStep => Box::new(OnnxRuntimeStep::new(network)?),
+            #[cfg(feature = "onnxruntime")]
             EngineKind::OnnxRuntimeUnrolled => Box::new(OnnxRuntimeUnrolled::new(network)?),
+            #[cfg(not(feature = "onnxruntime"))]
+            EngineKind::OnnxRuntimeStep | EngineKind::OnnxRuntimeUnrolled => {
+                return Err(EngineError::LeftOut { engine: self.name(), feature: "onnxruntime" });
+            }
+            #[cfg(feature = "tract")]
             EngineKind::TractStep => Box::new(TractStep::new(network)?),
+            #[cfg(feature = "tract")]
             EngineKind::TractUnrolled => Box::new(TractUnrolled::new(network)?),
+            #[cfg(not(feature = "tract"))]
+            EngineKind::TractStep | EngineKind::TractUnrolled => {
+                return Err(EngineError::LeftOut { engine: self.name(), feature: "tract" });
+            }
             EngineKind::RuntimeReal => Box::new(Runtime::real(network)?),
             EngineKind::RuntimeInteger => Box::new(Runtime::integer(network)?),
         })
@@ -149,14 +193,21 @@ impl EngineKind {
 pub enum EngineError {
     #[error("{engine}: {message}")]
     Failed { engine: &'static str, message: String },
+    #[error("{engine}: it panicked: {message}")]
+    Panicked { engine: &'static str, message: String },
     #[error(
         "ONNX Runtime's library cannot be loaded ({reason}): run `cargo xtask setup`, or set ORT_DYLIB_PATH to \
          libonnxruntime.so of version 1.24 or newer"
     )]
     OnnxRuntimeMissing { reason: String },
+    #[error(
+        "{engine}: this program was built without it; build it with `cargo build -p convrnn-export --features {feature}`"
+    )]
+    LeftOut { engine: &'static str, feature: &'static str },
 }
 
 /// Rows of a `[steps, classes]` array.
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
 fn rows(values: &[f32], classes: usize) -> Vec<Vec<f32>> {
     values.chunks_exact(classes).map(<[f32]>::to_vec).collect()
 }

@@ -1,8 +1,9 @@
 //! ONNX Runtime, loaded from a shared library at run time.
 
 use super::{Engine, EngineError, Image, Network, Record, frame_at, rows};
+use crate::onnx::protobuf::ModelProto;
 use crate::onnx::{self, Frames, IMAGE, LOGITS, Logits, Values};
-use convrnn_graph::Shape;
+use convrnn_graph::{Node, Shape};
 use ort::environment::Environment;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::Tensor;
@@ -11,7 +12,6 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use tract_onnx::pb::ModelProto;
 
 const STEP: &str = "ONNX Runtime step";
 const UNROLLED: &str = "ONNX Runtime unrolled";
@@ -56,11 +56,6 @@ fn session(engine: &'static str, model: &[u8]) -> Result<Session, EngineError> {
 
 fn failed(engine: &'static str, error: &dyn Display) -> EngineError {
     EngineError::Failed { engine, message: error.to_string() }
-}
-
-/// A node's value; none where the model has no such node.
-fn kept(engine: &'static str, outputs: &SessionOutputs<'_>, name: &str) -> Result<Option<Vec<f32>>, EngineError> {
-    outputs.contains_key(name).then(|| output(engine, outputs, name)).transpose()
 }
 
 type Inputs<'a> = Vec<(Cow<'a, str>, SessionInputValue<'a>)>;
@@ -154,13 +149,15 @@ impl Engine for OnnxRuntimeStep<'_> {
 
     fn record(&mut self, image: Image<'_>) -> Result<Record, EngineError> {
         let mut diagnostic = Self::with_values(&self.network, Values::Every)?;
-        let (graph, presentation) = (self.network.source.graph, self.network.presentation);
+        let (graph, presentation) = (self.network.exported.graph, self.network.presentation);
         let blank = vec![presentation.blank as f32; image.values.len()];
         let mut record = Record::default();
         for step in 1..=presentation.steps {
             let frame = frame_at(&presentation, step, image.values, &blank);
-            let (logits, values) = diagnostic
-                .step_with(frame, |outputs| graph.nodes.iter().map(|node| kept(STEP, outputs, &node.name)).collect())?;
+            let (logits, values) = diagnostic.step_with(frame, |outputs| {
+                let value = |node: &Node| Ok((node.name.clone(), output(STEP, outputs, &node.name)?));
+                graph.nodes.iter().map(value).collect()
+            })?;
             record.logits.push(logits);
             record.values.push(values);
         }
@@ -223,12 +220,15 @@ impl Engine for OnnxRuntimeUnrolled<'_> {
 
     fn record(&mut self, image: Image<'_>) -> Result<Record, EngineError> {
         let mut diagnostic = Self::with_values(&self.network, Values::Every)?;
-        let (graph, presentation) = (self.network.source.graph, self.network.presentation);
+        let (graph, presentation) = (self.network.exported.graph, self.network.presentation);
         let outputs = diagnostic.outputs(image.values)?;
         let logits = rows(&output(UNROLLED, &outputs, LOGITS)?, graph.classes());
-        let at = |step: usize, name: &str| kept(UNROLLED, &outputs, &onnx::at_step(name, step));
+        let value = |step: usize, node: &Node| {
+            let name = node.name.clone();
+            output(UNROLLED, &outputs, &onnx::at_step(&name, step)).map(|value| (name, value))
+        };
         let values = (1..=presentation.steps)
-            .map(|step| graph.nodes.iter().map(|node| at(step, &node.name)).collect())
+            .map(|step| graph.nodes.iter().map(|node| value(step, node)).collect())
             .collect::<Result<_, _>>()?;
         Ok(Record { logits, values })
     }

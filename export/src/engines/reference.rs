@@ -27,7 +27,8 @@ impl<'a> Reference<'a> {
             let values = interpreter.step(&frame);
             record.logits.push(to_f32(&values[graph.logits.0]));
             if keep {
-                record.values.push(values.iter().map(|value| Some(to_f32(value))).collect());
+                let named = graph.nodes.iter().zip(&values).map(|(node, value)| (node.name.clone(), to_f32(value)));
+                record.values.push(named.collect());
             }
         }
         record

@@ -3,6 +3,7 @@
 use super::{Engine, EngineError, Image, Network, Record};
 use crate::program::{AlignedBytes, ProgramDescription, ProgramOptions, Target, write_real};
 use convrnn_graph::{Node, NodeId, StepGraph, Tap};
+use convrnn_runtime::format::Element;
 use convrnn_runtime::{Frame, Host, Numerics, Program, Session, arena_length};
 
 const REAL: &str = "runtime f32";
@@ -58,6 +59,24 @@ impl<'a> Runtime<'a> {
         Ok(Self { name, network: *network, program, arena: AlignedBytes::zeroed(arena_length(program)) })
     }
 
+    /// Of every value that the program has a tap for, by path: smallest and largest real number that its integers stand for.
+    pub(crate) fn ranges(&mut self) -> Result<Vec<(String, f64, f64)>, EngineError> {
+        let graph = self.network.exported.graph;
+        let session = Session::with_backend(self.program, &mut self.arena, Host::default());
+        let session = session.map_err(|error| failed(self.name, &error))?;
+        let range = |tap: &Tap| {
+            let buffer = session.tap(&tap.name)?.buffer;
+            let (low, high) = match Element::from_byte(buffer.element)? {
+                Element::I8 => (i8::MIN.into(), i8::MAX.into()),
+                Element::I16 => (i16::MIN.into(), i16::MAX.into()),
+                Element::I32 | Element::F32 => return None,
+            };
+            let real = |integer: i32| f64::from(buffer.scale) * f64::from(integer - buffer.zero_point);
+            Some((graph.nodes[tap.node.0].name.clone(), real(low), real(high)))
+        };
+        Ok(graph.taps.iter().filter_map(range).collect())
+    }
+
     /// Runs the presentation and lets `each` look at the session after every step.
     fn steps(
         &mut self,
@@ -82,20 +101,20 @@ impl<'a> Runtime<'a> {
         Ok(logits)
     }
 
-    /// The values of all nodes that the program has a tap for, named by node.
+    /// The values of the nodes of a graph that the program has a tap for; `tap_of` says which.
     fn tapped<'n>(
         &mut self,
         frame: Frame<'_>,
+        nodes: &'n [Node],
         tap_of: impl Fn(usize, &'n Node) -> Option<&'n str>,
-    ) -> Result<Record, EngineError>
-    where
-        'a: 'n,
-    {
-        let nodes: &'a [Node] = &self.network.source.graph.nodes;
+    ) -> Result<Record, EngineError> {
         let mut values = Vec::new();
         let logits = self.steps(frame, |session| {
-            let value = |(index, node)| tap_of(index, node).and_then(|tap| session.tap(tap)).map(|tap| planar(&tap));
-            values.push(nodes.iter().enumerate().map(value).collect());
+            let value = |(index, node): (usize, &'n Node)| {
+                let tap = session.tap(tap_of(index, node)?)?;
+                Some((node.name.clone(), planar(&tap)))
+            };
+            values.push(nodes.iter().enumerate().filter_map(value).collect());
         })?;
         Ok(Record { logits, values })
     }
@@ -136,9 +155,9 @@ impl Engine for Runtime<'_> {
         match verified.numerics() {
             Numerics::Real => self.record_every_node(image),
             Numerics::Integer => {
-                let taps = &self.network.source.graph.taps;
-                let tap_of = |node: usize, _: &Node| taps.iter().find(|tap| tap.node == NodeId(node));
-                self.tapped(Frame::Bytes(image.pixels), |index, node| Some(tap_of(index, node)?.name.as_str()))
+                let graph = self.network.exported.graph;
+                let tap_of = |node: usize| graph.taps.iter().find(|tap| tap.node == NodeId(node));
+                self.tapped(Frame::Bytes(image.pixels), &graph.nodes, |index, _| Some(tap_of(index)?.name.as_str()))
             }
         }
     }
@@ -162,6 +181,6 @@ impl Runtime<'_> {
                 interleaved[position * frame.channels + channel] = value;
             }
         }
-        diagnostic.tapped(Frame::Real(&interleaved), |_, node| Some(&node.name))
+        diagnostic.tapped(Frame::Real(&interleaved), &graph.nodes, |_, node| Some(&node.name))
     }
 }

@@ -1,10 +1,12 @@
 //! tract, an ONNX engine in Rust.
 
 use super::{Engine, EngineError, Image, Network, Record, frame_at, rows};
+use crate::onnx::protobuf::{DimensionValue, ModelProto, ValueInfoProto};
 use crate::onnx::{self, Frames, Logits, Values};
+use convrnn_graph::Node;
+use prost::Message;
+use std::collections::HashMap;
 use std::sync::Arc;
-use tract_onnx::pb::tensor_shape_proto::dimension::Value;
-use tract_onnx::pb::{ModelProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 
 const STEP: &str = "tract step";
@@ -23,7 +25,8 @@ fn plan(engine: &'static str, model: &ModelProto) -> Result<(Plan, Vec<String>),
     // The declared shapes name a batch dimension; here it is one.
     let onnx = tract_onnx::onnx().with_ignore_output_shapes(true);
     let build = || -> TractResult<Plan> {
-        let mut parsed = onnx.model_for_proto_model(model)?;
+        let theirs = tract_onnx::pb::ModelProto::decode(model.encode_to_vec().as_slice())?;
+        let mut parsed = onnx.model_for_proto_model(&theirs)?;
         for (index, input) in graph.input.iter().enumerate() {
             parsed.set_input_fact(index, InferenceFact::dt_shape(f32::datum_type(), sizes(input)))?;
         }
@@ -34,9 +37,9 @@ fn plan(engine: &'static str, model: &ModelProto) -> Result<(Plan, Vec<String>),
 
 /// The declared sizes, one for the batch.
 fn sizes(input: &ValueInfoProto) -> TVec<usize> {
-    let size = |value: Option<&Value>| match value {
-        Some(Value::DimValue(size)) => *size as usize,
-        Some(Value::DimParam(_)) | None => 1,
+    let size = |value: Option<&DimensionValue>| match value {
+        Some(DimensionValue::DimValue(size)) => *size as usize,
+        Some(DimensionValue::DimParam(_)) | None => 1,
     };
     onnx::dimensions(input).map(size).collect()
 }
@@ -112,32 +115,31 @@ impl Engine for TractStep<'_> {
 
     fn record(&mut self, image: Image<'_>) -> Result<Record, EngineError> {
         let mut diagnostic = Self::with_values(&self.network, Values::Every)?;
-        let (graph, presentation) = (self.network.source.graph, self.network.presentation);
+        let (graph, presentation) = (self.network.exported.graph, self.network.presentation);
         let blank = vec![presentation.blank as f32; image.values.len()];
         let mut record = Record::default();
         for step in 1..=presentation.steps {
             let outputs = diagnostic.outputs(frame_at(&presentation, step, image.values, &blank))?;
             record.logits.push(values(STEP, &outputs[0])?);
-            record.values.push(by_name(
-                STEP,
-                &diagnostic.names,
-                &outputs,
-                graph.nodes.iter().map(|node| node.name.clone()),
-            )?);
+            let named = |node: &Node| node.name.clone();
+            record.values.push(by_name(STEP, &diagnostic.names, &outputs, &graph.nodes, named)?);
         }
         Ok(record)
     }
 }
 
-/// Outputs in the order of the names asked for; none where there is no such output.
+/// The outputs that are nodes' values, by path; `named` says what the output of a node is called.
 fn by_name(
     engine: &'static str,
     names: &[String],
     outputs: &[TValue],
-    wanted: impl Iterator<Item = String>,
-) -> Result<Vec<Option<Vec<f32>>>, EngineError> {
-    let find = |wanted: String| names.iter().position(|name| *name == wanted);
-    wanted.map(|name| find(name).map(|index| values(engine, &outputs[index])).transpose()).collect()
+    nodes: &[Node],
+    named: impl Fn(&Node) -> String,
+) -> Result<HashMap<String, Vec<f32>>, EngineError> {
+    let places: HashMap<&str, usize> = names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+    let place = |node: &Node| Some((node.name.clone(), *places.get(named(node).as_str())?));
+    let value = |(name, index): (String, usize)| Ok((name, values(engine, &outputs[index])?));
+    nodes.iter().filter_map(place).map(value).collect()
 }
 
 /// `unrolled.onnx` in tract.
@@ -188,12 +190,12 @@ impl Engine for TractUnrolled<'_> {
 
     fn record(&mut self, image: Image<'_>) -> Result<Record, EngineError> {
         let mut diagnostic = Self::with_values(&self.network, Values::Every)?;
-        let graph = self.network.source.graph;
+        let graph = self.network.exported.graph;
         let outputs = diagnostic.outputs(image.values)?;
         let logits = rows(&values(UNROLLED, &outputs[0])?, graph.classes());
         let by_step = (1..=self.network.presentation.steps).map(|step| {
-            let wanted = graph.nodes.iter().map(|node| onnx::at_step(&node.name, step));
-            by_name(UNROLLED, &diagnostic.names, &outputs, wanted)
+            let named = |node: &Node| onnx::at_step(&node.name, step);
+            by_name(UNROLLED, &diagnostic.names, &outputs, &graph.nodes, named)
         });
         Ok(Record { logits, values: by_step.collect::<Result<_, _>>()? })
     }

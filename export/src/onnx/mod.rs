@@ -1,23 +1,28 @@
 //! ONNX models of a step graph: one step with states in and out, or a whole run.
 //!
 //! Operator set 17, IR 8, dynamic batch. Values are `[batch, channels, height, width]` in f32; the
-//! image is normalised by the caller as the metadata's preprocessing says. The metadata properties
-//! hold `architecture` (TOML), `preprocessing`, `presentation` and `class_names` (JSON).
+//! image is normalised by the caller as the metadata properties say: see [`metadata`].
 
+mod metadata;
 mod operation;
 mod proto;
+pub mod protobuf;
 mod step;
+#[cfg(all(test, feature = "tract"))]
+mod tests;
 mod unrolled;
 
+pub use metadata::{Model, metadata};
+#[cfg(feature = "tract")]
 pub(crate) use proto::dimensions;
 pub use step::{past, present, step_model};
 pub use unrolled::{Frames, Logits, at_step, unrolled_model};
 
-use convrnn_graph::{Parameters, Presentation, StepGraph};
+use convrnn_graph::{Parameters, StepGraph};
 use convrnn_models::{Checkpoint, FileError, files};
 use prost::Message;
+use protobuf::{ModelProto, ValueInfoProto};
 use std::path::Path;
-use tract_onnx::pb::{ModelProto, ValueInfoProto};
 
 /// Name of the input that takes one image (or a batch of them).
 pub const IMAGE: &str = "image";
@@ -48,18 +53,6 @@ pub enum Values {
     Named,
     /// Every node's, for finding where two engines part.
     Every,
-}
-
-/// The metadata properties of a checkpoint's models; the presentation is the unrolled run's.
-pub fn metadata(checkpoint: &Checkpoint, presentation: &Presentation) -> Vec<(String, String)> {
-    let description = &checkpoint.description;
-    let json = |value: serde_json::Result<String>| value.expect("plain records have a JSON form");
-    vec![
-        ("architecture".into(), checkpoint.architecture.to_toml()),
-        ("preprocessing".into(), json(serde_json::to_string(&description.preprocessing))),
-        ("presentation".into(), json(serde_json::to_string(presentation))),
-        ("class_names".into(), json(serde_json::to_string(&description.class_names))),
-    ]
 }
 
 /// Inputs and outputs of a model, each as `name [batch, 1, 28, 28]`.

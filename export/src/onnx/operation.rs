@@ -1,6 +1,7 @@
 //! One operation of the step graph as ONNX nodes.
 
 use super::proto::{ModelWriter, integer, integers, real};
+use super::protobuf::AttributeProto;
 use convrnn_graph::{
     Activation, Node, Operation, Padding, ParameterId, Parameters, Resize, ResizeMode, Shape, StepGraph,
 };
@@ -77,7 +78,7 @@ fn activation_kind(activation: Activation) -> &'static str {
 }
 
 /// ONNX orders the four sides top, left, bottom, right.
-fn pads(Padding { top, bottom, left, right }: Padding) -> tract_onnx::pb::AttributeProto {
+fn pads(Padding { top, bottom, left, right }: Padding) -> AttributeProto {
     integers("pads", &[top, left, bottom, right])
 }
 

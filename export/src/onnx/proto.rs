@@ -1,14 +1,12 @@
 //! Small constructors for the messages of an ONNX model.
 
+use super::protobuf::{
+    AttributeProto, AttributeType, DataType, DimensionProto, DimensionValue, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    ValueInfoProto,
+};
 use convrnn_graph::Shape;
 use std::collections::HashSet;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
-};
 
 /// ONNX intermediate representation, fit for operator set 17.
 const IR_VERSION: i64 = 8;
@@ -121,23 +119,22 @@ impl ModelWriter {
 fn value_info(name: &str, sizes: &[Size]) -> ValueInfoProto {
     let dimension = |size: &Size| {
         let value = match size {
-            Size::Batch => dimension::Value::DimParam(BATCH.into()),
-            Size::Fixed(size) => dimension::Value::DimValue(*size as i64),
+            Size::Batch => DimensionValue::DimParam(BATCH.into()),
+            Size::Fixed(size) => DimensionValue::DimValue(*size as i64),
         };
-        Dimension { denotation: String::new(), value: Some(value) }
+        DimensionProto { value: Some(value) }
     };
     let shape = TensorShapeProto { dim: sizes.iter().map(dimension).collect() };
-    let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
-    let kind = TypeProto { denotation: String::new(), value: Some(type_proto::Value::TensorType(tensor)) };
-    ValueInfoProto { name: name.into(), r#type: Some(kind), doc_string: String::new() }
+    let tensor = TensorTypeProto { elem_type: DataType::Float as i32, shape: Some(shape) };
+    ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
 }
 
 /// `name [batch, 1, 28, 28]`
 pub(super) fn describe(value: &ValueInfoProto) -> String {
     let sizes: Vec<String> = dimensions(value)
         .map(|size| match size {
-            Some(dimension::Value::DimValue(size)) => size.to_string(),
-            Some(dimension::Value::DimParam(name)) => name.clone(),
+            Some(DimensionValue::DimValue(size)) => size.to_string(),
+            Some(DimensionValue::DimParam(name)) => name.clone(),
             None => "?".into(),
         })
         .collect();
@@ -145,9 +142,8 @@ pub(super) fn describe(value: &ValueInfoProto) -> String {
 }
 
 /// The declared sizes of a value.
-pub(crate) fn dimensions(value: &ValueInfoProto) -> impl Iterator<Item = Option<&dimension::Value>> {
-    let tensor =
-        value.r#type.as_ref().and_then(|kind| kind.value.as_ref()).map(|type_proto::Value::TensorType(tensor)| tensor);
+pub(crate) fn dimensions(value: &ValueInfoProto) -> impl Iterator<Item = Option<&DimensionValue>> {
+    let tensor = value.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
     let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
     shape.into_iter().flat_map(|shape| &shape.dim).map(|dimension| dimension.value.as_ref())
 }

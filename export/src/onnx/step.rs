@@ -2,9 +2,9 @@
 
 use super::operation::OperationWriter;
 use super::proto::{ModelWriter, Size};
+use super::protobuf::ModelProto;
 use super::{IMAGE, LOGITS, Source, Values};
 use convrnn_graph::{Read, Shape};
-use tract_onnx::pb::ModelProto;
 
 /// Name of the input that takes a state of the previous step.
 pub fn past(state: &str) -> String {

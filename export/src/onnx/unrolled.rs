@@ -2,10 +2,10 @@
 
 use super::operation::OperationWriter;
 use super::proto::{ModelWriter, Size, integer, one_real};
+use super::protobuf::ModelProto;
 use super::{FRAMES, IMAGE, LOGITS, Source, Values};
 use convrnn_graph::{NodeId, Presentation, Read, Shape, UnrollPlan, Wanted};
 use std::collections::HashSet;
-use tract_onnx::pb::ModelProto;
 
 /// What the unrolled model is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -14,6 +14,7 @@ mod arena;
 mod bands;
 mod beginning;
 mod constants;
+#[cfg(feature = "plots")]
 mod drawing;
 mod error;
 mod integer;
@@ -33,6 +34,7 @@ mod tests;
 mod write;
 
 pub use aligned::AlignedBytes;
+#[cfg(feature = "plots")]
 pub use drawing::{ArenaDrawing, DrawnBuffer};
 pub use error::ProgramError;
 pub use pack::Target;

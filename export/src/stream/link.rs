@@ -52,8 +52,18 @@ fn open_tcp(host: &str) -> std::io::Result<Box<dyn Transport>> {
     Ok(Box::new(stream))
 }
 
+#[cfg(feature = "serial")]
 fn open_serial(path: &str, baud: u32) -> std::io::Result<Box<dyn Transport>> {
     Ok(Box::new(serialport::new(path, baud).timeout(READ).open()?))
+}
+
+#[cfg(not(feature = "serial"))]
+fn open_serial(path: &str, _baud: u32) -> std::io::Result<Box<dyn Transport>> {
+    let message = format!(
+        "this program was built without serial ports; build it with `cargo build -p convrnn-export --features serial`, or \
+         reach {path} over tcp:HOST:PORT"
+    );
+    Err(std::io::Error::new(IoErrorKind::Unsupported, message))
 }
 
 /// Flips a bit of one byte in so many, in both directions, as a bad line would.

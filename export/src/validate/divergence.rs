@@ -1,200 +1,145 @@
-//! The first step and operation at which an engine parts from the trace.
+//! The first step and operation at which a value does not follow from its operands.
 
-use super::agreement::{Agreement, largest_difference};
-use super::local;
-use crate::engines::{EngineError, EngineKind, Image, Network, Record};
+use super::limits::Limits;
+use super::operations::{Fault, Judgement, Recording, ingredients, judge};
+use crate::engines::{EngineError, EngineKind, Image, Network, guarded};
+use convrnn_graph::StepGraph;
 use convrnn_models::Trace;
+use rayon::prelude::*;
 use serde::Serialize;
 
-/// What an engine's values were compared with.
+/// Whose value is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Oracle {
-    /// The values that the trace holds for some images.
+pub enum Whose {
+    /// The trace's: the checkpoint's weights do not make it of the operands that the trace holds.
     Trace,
-    /// The f64 reference interpreter with the checkpoint's weights.
-    Reference,
+    /// The engine's: its weights do not make it of its own operands.
+    Engine,
 }
 
-/// Where an engine parts.
+/// An operation that gives something else than its operands and weights make.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Divergence {
-    /// Image, counted from 0.
+    /// Image of the trace, counted from 0.
     pub image: usize,
-    /// First step (from 1) at which a value differs.
+    /// First step (from 1) at which such a value occurs.
     pub step: usize,
-    /// Path of the first operation in that step whose value differs.
+    /// Path of the first operation in that step.
     pub node: String,
     /// Kind of operation.
     pub operation: &'static str,
-    /// Trained tensors that the operation reads.
+    /// All trained and measured tensors that went into the operation, whatever was folded into it.
     pub parameters: Vec<String>,
-    /// Largest absolute difference of its value.
+    /// Distance from the exact result, of the element that is furthest beyond its limit.
     pub absolute_difference: f64,
-    /// The same relative to the largest magnitude the node has in the run.
+    /// The same relative to the largest magnitude of the result.
     pub relative_difference: f64,
-    /// What it was compared with.
-    pub oracle: Oracle,
-    /// Whether the f64 reference with the checkpoint's weights parts from the trace there too: then
-    /// the weights are not those of the trace, and the engine is not to blame.
-    pub reference_differs: bool,
+    /// What rounding can explain of that element, see [`super::limits`].
+    pub limit: f64,
+    /// Whose value it is.
+    pub whose: Whose,
 }
 
-/// Compares an engine with every recorded image of the trace and gives the first step and operation
-/// whose value differs by more than `tolerance` of the node's largest magnitude in the run.
-pub(super) fn find_recorded(
-    kind: EngineKind,
-    network: &Network<'_>,
-    trace: &Trace,
-    images: impl IntoIterator<Item = usize>,
-    tolerance: f64,
-) -> Result<Option<Divergence>, EngineError> {
+/// Operations that were judged and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Operations {
+    /// Number of results that were compared with what their operands make, over all images and steps.
+    pub judged: usize,
+    /// The largest difference as a part of what rounding explains, of those that it does explain.
+    pub largest_part: f64,
+    /// The first that it does not, if any.
+    #[serde(skip)]
+    pub divergence: Option<Divergence>,
+}
+
+/// Judges the values that the trace holds against the checkpoint's weights, as they were trained: normalisations and
+/// convolutions apart.
+pub(super) fn of_trace(network: &Network<'_>, trace: &Trace) -> Operations {
     let graph = network.source.graph;
-    for image in images {
-        let found = record(kind, network, trace, image)?;
-        let expected = |step: usize, node: usize| trace.value_at(graph, node, image, step).to_vec();
-        if let Some((step, node, sizes)) = first(network, &found, expected, tolerance) {
-            let reference = record(EngineKind::Reference, network, trace, image)?;
-            let reference_differs = first(network, &reference, expected, tolerance)
-                .is_some_and(|(at, which, _)| (at, which) <= (step, node));
-            return Ok(Some(describe(network, image, (step, node), sizes, Oracle::Trace, reference_differs)));
-        }
-    }
-    Ok(None)
+    let limits = Limits::new(graph, network.source.parameters);
+    let judgements = (0..trace.recorded).into_par_iter().map(|image| {
+        let frame = |step: usize| frame(network, trace, image, step);
+        let value = |step: usize, node: usize| Some(trace.value_at(graph, node, image, step));
+        let steps = trace.description.presentation.steps;
+        (image, judge(graph, &limits, &Recording { frame: &frame, value: &value, steps }))
+    });
+    let named = |node: usize| {
+        let parameters = graph.nodes[node].operation.parameters();
+        parameters.into_iter().map(|id| graph.parameters[id.0].name.clone()).collect()
+    };
+    gather(judgements.collect(), graph, Whose::Trace, named)
 }
 
-/// An engine's values on one image of the trace.
-fn record(kind: EngineKind, network: &Network<'_>, trace: &Trace, image: usize) -> Result<Record, EngineError> {
-    let pixels = trace.frame(image);
-    let values = trace.description.preprocessing.normalize(pixels);
-    kind.build(network)?.record(Image { pixels, values: &values })
-}
-
-/// Finds the operation to blame for an engine that differs: first, on the trace's recorded images, an operation whose value
-/// does not follow from its operands with the checkpoint's weights, in the trace (which then is of other weights) or in
-/// what the engine computes. If every operation alone is right to rounding, the first value that differs. None if the
-/// values agree everywhere although the logits do not.
-pub(super) fn find(
-    kind: EngineKind,
-    network: &Network<'_>,
-    trace: &Trace,
-    agreement: &Agreement,
-    tolerance: f64,
-) -> Result<Option<Divergence>, EngineError> {
-    let mut images: Vec<usize> = (0..trace.recorded).collect();
-    images.sort_by_key(|&image| image != agreement.image);
-    if let Some(divergence) = find_local(kind, network, trace, &images)? {
-        return Ok(Some(divergence));
-    }
-    // A difference of the logits may start from a smaller one: look closer until it is seen.
-    for tolerance in [tolerance, tolerance / 10.0] {
-        let divergence = find_recorded(kind, network, trace, images.iter().copied(), tolerance)?;
-        if divergence.is_some() {
-            return Ok(divergence);
-        }
-    }
-    let image = agreement.image;
-    let found = record(kind, network, trace, image)?;
-    let reference = record(EngineKind::Reference, network, trace, image)?;
-    let expected = |step: usize, node: usize| reference.values[step - 1][node].clone().unwrap_or_default();
-    Ok(first(network, &found, expected, tolerance)
-        .map(|(step, node, sizes)| describe(network, image, (step, node), sizes, Oracle::Reference, false)))
-}
-
-/// The first operation that is wrong by itself: that of the trace's recorded images first, since an engine that is right
-/// differs from a trace of other weights.
-pub(super) fn find_local(
+/// Judges what an engine computes on some images of the trace, each operation on the engine's own operands.
+pub(super) fn of_engine(
     kind: EngineKind,
     network: &Network<'_>,
     trace: &Trace,
     images: &[usize],
-) -> Result<Option<Divergence>, EngineError> {
-    let graph = network.source.graph;
-    let parameters = network.source.parameters.to_f64();
-    let steps = network.presentation.steps;
-    // Earliest over all images: a weight may not act on the first one.
-    let earliest = |found: Vec<(usize, Place)>| found.into_iter().min_by_key(|(_, (step, node, _))| (*step, *node));
-    let mut in_trace = Vec::new();
-    for &image in images {
+) -> Result<Operations, EngineError> {
+    let source = match kind {
+        EngineKind::Reference => network.source,
+        EngineKind::OnnxRuntimeStep
+        | EngineKind::OnnxRuntimeUnrolled
+        | EngineKind::TractStep
+        | EngineKind::TractUnrolled
+        | EngineKind::RuntimeReal
+        | EngineKind::RuntimeInteger => network.exported,
+    };
+    let graph = source.graph;
+    let limits = Limits::new(graph, source.parameters);
+    let judged = |&image: &usize| -> Result<(usize, Judgement), EngineError> {
+        let pixels = trace.frame(image);
+        let values = trace.description.preprocessing.normalize(pixels);
+        let record = || kind.build(network)?.record(Image { pixels, values: &values });
+        let found = if kind.is_own() { record()? } else { guarded(kind.name(), record)? };
         let frame = |step: usize| frame(network, trace, image, step);
-        let value = |step: usize, node: usize| Some(trace.value_at(graph, node, image, step).to_vec());
-        let recording = local::Recording { frame: &frame, value: &value, steps };
-        in_trace.extend(local::first(network, &parameters, &recording).map(|place| (image, place)));
-    }
-    if let Some((image, (step, node, sizes))) = earliest(in_trace) {
-        return Ok(Some(describe(network, image, (step, node), sizes, Oracle::Trace, true)));
-    }
-    let mut in_engine = Vec::new();
-    for &image in images {
-        let found = record(kind, network, trace, image)?;
-        let frame = |step: usize| frame(network, trace, image, step);
-        let value = |step: usize, node: usize| found.values[step - 1][node].clone();
-        let recording = local::Recording { frame: &frame, value: &value, steps };
-        in_engine.extend(local::first(network, &parameters, &recording).map(|place| (image, place)));
-    }
-    Ok(earliest(in_engine)
-        .map(|(image, (step, node, sizes))| describe(network, image, (step, node), sizes, Oracle::Reference, false)))
+        let value = |step: usize, node: usize| found.values[step - 1].get(&graph.nodes[node].name).map(Vec::as_slice);
+        let recording = Recording { frame: &frame, value: &value, steps: found.values.len() };
+        Ok((image, judge(graph, &limits, &recording)))
+    };
+    let judgements = images.par_iter().map(judged).collect::<Result<Vec<_>, _>>()?;
+    let named = |node: usize| ingredients(network.source.graph, graph, &graph.nodes[node].name);
+    Ok(gather(judgements, graph, Whose::Engine, named))
 }
 
-/// Step, node, absolute and relative difference.
-type Place = (usize, usize, (f64, f64));
+/// All images together; the divergence is the earliest of any.
+fn gather(
+    judgements: Vec<(usize, Judgement)>,
+    graph: &StepGraph,
+    whose: Whose,
+    named: impl Fn(usize) -> Vec<String>,
+) -> Operations {
+    let (mut all, mut at) = (Judgement::default(), 0);
+    for (image, judgement) in judgements {
+        let together = all.and(judgement);
+        if together.fault != all.fault {
+            at = image;
+        }
+        all = together;
+    }
+    let describe = |fault: Fault| {
+        let node = &graph.nodes[fault.node];
+        Divergence {
+            image: at,
+            step: fault.step,
+            node: node.name.clone(),
+            operation: node.operation.kind(),
+            parameters: named(fault.node),
+            absolute_difference: fault.difference,
+            relative_difference: fault.difference / if fault.magnitude > 0.0 { fault.magnitude } else { 1.0 },
+            limit: fault.limit,
+            whose,
+        }
+    };
+    Operations { judged: all.judged, largest_part: all.largest_part, divergence: all.fault.map(describe) }
+}
 
 /// What is on show at a step.
 fn frame(network: &Network<'_>, trace: &Trace, image: usize, step: usize) -> Vec<f32> {
     match network.presentation.shows_image(step) {
         true => trace.description.preprocessing.normalize(trace.frame(image)),
         false => vec![network.presentation.blank as f32; network.source.graph.frame.elements()],
-    }
-}
-
-/// The first (step, node) whose value differs, with its absolute and relative difference. Nodes whose
-/// value the engine does not keep are passed over.
-fn first(
-    network: &Network<'_>,
-    found: &Record,
-    expected: impl Fn(usize, usize) -> Vec<f32>,
-    tolerance: f64,
-) -> Option<(usize, usize, (f64, f64))> {
-    let steps = found.values.len();
-    let nodes = network.source.graph.nodes.len();
-    let magnitude = |node: usize| {
-        let values = (1..=steps).flat_map(|step| expected(step, node));
-        let largest = values.fold(0.0, |largest, x| f64::max(largest, f64::from(x).abs()));
-        if largest > 0.0 { largest } else { 1.0 }
-    };
-    let magnitudes: Vec<f64> = (0..nodes).map(magnitude).collect();
-    for step in 1..=steps {
-        for (node, magnitude) in magnitudes.iter().enumerate() {
-            let Some(value) = &found.values[step - 1][node] else { continue };
-            let difference = largest_difference(value, &expected(step, node));
-            if difference > tolerance * magnitude {
-                return Some((step, node, (difference, difference / magnitude)));
-            }
-        }
-    }
-    None
-}
-
-fn describe(
-    network: &Network<'_>,
-    image: usize,
-    (step, node): (usize, usize),
-    (absolute_difference, relative_difference): (f64, f64),
-    oracle: Oracle,
-    reference_differs: bool,
-) -> Divergence {
-    let graph = network.source.graph;
-    let node = &graph.nodes[node];
-    let parameters = node.operation.parameters().into_iter().map(|id| graph.parameters[id.0].name.clone()).collect();
-    Divergence {
-        image,
-        step,
-        node: node.name.clone(),
-        operation: node.operation.kind(),
-        parameters,
-        absolute_difference,
-        relative_difference,
-        oracle,
-        reference_differs,
     }
 }

@@ -1,6 +1,9 @@
 //! The table as text, a line an engine, printed as engines end.
 
-use super::{Divergence, EngineReport, INTEGER_POINTS, Options, Oracle};
+use super::{
+    Divergence, EngineReport, INTEGER_POINTS, LARGE_INTEGER_ERROR, LARGEST_INTEGER_ERROR, Options, TraceReport,
+    Verdict, Whose,
+};
 use crate::engines::{EngineKind, Numerics};
 
 /// The head of the table.
@@ -11,9 +14,26 @@ pub fn header() -> String {
     )
 }
 
+/// What is known of the trace, before the engines are run.
+pub fn trace_lines(trace: &TraceReport) -> String {
+    let mut text = trace.identity.sentence();
+    let operations = &trace.operations;
+    text.push_str(&match (&operations.divergence, trace.recorded) {
+        (Some(divergence), _) => format!("\n{}; {}", sentence(divergence), trace.identity.cause()),
+        (None, 0) => "\nit records no values of operations, so only logits are compared with it".to_owned(),
+        (None, images) => format!(
+            "\nits {} values of {images} recorded images are what the checkpoint's weights make of their operands, the worst \
+             at {:.0} % of what rounding explains",
+            operations.judged,
+            100.0 * operations.largest_part
+        ),
+    });
+    text
+}
+
 /// One engine's line, and below it where it parts from the trace.
 pub fn row(report: &EngineReport) -> String {
-    let verdict = if report.passed { "ok" } else { "FAILED" };
+    let verdict = report.verdict.name();
     let mut text = match &report.agreement {
         Some(agreement) => {
             let every_step = agreement.agreement_by_step.iter().copied().fold(100.0, f64::min);
@@ -43,33 +63,43 @@ pub fn row(report: &EngineReport) -> String {
         ));
     }
     if let Some(divergence) = &report.divergence {
-        text.push_str(&format!("\n    {}", sentence(divergence)));
+        text.push_str("\n    ");
+        text.push_str(&match divergence.whose {
+            Whose::Engine => sentence(divergence),
+            // Said of the trace already, once for all engines.
+            Whose::Trace => format!(
+                "cannot be judged: the trace itself is not what the checkpoint's weights make, first at step {}, {} (see above)",
+                divergence.step, divergence.node
+            ),
+        });
     }
-    for remark in report.error.iter().chain(&report.note) {
+    let failed = |error: &String| match report.verdict {
+        Verdict::EngineFailed => {
+            format!("engine failed: {error}; that says nothing of the network or of the other engines")
+        }
+        Verdict::Ok | Verdict::Failed | Verdict::LeftOut => error.clone(),
+    };
+    for remark in report.error.as_ref().map(failed).iter().chain(&report.notes) {
         text.push_str(&format!("\n    {remark}"));
     }
     text
 }
 
+/// What is wrong with a value, and which tensors to look at.
 fn sentence(divergence: &Divergence) -> String {
-    let Divergence { image, step, node, operation, absolute_difference, relative_difference, .. } = divergence;
-    let oracle = match divergence.oracle {
-        Oracle::Trace => "the trace",
-        Oracle::Reference => "the f64 reference on the checkpoint's weights",
+    let Divergence { image, step, node, operation, absolute_difference, limit, .. } = divergence;
+    let whose = match divergence.whose {
+        Whose::Trace => "the trace's value",
+        Whose::Engine => "its value",
     };
-    let mut text = format!(
-        "first differs from {oracle} at step {step}, {node} ({operation}): by {absolute_difference:.2e}, \
-         {relative_difference:.2e} of its largest value (image {image})"
-    );
-    if divergence.reference_differs {
-        let weights = divergence.parameters.join(" or ");
-        text.push_str("; so does the f64 reference on the checkpoint's weights: ");
-        text.push_str(&match weights.is_empty() {
-            true => "the checkpoint is not the one that was traced".to_owned(),
-            false => format!("{weights} is not as it was traced"),
-        });
-    }
-    text
+    let of = match divergence.parameters.as_slice() {
+        [] => "its operands make".to_owned(),
+        parameters => format!("{} make of its operands", parameters.join(", ")),
+    };
+    format!(
+        "at step {step}, {node} ({operation}), image {image}, {whose} differs by {absolute_difference:.2e} from what {of}; \
+         rounding explains at most {limit:.2e}"
+    )
 }
 
 /// What the columns mean and what was asked of each engine; `recorded` counts the trace's images with
@@ -83,12 +113,14 @@ pub fn footer(options: &Options, recorded: usize, kinds: &[EngineKind]) -> Strin
     text.push_str(&match recorded {
         0 => " (the trace records no values of operations to compare)".to_owned(),
         1.. => format!(
-            " and, on {recorded} recorded images, every operation within {:e} of its largest value",
-            options.value_tolerance()
+            " and, on {recorded} recorded images, every operation within what rounding its sums to f32 explains"
         ),
     });
     if kinds.iter().any(|kind| kind.numerics() == Numerics::Integer) {
-        text.push_str(&format!("; int8 within {INTEGER_POINTS} points of the trace's top-1"));
+        text.push_str(&format!(
+            "; int8 within {INTEGER_POINTS} points\nof the trace's top-1 and {LARGEST_INTEGER_ERROR} of the range (above \
+             {LARGE_INTEGER_ERROR} its error is called large)"
+        ));
     }
     text
 }

@@ -4,6 +4,7 @@ use assert_cmd::Command;
 use convrnn_graph::testing::random_parameters;
 use convrnn_graph::{Interpreter, Parameters, StepGraph, Tensor};
 use convrnn_models::checkpoint::{Description, names, write_calibration, write_parameters};
+use convrnn_models::digest::of_weights;
 use convrnn_models::{Architecture, Preprocessing, Trace};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +22,11 @@ pub struct Fixture {
 impl Fixture {
     /// A catalogue network with random weights.
     pub fn new(name: &str) -> Self {
-        let architecture = convrnn_models::catalogue::find(name).expect("a catalogue entry");
+        Self::of(convrnn_models::catalogue::find(name).expect("a catalogue entry"))
+    }
+
+    /// A network with random weights.
+    pub fn of(architecture: Architecture) -> Self {
         let graph = architecture.lower().expect("a valid entry");
         let parameters = random_parameters(&graph, &mut ChaCha8Rng::seed_from_u64(3));
         let frame = graph.frame;
@@ -42,6 +47,14 @@ impl Fixture {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// Changes the weights, in the checkpoint too.
+    pub fn change(&mut self, change: impl Fn(&str, &mut [f32])) {
+        for (parameter, values) in self.graph.parameters.iter().zip(&mut self.parameters.values) {
+            change(&parameter.name, values);
+        }
+        self.write_checkpoint("checkpoint", &self.parameters);
     }
 
     /// Writes a checkpoint of this network with the given weights.
@@ -73,12 +86,18 @@ impl Fixture {
 
     /// What the f64 reference computes on some images, recorded like libtorch's answers.
     pub fn write_trace(&self, images: usize, recorded: usize) -> PathBuf {
+        self.write_trace_as(images, recorded, Some(of_weights(&self.graph, &self.parameters)))
+    }
+
+    /// The same with a given digest of the weights, or with none, as old traces are.
+    pub fn write_trace_as(&self, images: usize, recorded: usize, weights: Option<String>) -> PathBuf {
         let values = self.parameters.to_f64();
         let presentation = self.description.presentation;
         let pixels = self.pixels(images, 1);
         let mut trace = Trace {
             architecture: self.architecture.clone(),
             description: self.description.clone(),
+            weights,
             frames: pixels.concat(),
             labels: Vec::new(),
             indices: None,

@@ -1,10 +1,10 @@
 //! The files that `onnx`, `program` and `inspect` give.
 
 use crate::common::{Fixture, export, output};
+use convrnn_export::onnx::protobuf::ModelProto;
 use convrnn_graph::passes::fold_constants;
 use prost::Message;
 use std::collections::HashMap;
-use tract_onnx::pb::ModelProto;
 
 fn read_model(path: &std::path::Path) -> ModelProto {
     ModelProto::decode(std::fs::read(path).expect("a file").as_slice()).expect("a model")

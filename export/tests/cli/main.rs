@@ -4,5 +4,7 @@ mod bad_inputs;
 mod common;
 mod cost;
 mod files;
+#[cfg(feature = "onnxruntime")]
+mod metadata;
 mod stream;
 mod validate;

@@ -108,7 +108,7 @@ fn prepared(numerics: Numerics) -> (Fixture, PathBuf, AlignedBytes) {
     let checkpoint = fixture.path("checkpoint");
     let read = Checkpoint::read(&checkpoint).expect("a checkpoint");
     let options = ProgramOptions::default();
-    let bytes = program(&read, numerics, &options, &calibration_path(&checkpoint)).expect("a program");
+    let bytes = program(&read, numerics, &options, &calibration_path(&checkpoint), |_| ()).expect("a program");
     let path = fixture.path("net.crnn");
     std::fs::write(&path, &*bytes).expect("written");
     (fixture, path, bytes)

@@ -99,7 +99,10 @@ impl FineTune {
 
     fn job(&self) -> Result<Job> {
         let directory = checkpoint_of(self.checkpoint.as_deref().unwrap_or(std::path::Path::new("")));
-        let (checkpoint, start) = types_of(&directory)?;
+        let (checkpoint, start, doubts) = types_of(&directory)?;
+        for doubt in doubts {
+            eprintln!("warning: {doubt}");
+        }
         let trained = TrainingFile::read(&directory.join(names::TRAINING))?.settings;
         let mut settings = Settings {
             data: self.data.clone().map_or_else(|| data_of(&directory), Ok)?,

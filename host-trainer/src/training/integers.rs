@@ -6,6 +6,7 @@ use crate::parameters::from_tensors;
 use convrnn_graph::Parameters;
 use convrnn_graph::quantize::{Candidates, PixelScale, QuantizedGraph, ValueTypes, quantize_with_types};
 use convrnn_models::Checkpoint;
+use convrnn_models::calibration::Doubt;
 use convrnn_models::checkpoint::{Description, names, read_calibration};
 use convrnn_models::quantization::{self, CalibrationOptions};
 use std::path::Path;
@@ -25,12 +26,13 @@ pub struct Start {
     pub types: ValueTypes,
 }
 
-/// Reads a checkpoint directory to fine-tune: its integer types are found anew, from its calibration frames.
+/// Reads a checkpoint directory to fine-tune: its integer types are found anew, from its calibration frames, and what is
+/// doubtful about these is given too.
 ///
 /// # Errors
 /// Those of the files; a network with normalisations or trained factors, which are part of other weights in its int8
 /// form; one that cannot be quantised.
-pub fn types_of(directory: &Path) -> Result<(Checkpoint, Start)> {
+pub fn types_of(directory: &Path) -> Result<(Checkpoint, Start, Vec<Doubt>)> {
     let checkpoint = Checkpoint::read(directory)?;
     let fail = |found: String, hint: &str| TrainerError::Invalid {
         what: "network to fine-tune",
@@ -47,15 +49,15 @@ pub fn types_of(directory: &Path) -> Result<(Checkpoint, Start)> {
     // Learning takes care of biases.
     let candidates = Candidates { correct_bias: vec![false], ..Candidates::default() };
     let options = CalibrationOptions { candidates, ..CalibrationOptions::default() };
-    let chosen = quantization::calibrated(&checkpoint, &frames, &options)
+    let calibrated = quantization::calibrated(&checkpoint, &frames, &options)
         .map_err(|error| fail(error.to_string(), "see `convrnn-export program --report`"))?;
     let start = Start {
         parameters: checkpoint.parameters.clone(),
         description: checkpoint.description.clone(),
         calibration: frames.concat(),
-        types: chosen.quantized.types,
+        types: calibrated.chosen.quantized.types,
     };
-    Ok((checkpoint, start))
+    Ok((checkpoint, start, calibrated.doubts))
 }
 
 impl Trainer {
