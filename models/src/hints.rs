@@ -15,7 +15,7 @@ pub struct Mention {
 }
 
 /// Programs whose commands a text may name.
-const PROGRAMS: [&str; 3] = ["convrnn-train", "convrnn-export", "xtask"];
+const PROGRAMS: [&str; 3] = ["convrnn-train", "convrnn-export", "cargo"];
 
 /// The options that a text names: `--name` at its start or after a space, a bracket or a backtick.
 ///
@@ -80,7 +80,7 @@ mod tests {
             found("train anew (`convrnn-train train --classes 3 --seed 1`), or give --data"),
             [of("classes", "convrnn-train train"), of("seed", "convrnn-train train"), own("data")]
         );
-        assert_eq!(found("see `cargo xtask bench --rounds 3`"), [of("rounds", "xtask bench")]);
+        assert_eq!(found("see `cargo xtask bench --rounds 3`"), [of("rounds", "cargo xtask")]);
         assert_eq!(found("`convrnn-export program` wrote it; give --target"), [own("target")]);
         assert_eq!(found("see convrnn-train info, and give --steps"), [own("steps")]);
         assert_eq!(found("a--b -- --- \u{2013}-x"), []);

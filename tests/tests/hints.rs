@@ -41,7 +41,11 @@ const SPEAKERS: [(&str, &[&str]); 22] = [
 ];
 
 /// The same for files that several commands of `convrnn-export` use.
-const SHARED_BY: [(&str, &[&str]); 1] = [("export/src/device.rs", &["program", "validate", "drift"])];
+const SHARED_BY: [(&str, &[&str]); 3] = [
+    ("export/src/device.rs", &["program", "validate", "drift"]),
+    ("export/src/validate", &["validate"]),
+    ("models/src/calibration.rs", &["program", "validate", "drift"]),
+];
 
 /// Options of one command, as its help lists them.
 fn options(program: &str, command: &str) -> BTreeSet<String> {
@@ -127,14 +131,15 @@ fn every_hint_names_an_option_of_the_command_that_gives_it() {
         texts(source.parse().unwrap_or_else(|error| panic!("{name}: {error}")), is_help, &mut found);
         let all = SPEAKERS.iter().chain(&SHARED_BY).filter(|(beginning, _)| name.starts_with(beginning));
         let speakers = all.max_by_key(|(beginning, _)| beginning.len()).map(|(_, commands)| *commands);
-        let program = if name.starts_with("export") { "convrnn-export" } else { "convrnn-train" };
+        let is_exporter = name.starts_with("export") || name.starts_with("models");
+        let program = if is_exporter { "convrnn-export" } else { "convrnn-train" };
         for text in &found {
             for mention in mentions(text) {
                 hints += 1;
                 let option = &mention.option;
                 match (&mention.command, speakers) {
-                    // Tasks of developers have commands within commands; the documents' tests hold those.
-                    (Some((program, _)), _) if program == "xtask" => {}
+                    // Cargo's own, and tasks of developers, which the documents' tests hold.
+                    (Some((program, _)), _) if program == "cargo" => {}
                     (Some((program, command)), _) if has(program, command, option) => {}
                     (Some((program, command)), _) => {
                         wrong.push(format!("{name}: {program} {command} has no --{option}: {text}"));
