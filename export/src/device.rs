@@ -58,7 +58,8 @@ impl QuantizedCheckpoint {
         let error = self.error.filter(|error| *error > LARGE_ERROR).map(|error| {
             format!(
                 "on the calibration frames, int8's logits differ from f32's by {:.0} % of their size (root mean square), and \
-                 more than {:.0} % is large: see --report for the values that lose most, or `convrnn-train fine-tune`",
+                 more than {:.0} % is large: see `convrnn-export program --report` for the values that lose most, or \
+                 `convrnn-train fine-tune`",
                 100.0 * error,
                 100.0 * LARGE_ERROR
             )

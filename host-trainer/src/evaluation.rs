@@ -198,16 +198,21 @@ pub fn check_frame(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
     Ok(())
 }
 
-/// Verifies that a data set fits a network.
+/// Verifies that a data set fits a network that is not trained yet.
 pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
     check_frame(graph, images)?;
+    let classes = images.class_names().len();
+    check_number(graph, images, || format!("give --classes {classes}, or data with as many classes as the network has"))
+}
+
+fn check_number(graph: &StepGraph, images: &SharedDataset, hint: impl Fn() -> String) -> Result<()> {
     let classes = images.class_names().len();
     if classes != graph.classes() {
         return Err(TrainerError::Invalid {
             what: "classes of the data set",
             expected: format!("{} (the logits of {})", graph.classes(), graph.name),
             found: classes.to_string(),
-            hint: format!("give --classes {classes} when training"),
+            hint: hint(),
         });
     }
     Ok(())
@@ -215,7 +220,14 @@ pub fn check_fit(graph: &StepGraph, images: &SharedDataset) -> Result<()> {
 
 /// Verifies that a data set fits a trained network, class names included.
 pub fn check_classes(graph: &StepGraph, description: &Description, images: &SharedDataset) -> Result<()> {
-    check_fit(graph, images)?;
+    check_frame(graph, images)?;
+    let classes = images.class_names().len();
+    check_number(graph, images, || {
+        format!(
+            "show it images of the classes that it was trained on, or train a network for these with `convrnn-train train \
+             --classes {classes}`"
+        )
+    })?;
     if images.class_names() != description.class_names {
         return Err(TrainerError::Invalid {
             what: "class names of the data set",

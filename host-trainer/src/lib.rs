@@ -12,6 +12,7 @@ pub mod evaluation;
 pub mod executor;
 pub mod features;
 pub mod gradient;
+pub mod initial;
 pub mod loss;
 pub mod measurement;
 pub mod metrics;

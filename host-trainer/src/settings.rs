@@ -23,7 +23,7 @@ pub struct Settings {
     /// Training images used, drawn evenly at random; all if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Passes over the training images.
+    /// Passes over the training images; 0 leaves the weights as they are drawn.
     pub epochs: usize,
     /// Images a batch.
     pub batch: usize,
@@ -144,7 +144,7 @@ impl Settings {
         let within = |decay: &WeightDecay| decay.values().into_iter().all(|value| finite(value, 0.0, 1.0));
         let (decay, images) = (self.ema_decay.unwrap_or(0.0), self.sequence.images_per_run().max(1));
         let rules = [
-            ("--epochs", (1..=1_000_000).contains(&self.epochs), "1 to 1000000", self.epochs.to_string()),
+            ("--epochs", self.epochs <= 1_000_000, "0 to 1000000", self.epochs.to_string()),
             ("--batch", self.batch >= 1, "at least 1", self.batch.to_string()),
             ("--threads", self.threads >= 1 && self.threads <= 1024, "1 to 1024", self.threads.to_string()),
             ("--learning-rate", finite(self.learning_rate, 0.0, 1e3), "0 to 1000", self.learning_rate.to_string()),

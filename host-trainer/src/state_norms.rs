@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tch::{Kind, Tensor};
 
-/// Images that norms are measured on, evenly spaced over the set.
+/// Images that norms are measured on, every class in its share.
 const IMAGES: usize = 16;
 
 /// The norm of a layer's states over time.
@@ -32,8 +32,7 @@ pub struct LayerNorm {
 /// Images that cannot be read.
 pub fn batch(images: &SharedDataset) -> Result<Option<Batch>> {
     let count = IMAGES.min(images.len());
-    let chosen = (0..count).map(|place| place * images.len() / count).collect();
-    let chosen: SharedDataset = Arc::new(Subset::new(Arc::clone(images), chosen)?);
+    let chosen: SharedDataset = Arc::new(Subset::stratified(Arc::clone(images), count, 0)?);
     Ok(Batches::new(chosen, BatchPlan::evaluate(count))?.next().transpose()?)
 }
 

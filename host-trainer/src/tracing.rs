@@ -24,15 +24,16 @@ pub struct Traced<'a> {
     pub parameters: &'a [Tensor],
 }
 
-/// Runs `count` images, evenly spaced over a set,
-/// and records the logits of every step, and for `recorded` of them, spread over the classes, every
-/// state and every node's value. The recorded ones come first.
+/// Runs `count` images of a set, a random sample with every class in its share ([`Subset::stratified`]), and records the
+/// logits of every step, and for the first `recorded` of them every state and every node's value. Every leading part of
+/// the trace shows all classes alike. The same for the same seed.
 pub fn trace(
     executor: &Executor,
     traced: &Traced,
     images: &SharedDataset,
     count: usize,
     recorded: usize,
+    seed: u64,
 ) -> Result<Trace> {
     let available = images.len();
     if count == 0 || count > available || recorded > count {
@@ -43,6 +44,7 @@ pub fn trace(
             hint: "every recorded image takes as much space as all values of all steps".into(),
         });
     }
+    let sample: SharedDataset = Arc::new(Subset::stratified(Arc::clone(images), count, seed)?);
     let graph = executor.graph();
     let mut trace = Trace {
         architecture: traced.architecture.clone(),
@@ -50,35 +52,26 @@ pub fn trace(
         weights: Some(of_weights(graph, &from_tensors(traced.parameters)?)),
         frames: Vec::with_capacity(count * graph.frame.elements()),
         labels: Vec::with_capacity(count),
+        indices: Some((0..count).map(|index| sample.place(index) as i64).collect()),
         logits: Vec::new(),
         recorded,
         states: vec![Vec::new(); graph.states.len()],
         values: vec![Vec::new(); graph.nodes.len()],
     };
-    let (recorded, rest) = draw(available, count, recorded);
-    if !recorded.is_empty() {
+    if recorded > 0 {
         // One image at a time: every value of every step is a lot of memory.
-        let recorded: SharedDataset = Arc::new(Subset::new(Arc::clone(images), recorded)?);
+        let recorded: SharedDataset = Arc::new(Subset::new(Arc::clone(&sample), (0..recorded).collect())?);
         for batch in Batches::new(recorded, BatchPlan::evaluate(1))? {
             add(&mut trace, executor, traced, batch?, Wanted::Everything)?;
         }
     }
-    if !rest.is_empty() {
-        let rest: SharedDataset = Arc::new(Subset::new(Arc::clone(images), rest)?);
+    if recorded < count {
+        let rest: SharedDataset = Arc::new(Subset::new(sample, (recorded..count).collect())?);
         for batch in evaluation_batches(&rest, EVALUATION_BATCH)? {
             add(&mut trace, executor, traced, batch?, Wanted::EveryLogits)?;
         }
     }
     Ok(trace)
-}
-
-/// Indices of the images to record and of the others, evenly spaced: sets are often sorted by class,
-/// so the first images would be of one class.
-fn draw(available: usize, count: usize, recorded: usize) -> (Vec<usize>, Vec<usize>) {
-    let is_recorded = |place: usize| (place + 1) * recorded / count != place * recorded / count;
-    let (chosen, rest): (Vec<usize>, Vec<usize>) = (0..count).partition(|&place| is_recorded(place));
-    let indices = |places: Vec<usize>| places.into_iter().map(|place| place * available / count).collect();
-    (indices(chosen), indices(rest))
 }
 
 fn add(
@@ -111,15 +104,61 @@ fn add(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{ImageShape, MemoryDataset};
+    use crate::parameters::{initialize, to_tensors};
+    use convrnn_graph::Presentation;
+    use convrnn_models::safetensors_file::TensorFile;
+    use convrnn_models::{Preprocessing, catalogue};
+    use tch::{Device, Kind};
+
+    /// Images that cycle through four classes, as rendered ones do, each of one gray of its own.
+    fn cycling(graph: &convrnn_graph::StepGraph, count: usize) -> SharedDataset {
+        let shape = ImageShape { channels: 1, height: graph.frame.height, width: graph.frame.width };
+        let names = (0..graph.classes()).map(|class| class.to_string()).collect();
+        let pixels = (0..count).flat_map(|index| vec![index as u8; shape.bytes()]).collect();
+        let labels = (0..count as u32).map(|index| index % 4).collect();
+        Arc::new(MemoryDataset::new(shape, names, pixels, labels).unwrap())
+    }
 
     #[test]
-    fn images_are_drawn_from_all_over_the_set() {
-        assert_eq!(draw(100, 4, 2), (vec![25, 75], vec![0, 50]));
-        assert_eq!(draw(5, 5, 0), (vec![], vec![0, 1, 2, 3, 4]));
-        let (recorded, rest) = draw(10_000, 1000, 7);
-        assert_eq!((recorded.len(), rest.len()), (7, 993));
-        let mut all: Vec<usize> = recorded.into_iter().chain(rest).collect();
-        all.sort_unstable();
-        assert_eq!(all, (0..1000).map(|place| place * 10).collect::<Vec<_>>());
+    fn a_trace_of_images_that_cycle_shows_all_classes_in_every_leading_part() {
+        let architecture = catalogue::find("rgc-28-m4").unwrap();
+        let graph = architecture.lower().unwrap();
+        let images = cycling(&graph, 40);
+        let preprocessing =
+            Preprocessing { channels: 1, height: 28, width: 28, mean: vec![0.5], standard_deviation: vec![0.25] };
+        let class_names = images.class_names().to_vec();
+        let description = Description { class_names, preprocessing, presentation: Presentation::held(2) };
+        let parameters = to_tensors(&graph, &initialize(&graph, 1), Device::Cpu).unwrap();
+        let executor = Executor::new(&graph, Kind::Float, Device::Cpu).unwrap();
+        let traced = Traced { architecture: &architecture, description: &description, parameters: &parameters };
+        let run = |seed| trace(&executor, &traced, &images, 20, 3, seed).unwrap();
+        let trace = run(1);
+        let indices = trace.indices.clone().unwrap();
+        assert_eq!((trace.images(), indices.len(), trace.recorded), (20, 20, 3));
+        for (image, &index) in indices.iter().enumerate() {
+            assert_eq!(trace.labels[image], index % 4, "the label is that of the place");
+            assert_eq!(trace.frame(image)[0], index as u8, "and so is the frame");
+        }
+        for length in 1..=20 {
+            let of = |class| trace.labels[..length].iter().filter(|&&label| label == class).count();
+            let counts: Vec<usize> = (0..4).map(of).collect();
+            assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{length}: {counts:?}");
+        }
+        // Every second image would be of even classes only.
+        assert!((0..4).all(|class| trace.labels.iter().filter(|&&label| label == class).count() == 5));
+        assert_eq!(run(1).indices, trace.indices);
+        assert_ne!(run(2).indices, trace.indices);
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.safetensors");
+        trace.write(&path, &graph).unwrap();
+        assert_eq!(Trace::read(&path).unwrap().0.indices, trace.indices);
+        // As older versions wrote it.
+        let mut file = TensorFile::read(&path).unwrap();
+        file.tensors.retain(|tensor| tensor.name != "indices");
+        file.write(&path).unwrap();
+        let (old, _) = Trace::read(&path).unwrap();
+        assert_eq!((old.indices, &old.labels), (None, &trace.labels));
     }
 }

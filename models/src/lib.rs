@@ -16,6 +16,7 @@ pub mod digest;
 pub mod edge;
 pub mod error;
 pub mod files;
+pub mod hints;
 pub mod layer;
 pub mod lower;
 pub mod matched;
@@ -25,6 +26,7 @@ pub mod quantization;
 mod refused;
 pub mod report;
 pub mod safetensors_file;
+pub mod sampling;
 mod shortcut;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

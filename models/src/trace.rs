@@ -1,8 +1,9 @@
 //! Traces: what an executor computed, step by step, so that others can be compared with it.
 //!
 //! One safetensors file. `frames` U8 `[N, height, width, channels]` raw pixels; `labels` I64 `[N]`;
-//! `logits` F32 `[N, T, classes]`; and for the first K images every state (after each step) as
-//! `states.<path>` and every node's value as `values.<path>`, F32 `[K, T, channels, height, width]`.
+//! `indices` I64 `[N]`, places in the data set (not in older files); `logits` F32 `[N, T, classes]`; and
+//! for the first K images every state (after each step) as `states.<path>` and every node's value as
+//! `values.<path>`, F32 `[K, T, channels, height, width]`.
 //! Metadata: `format`, `architecture`, `description`, and `weights`, the digest of the weights (not in older files).
 
 use crate::architecture::Architecture;
@@ -28,6 +29,8 @@ pub struct Trace {
     pub frames: Vec<u8>,
     /// Right answers.
     pub labels: Vec<i64>,
+    /// Place of each image in its data set; none in files written before places were recorded.
+    pub indices: Option<Vec<i64>>,
     /// `[N, T, classes]`.
     pub logits: Vec<f32>,
     /// Number of images with full records, K.
@@ -42,6 +45,12 @@ impl Trace {
     /// Number of images.
     pub fn images(&self) -> usize {
         self.labels.len()
+    }
+
+    /// The images in an order whose every leading part shows all classes: what to take `n` images of a trace by, whatever
+    /// order the file has. See [`crate::sampling::balanced`].
+    pub fn order(&self) -> Vec<usize> {
+        crate::sampling::balanced(&self.labels)
     }
 
     /// Raw pixels of one image.
@@ -81,6 +90,9 @@ impl Trace {
             NamedTensor::from_i64("labels", &[images], &self.labels),
             NamedTensor::from_f32("logits", &[images, steps, graph.classes()], &self.logits),
         ];
+        if let Some(indices) = &self.indices {
+            tensors.push(NamedTensor::from_i64("indices", &[images], indices));
+        }
         let full = |prefix: &str, name: &str, shape: convrnn_graph::Shape, values: &[f32]| {
             let shape = [self.recorded, steps, shape.channels, shape.height, shape.width];
             NamedTensor::from_f32(&format!("{prefix}.{name}"), &shape, values)
@@ -137,6 +149,10 @@ impl Trace {
         let labels = get("labels", &[None])?;
         let labels = labels.to_i64().ok_or_else(|| content("labels are not I64".into()))?;
         let (images, steps) = (Some(labels.len()), Some(description.presentation.steps));
+        let indices = match file.get("indices") {
+            None => None,
+            Some(_) => Some(get("indices", &[images])?.to_i64().ok_or_else(|| content("indices are not I64".into()))?),
+        };
         let preprocessing = &description.preprocessing;
         let frame = [images, Some(preprocessing.height), Some(preprocessing.width), Some(preprocessing.channels)];
         let frames = get("frames", &frame)?;
@@ -157,6 +173,7 @@ impl Trace {
             graph.nodes.iter().map(|node| record("values", &node.name, node.shape)).collect::<Result<_, _>>()?;
         let recorded = recorded.unwrap_or(0);
         let frames = frames.bytes.clone();
-        Ok((Self { architecture, description, weights, frames, labels, logits, recorded, states, values }, graph))
+        let trace = Self { architecture, description, weights, frames, labels, indices, logits, recorded, states, values };
+        Ok((trace, graph))
     }
 }

@@ -1,5 +1,7 @@
 //! Tests that span crates: what they share.
 
+pub mod markdown;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;

@@ -1,7 +1,10 @@
 //! The documents say what the code does.
 
-use convrnn_tests::root;
+use convrnn_models::{Architecture, catalogue};
+use convrnn_tests::markdown::{document, documents, words};
+use convrnn_tests::{programs, root};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -10,12 +13,6 @@ fn read(path: &str) -> String {
 /// Text with every run of white space made one space.
 fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The contents of the fenced blocks of one language.
-fn blocks(document: &str, language: &str) -> Vec<String> {
-    let fence = format!("```{language}\n");
-    document.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
 }
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
@@ -37,10 +34,10 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn adding_a_cell_quotes_the_vanilla_cell() {
-    let document = read("docs/adding-a-cell.md");
+    let document = document("docs/adding-a-cell.md");
     let cell = normal(&read("models/src/cells/vanilla.rs"));
     let catalogue = normal(&read("models/src/cells/mod.rs"));
-    let quoted = blocks(&document, "rust");
+    let quoted = document.blocks_of("rust");
     assert_eq!(quoted.len(), 3);
     for block in &quoted[..2] {
         assert!(cell.contains(&normal(block)), "not in the source:\n{block}");
@@ -50,11 +47,111 @@ fn adding_a_cell_quotes_the_vanilla_cell() {
     }
 }
 
+/// A whole file, told by its name, becomes a graph; a part of one is word for word in a file of the catalogue, which is read
+/// by other tests. A study is read by the program that runs it.
 #[test]
-fn the_architecture_file_of_the_example_has_the_documents_layer() {
-    let document = read("docs/adding-a-cell.md");
-    let layer = normal(&blocks(&document, "toml")[0]);
-    assert!(normal(&read("models/catalogue/vanilla-28.toml")).contains(&layer), "{layer}");
+fn every_toml_of_the_documents_is_what_it_claims_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue: Vec<String> = catalogue::ENTRIES.iter().map(|(_, text)| normal(text)).collect();
+    let mut found = 0;
+    for document in documents() {
+        for block in document.blocks().into_iter().filter(|block| block.language == "toml") {
+            let origin = format!("{}, line {}", document.path.display(), block.line);
+            found += 1;
+            let is = |key: &str| block.body.lines().any(|line| line.starts_with(key));
+            if is("name =") {
+                Architecture::parse(&block.body, &origin).unwrap_or_else(|error| panic!("{error}"));
+            } else if is("data =") {
+                let path = folder.path().join("study.toml");
+                std::fs::write(&path, &block.body).unwrap();
+                run(&["convrnn-train", "compare", path.to_str().unwrap(), "--help"]);
+            } else {
+                let part = normal(&block.body);
+                assert!(
+                    catalogue.iter().any(|whole| whole.contains(&part)),
+                    "{origin}: a part of an architecture is one of a catalogue file, so that it is known to work:\n{}",
+                    block.body
+                );
+            }
+        }
+    }
+    assert!(found >= 2, "{found}");
+}
+
+/// Runs one of the programs and gives what it printed.
+fn run(words: &[&str]) -> String {
+    let output = output(words);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", words.join(" "), text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn output(words: &[&str]) -> Output {
+    let (program, arguments) = match words {
+        ["cargo", "xtask", rest @ ..] => ("xtask", rest),
+        [program, rest @ ..] => (*program, rest),
+        [] => panic!("no words"),
+    };
+    Command::new(programs().join(program)).args(arguments).current_dir(root()).output().unwrap()
+}
+
+/// Letters that stand for one of a list of words, and a word of it.
+const STANDS_FOR: [(&str, &str, &str); 2] = [("--ranges", "R", "by-error"), ("--biases", "B", "by-error")];
+
+/// Commands of the README run (`readme.rs`). All commands of all documents, in blocks and within the text, are given to the
+/// program that they are of, with `--help` behind them: it then verifies every option and value before it, and does nothing.
+/// So MNIST, RUN and other placeholders stand for themselves, and an hour of training takes no time.
+#[test]
+fn every_command_of_the_documents_is_one_of_its_program() {
+    let mut commands: Vec<String> = documents().iter().flat_map(|document| document.commands()).collect();
+    assert!(commands.len() >= 60, "{} commands", commands.len());
+    commands.sort_unstable();
+    commands.dedup();
+    for command in &commands {
+        let mut words = words(command);
+        // What goes into another program is not for this one.
+        if let Some(end) = words.iter().position(|word| ["|", ">", "<", "&&"].contains(&word.as_str())) {
+            words.truncate(end);
+        }
+        for (option, letter, word) in STANDS_FOR {
+            let at = (1..words.len()).find(|&at| words[at - 1] == option && words[at] == letter);
+            at.into_iter().for_each(|at| words[at] = word.into());
+        }
+        words.push("--help".into());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        // A text may name an option without a value, at the end.
+        let answer = output(&words);
+        let (said, error) = (String::from_utf8_lossy(&answer.stdout), String::from_utf8_lossy(&answer.stderr));
+        let lacks_a_value = error.contains(&format!("a value is required for '{}", words[words.len() - 2]));
+        assert!(lacks_a_value || answer.status.success() && said.contains("Usage:"), "{command}\n{said}{error}");
+    }
+}
+
+/// Nets that commands name are there; NET and files that a reader makes stand for themselves.
+#[test]
+fn every_architecture_that_a_command_names_is_there() {
+    let mut found = 0;
+    for document in documents() {
+        for command in document.commands() {
+            let words = words(&command);
+            for pair in words.windows(2).filter(|pair| ["--architecture", "--like", "info"].contains(&pair[0].as_str()))
+            {
+                let name = &pair[1];
+                let is_placeholder = name.chars().all(|letter| letter.is_ascii_uppercase()) || name.starts_with('-');
+                let is_made = name.ends_with(".toml") && !name.contains('/');
+                if is_placeholder || is_made {
+                    continue;
+                }
+                found += 1;
+                let read = match name.ends_with(".toml") {
+                    true => Architecture::read(&root().join(name)),
+                    false => catalogue::find(name),
+                };
+                read.unwrap_or_else(|error| panic!("{}: {command}: {error}", document.path.display()));
+            }
+        }
+    }
+    assert!(found >= 5, "{found}");
 }
 
 #[test]

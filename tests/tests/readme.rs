@@ -4,17 +4,12 @@ use convrnn_export::program::{AlignedBytes, ProgramDescription, ProgramOptions, 
 use convrnn_graph::Parameters;
 use convrnn_models::{Preprocessing, catalogue};
 use convrnn_runtime::format::Prelude;
+use convrnn_tests::markdown::document;
 use convrnn_tests::{programs, root};
 use std::process::Command;
 
-fn readme() -> String {
-    std::fs::read_to_string(root().join("README.md")).unwrap()
-}
-
 fn blocks(language: &str) -> Vec<String> {
-    let readme = readme();
-    let fence = format!("```{language}\n");
-    readme.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+    document("README.md").blocks_of(language)
 }
 
 /// `cargo xtask` commands run by themselves: `test` is what runs this, `demo` and `setup` come before.

@@ -40,9 +40,12 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Frames to draw from: a trace, or any safetensors file with frames U8 [N, height, width, channels]; the
-    /// checkpoint's own calibration frames if not given.
+    /// calibration frames if not given.
     #[arg(long, value_name = "FILE")]
     frames: Option<PathBuf>,
+    /// Training frames for int8; those in the checkpoint if not given.
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
     /// int8 program to run instead of one made for this.
     #[arg(long, value_name = "FILE.crnn")]
     program: Option<PathBuf>,
@@ -54,7 +57,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Outcome {
     let directory = locate(&arguments.checkpoint);
     let checkpoint = Checkpoint::read_folded(&directory)?;
-    let calibration = calibration_path(&directory);
+    let calibration = arguments.calibration.clone().unwrap_or_else(|| calibration_path(&directory));
     let options = ProgramOptions { target: Target::HOST, ..ProgramOptions::default() };
     let make = |numerics| program(&checkpoint, numerics, &options, &calibration, warn);
     let real = make(Numerics::Real)?;

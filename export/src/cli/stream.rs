@@ -9,6 +9,7 @@ use convrnn_export::stream::{Client, Damage, Expected, Images, Link, Summary, Ti
 use convrnn_graph::Presentation;
 use convrnn_models::FileError;
 use convrnn_models::safetensors_file::TensorFile;
+use convrnn_models::sampling::balanced;
 use convrnn_runtime::Program;
 use display::Display;
 use rand::{RngExt, SeedableRng};
@@ -38,7 +39,7 @@ pub struct Arguments {
     /// channels]; random pixels if not given.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// How many, drawn evenly.
+    /// How many, every class in its share where the file has labels.
     #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     images: Option<usize>,
     /// Steps of each presentation; the program's if not given.
@@ -133,8 +134,11 @@ fn images(arguments: &Arguments, program: &Program<'_>) -> Result<Images, FileEr
     };
     let all = read_frames(path, size)?;
     let count = arguments.images.unwrap_or(all.pixels.len()).min(all.pixels.len());
-    let chosen: Vec<usize> = (0..count).map(|index| index * all.pixels.len() / count.max(1)).collect();
     let labels = all.labels.filter(|labels| labels.len() == all.pixels.len());
+    let chosen: Vec<usize> = match &labels {
+        Some(labels) => balanced(labels).into_iter().take(count).collect(),
+        None => (0..count).map(|index| index * all.pixels.len() / count.max(1)).collect(),
+    };
     Ok(Images {
         pixels: chosen.iter().map(|&image| all.pixels[image].clone()).collect(),
         labels: labels.map(|labels| chosen.iter().map(|&image| labels[image]).collect()),

@@ -25,7 +25,7 @@ pub struct Arguments {
     /// Trace of this checkpoint, from `convrnn-train trace`.
     #[arg(long, value_name = "FILE")]
     trace: PathBuf,
-    /// Images for float engines, drawn evenly from the trace; int8 engines take all of it.
+    /// Images of the trace for float engines, every class in its share; int8 engines take all of it.
     #[arg(long, default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     images: usize,
     /// Largest difference of the logits, relative to their range, that float engines may have.

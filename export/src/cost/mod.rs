@@ -50,8 +50,8 @@ pub enum CostError {
     Real,
     /// There are no figures for looking whether layers can be left.
     #[error(
-        "the program was exported with `--skip`, which costs a little more in the worst case, and there are no figures for \
-         that: export it without"
+        "the program was made by `convrnn-export program --skip`, which costs a little more in the worst case, and there are \
+         no figures for that: make it without"
     )]
     Skipping,
     /// The file of figures cannot be read.
@@ -65,7 +65,7 @@ pub enum CostError {
     /// No figures fit the operation.
     #[error(
         "{operation}: no figures for {family} of this kind on the {}: where the program is packed for another processor, \
-         export it again with `--target`; else count it with `cargo xtask firmware operations`",
+         make it again with `convrnn-export program --target`; else count it with `cargo xtask firmware operations`",
         .processor.name()
     )]
     Unknown {

@@ -40,12 +40,6 @@ pub fn paired_interval(gained: usize, lost: usize, items: usize) -> f64 {
     100.0 * 1.96 * (gained + lost - (gained - lost).powi(2) / items).max(0.0).sqrt() / items
 }
 
-/// The image of the trace that is number `index` of `images` drawn evenly: data sets are often sorted
-/// by class.
-pub(super) fn drawn(index: usize, images: usize, all: usize) -> usize {
-    (index as u128 * all as u128 / images as u128) as usize
-}
-
 /// Counts on the way to an [`Agreement`].
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
@@ -179,12 +173,6 @@ mod tests {
     fn a_value_that_is_not_a_number_is_infinitely_far() {
         assert_eq!(largest_difference(&[1.0, f32::NAN], &[1.0, 2.0]), f64::INFINITY);
         assert_eq!(largest_difference(&[1.0, 2.5], &[1.0, 2.0]), 0.5);
-    }
-
-    #[test]
-    fn images_are_drawn_evenly_and_never_twice() {
-        let drawn: Vec<usize> = (0..4).map(|index| drawn(index, 4, 10)).collect();
-        assert_eq!(drawn, [0, 2, 5, 7]);
     }
 
     #[test]

@@ -245,11 +245,12 @@ fn explain(
 /// Spreads the images over threads, each with an engine of its own.
 fn compare(kind: EngineKind, network: &Network<'_>, trace: &Trace, images: usize) -> Result<Agreement, EngineError> {
     let threads = rayon::current_num_threads().clamp(1, images);
+    // Older traces list images as the data set does, often by class.
+    let order = trace.order();
     let tally = |thread: usize| -> Result<agreement::Tally, EngineError> {
         let mut engine = kind.build(network)?;
         let mut tally = agreement::Tally::new(trace, engine.first_step());
-        for index in (thread..images).step_by(threads) {
-            let image = agreement::drawn(index, images, trace.images());
+        for &image in order[..images].iter().skip(thread).step_by(threads) {
             let logits = run(engine.as_mut(), trace, image)?;
             tally.add(trace, image, &logits);
         }

@@ -100,6 +100,7 @@ impl Fixture {
             weights,
             frames: pixels.concat(),
             labels: Vec::new(),
+            indices: None,
             logits: Vec::new(),
             recorded,
             states: vec![Vec::new(); self.graph.states.len()],

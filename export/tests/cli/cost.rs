@@ -99,7 +99,7 @@ fn what_cannot_be_predicted_says_why() {
     let skipping = program(&fixture, "skipping.crnn", &["--skip", "propagation"]);
     for (path, expected) in [
         (&real, "the program computes in f32, expected int8"),
-        (&skipping, "the program was exported with `--skip`"),
+        (&skipping, "the program was made by `convrnn-export program --skip`"),
         (&other, "no figures for convolution of other weights of this kind on the Cortex-M55"),
     ] {
         let run = export(&["cost", "--target", "cortex-m55"], &[path]).output().expect("the program starts");

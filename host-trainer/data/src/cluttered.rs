@@ -66,7 +66,7 @@ impl ClutteredOptions {
         let images = pixels.par_chunks_exact_mut(shape.bytes()).enumerate();
         images.try_for_each(|(index, image)| self.draw_one(digits, split, index, image))?;
         let labels = (0..digits.len()).map(|index| digits.label(index) as u32).collect();
-        MemoryDataset::new(shape, digits.class_names().to_vec(), pixels, labels)
+        MemoryDataset::new(shape, digits.class_names().to_vec(), pixels, labels)?.named_as(digits)
     }
 
     fn draw_one(&self, digits: &MemoryDataset, split: Split, index: usize, pixels: &mut [u8]) -> Result<()> {

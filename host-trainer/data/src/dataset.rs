@@ -86,6 +86,14 @@ pub trait Dataset: Send + Sync {
         index.to_string()
     }
 
+    /// Place of image `index` in the split that it comes from, before any part of it was chosen.
+    ///
+    /// # Panics
+    /// If `index` is not below `len()`.
+    fn place(&self, index: usize) -> usize {
+        index
+    }
+
     /// Writes image `index` into `pixels`, `[height, width, channels]`, `shape().bytes()` long.
     ///
     /// # Errors
@@ -127,6 +135,8 @@ pub struct MemoryDataset {
     labels: Vec<u32>,
     /// Empty where images are called by their place.
     names: Vec<String>,
+    /// Empty where images are at their own place.
+    places: Vec<usize>,
 }
 
 impl MemoryDataset {
@@ -162,7 +172,7 @@ impl MemoryDataset {
                 found: format!("{label} at image {index}"),
             });
         }
-        Ok(MemoryDataset { shape, class_names, pixels, labels, names: Vec::new() })
+        Ok(MemoryDataset { shape, class_names, pixels, labels, names: Vec::new(), places: Vec::new() })
     }
 
     /// Reads the whole of another data set, on all threads.
@@ -181,8 +191,24 @@ impl MemoryDataset {
             return Err(error);
         }
         let labels = (0..source.len()).map(|index| source.label(index) as u32).collect();
-        let names = (0..source.len()).map(|index| source.name(index)).collect();
-        Ok(MemoryDataset { names, ..MemoryDataset::new(shape, source.class_names().to_vec(), pixels, labels)? })
+        MemoryDataset::new(shape, source.class_names().to_vec(), pixels, labels)?.named_as(source)
+    }
+
+    /// The same images under the names and places of another set's.
+    ///
+    /// # Errors
+    /// [`DataError::Invalid`] where the other set has another number of images.
+    pub fn named_as(self, other: &dyn Dataset) -> Result<Self> {
+        if other.len() != self.labels.len() {
+            return Err(DataError::Invalid {
+                what: "names of a data set in memory",
+                expected: format!("{} images", self.labels.len()),
+                found: other.len().to_string(),
+            });
+        }
+        let names = (0..other.len()).map(|index| other.name(index)).collect();
+        let places = (0..other.len()).map(|index| other.place(index)).collect();
+        Ok(MemoryDataset { names, places, ..self })
     }
 
     /// All pixels, `[n, height, width, channels]`.
@@ -210,6 +236,10 @@ impl Dataset for MemoryDataset {
 
     fn name(&self, index: usize) -> String {
         self.names.get(index).cloned().unwrap_or_else(|| index.to_string())
+    }
+
+    fn place(&self, index: usize) -> usize {
+        self.places.get(index).copied().unwrap_or(index)
     }
 
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<()> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use convrnn_models::sampling::balanced;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, ImageShape, Picture, SharedDataset};
@@ -44,6 +45,27 @@ impl Subset {
         let (mut chosen, _) = split_indices(inner.len(), count, seed)?;
         chosen.sort_unstable();
         Subset::new(inner, chosen)
+    }
+
+    /// `count` images drawn without replacement, every class in its share and every class at least once where `count`
+    /// allows; the same for the same seed. Every leading part shows the classes alike ([`balanced`]), and the images of
+    /// a smaller count lead those of a larger one.
+    ///
+    /// # Errors
+    /// [`DataError::Invalid`] when `count` is 0 or larger than the set.
+    pub fn stratified(inner: SharedDataset, count: usize, seed: u64) -> Result<Self> {
+        check_count(inner.len(), count)?;
+        let mut indices: Vec<usize> = (0..inner.len()).collect();
+        Stream::new(seed, Purpose::Subset, 1, 0).shuffle(&mut indices);
+        let labels: Vec<usize> = indices.iter().map(|&index| inner.label(index)).collect();
+        let chosen = balanced(&labels).into_iter().take(count).map(|place| indices[place]).collect();
+        Subset::new(inner, chosen)
+    }
+
+    /// The same images in the order of the whole set.
+    pub fn in_order(mut self) -> Self {
+        self.indices.sort_unstable();
+        self
     }
 
     /// Splits a set into (the rest, `count` held out), disjoint, the same for the same seed, whatever the classes.
@@ -175,7 +197,7 @@ fn apportion(sizes: &[usize], count: usize) -> Vec<usize> {
     counts
 }
 
-fn split_indices(length: usize, count: usize, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+fn check_count(length: usize, count: usize) -> Result<()> {
     if count == 0 || count > length {
         return Err(DataError::Invalid {
             what: "number of images to draw",
@@ -183,6 +205,11 @@ fn split_indices(length: usize, count: usize, seed: u64) -> Result<(Vec<usize>, 
             found: count.to_string(),
         });
     }
+    Ok(())
+}
+
+fn split_indices(length: usize, count: usize, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    check_count(length, count)?;
     let mut indices: Vec<usize> = (0..length).collect();
     Stream::new(seed, Purpose::Subset, 0, 0).shuffle(&mut indices);
     let rest = indices.split_off(count);
@@ -208,6 +235,10 @@ impl Dataset for Subset {
 
     fn name(&self, index: usize) -> String {
         self.inner.name(self.indices[index])
+    }
+
+    fn place(&self, index: usize) -> usize {
+        self.inner.place(self.indices[index])
     }
 
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<()> {
@@ -245,6 +276,37 @@ mod tests {
         assert_eq!(held.label(3), set.label(held.indices[3]));
         assert_eq!(held.name(3), held.indices[3].to_string());
         assert!(Subset::sample(set, 61, 0).is_err());
+    }
+
+    #[test]
+    fn a_stratified_sample_shows_every_class_from_the_first_images_on() {
+        let set: SharedDataset = Arc::new(counting(60));
+        let sample = Subset::stratified(Arc::clone(&set), 30, 4).unwrap();
+        // Rendered sets cycle through their classes, so that every k-th image is of few of them.
+        for length in 1..=30 {
+            let of = |class| (0..length).filter(|&index| sample.label(index) == class).count();
+            let counts = [of(0), of(1), of(2)];
+            assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{length}: {counts:?}");
+        }
+        let indices = |count, seed| Subset::stratified(Arc::clone(&set), count, seed).unwrap().indices;
+        assert_eq!(indices(30, 4), sample.indices);
+        assert_eq!(indices(12, 4), sample.indices[..12]);
+        assert_ne!(indices(30, 5), sample.indices);
+        let mut all = indices(60, 4);
+        all.sort_unstable();
+        assert_eq!(all, (0..60).collect::<Vec<_>>());
+        assert!(sample.in_order().indices.is_sorted());
+        assert!(Subset::stratified(Arc::clone(&set), 61, 0).is_err() && Subset::stratified(set, 0, 0).is_err());
+    }
+
+    #[test]
+    fn places_are_those_in_the_whole_set_through_copies_and_samples() {
+        let set: SharedDataset = Arc::new(counting(60));
+        let part = Subset::new(set, vec![7, 3, 50]).unwrap();
+        let copy: SharedDataset = Arc::new(MemoryDataset::read_all(&part).unwrap());
+        let again = Subset::new(copy, vec![2, 0]).unwrap();
+        assert_eq!([again.place(0), again.place(1)], [50, 7]);
+        assert_eq!([again.name(0), again.name(1)], ["50", "7"]);
     }
 
     fn labelled(labels: Vec<u32>, classes: usize) -> SharedDataset {

@@ -1,16 +1,17 @@
 //! `convrnn-train compare`.
 
+use super::hints::reworded;
 use super::progress::Progress;
 use super::table::{format, grouped};
 use super::train::stop_on_ctrl_c;
-use super::{print, to_json};
+use super::{Arguments, print, to_json};
 use crate::data::Share;
 use crate::error::Result;
 use crate::selection::{Selection, TEST_WARNING};
 use crate::study::statistics::Estimate;
-use crate::study::{Figures, RunOutcome, Study, StudyEvent, SummaryRow, execute, summarize};
+use crate::study::{Figures, Row, RunOutcome, Study, StudyEvent, SummaryRow, execute, summarize};
 use crate::training::Flow;
-use clap::Args;
+use clap::{Args, CommandFactory};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,6 +39,9 @@ pub struct Compare {
     /// Data set, as for `convrnn-train train`.
     #[arg(long, value_name = "SOURCE", conflicts_with = "study", help_heading = OPTIONS)]
     data: Option<String>,
+    /// Classes to tell apart: channels of the last layer of every architecture; as each says if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "study", help_heading = OPTIONS)]
+    classes: Option<u16>,
     /// Seeds with commas between.
     #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5", conflicts_with = "study", help_heading = OPTIONS)]
     seeds: Vec<u64>,
@@ -66,7 +70,8 @@ const OPTIONS: &str = "Without a study file";
 const STUDY_HELP: &str = r#"A study file:
   data = "rendered:size=28,train=8000,test=2000"
   seeds = [1, 2, 3, 4, 5]
-  reference = "rgc"                # differences are against this one; the first architecture if not given
+  classes = 10                     # channels of every last layer; as each architecture says if not given
+  reference = "rgc-28"             # differences are against this one; the first architecture if not given
 
   [settings]                       # for all architectures, by the names in a run's training.toml
   epochs = 5
@@ -98,13 +103,17 @@ const STUDY_HELP: &str = r#"A study file:
   settings.learning_rate = 0.1     # for this architecture only
 
 Written into the folder: runs/<architecture>/{trial,plain,tuned}-<number>, trials.csv, results.csv, summary.csv,
-accuracy-against-parameters.svg and .csv.
+accuracy-against-parameters.svg and .csv. Intervals of 95 % over seeds are Student's on the scale of log-odds, so that they
+stay within 0 and 100 % (Korn and Graubard 1998).
 
 Which images choose the best epoch is a setting: the validation split where the data set has one, or else a tenth of the training
 images, held out: selection = { kind = "automatic" }; others are { kind = "held-out", share = "5%" }, { kind = "test" } (with a
 warning) and { kind = "last" }, the last epoch. Accuracy is that of the best epoch's weights at the last time step, measured once
 on the test split when the run has ended; data without a test split are measured on the validation split, and held-out images
-choose."#;
+choose.
+
+A run whose loss explodes fails; the others go on, and the command then ends with exit code 1 and says which failed. Trials
+that fail are not chosen, and that is all."#;
 
 impl Compare {
     pub fn run(self) -> Result<ExitCode> {
@@ -154,7 +163,11 @@ impl Compare {
             true => print(&to_json(&summary))?,
             false => print(&text(&study, &summary, &folder))?,
         }
-        Ok(ExitCode::SUCCESS)
+        let failures = failures(&done.rows);
+        for failure in &failures {
+            eprintln!("failed: {failure}");
+        }
+        Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// The options as a study file.
@@ -162,6 +175,7 @@ impl Compare {
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let mut text = format!("data = {}\n", quoted(self.data.as_deref().unwrap_or_default()));
         text += &format!("seeds = {:?}\n", self.seeds);
+        text += &self.classes.map_or(String::new(), |classes| format!("classes = {classes}\n"));
         text += &self.reference.as_ref().map_or(String::new(), |name| format!("reference = {}\n", quoted(name)));
         text += "[settings]\n";
         text += &self.set.iter().map(|set| format!("{set}\n")).collect::<String>();
@@ -194,10 +208,27 @@ fn line(number: usize, runs: usize, label: &str, outcome: &RunOutcome, is_skippe
             measured.loss,
         ),
         (Some(figures), _) => format!("nothing measured, {:.0} s", figures.seconds),
-        (None, Some(failure)) => failure.clone(),
+        (None, Some(failure)) => in_own_words(failure),
         (None, None) => "no result".into(),
     };
     format!("run {number}/{runs} {label}: {what}{}\n", if is_skipped { " (done before)" } else { "" })
+}
+
+/// The runs that have no result, with the reason.
+fn failures(rows: &[Row]) -> Vec<String> {
+    let failure = |row: &Row| {
+        let reason = row.outcome.failure.as_deref().filter(|_| row.outcome.figures.is_none())?;
+        Some(format!("{} {}-{}: {}", row.member, row.setting, row.seed, in_own_words(reason)))
+    };
+    rows.iter().filter_map(failure).collect()
+}
+
+/// What training said, with the keys of a study file instead of options.
+fn in_own_words(text: &str) -> String {
+    match Arguments::command().find_subcommand("compare") {
+        Some(command) => reworded(text, command),
+        None => text.to_owned(),
+    }
 }
 
 fn text(study: &Study, summary: &[SummaryRow], folder: &Path) -> String {
@@ -249,4 +280,64 @@ fn percent(share: f64) -> String {
 
 fn signed(share: f64) -> String {
     format!("{:+.2}", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_study_of_the_help_is_one() {
+        let file: String = STUDY_HELP
+            .lines()
+            .skip(1)
+            .take_while(|line| line.is_empty() || line.starts_with("  "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let study = Study::parse(&file, Path::new("help")).unwrap();
+        assert_eq!((study.seeds.len(), study.members.len(), study.tuning.unwrap().trials), (5, 3, 6));
+    }
+
+    #[test]
+    fn options_become_the_same_study() {
+        let program = Arguments::command().try_get_matches_from([
+            "convrnn-train",
+            "compare",
+            "--architectures",
+            "ff-28,rgc-28",
+            "--data",
+            "rendered",
+            "--classes",
+            "3",
+            "--seeds",
+            "1,2",
+            "--set",
+            "epochs=2",
+            "--trials",
+            "1",
+        ]);
+        let matches = program.unwrap();
+        let compare =
+            <Compare as clap::FromArgMatches>::from_arg_matches(matches.subcommand_matches("compare").unwrap())
+                .unwrap();
+        let study = Study::parse(&compare.text(), Path::new("options")).unwrap();
+        assert_eq!(
+            (study.seeds, study.members.len(), study.tuning.unwrap().hold_out),
+            (vec![1, 2], 2, crate::data::Share::Images(1000))
+        );
+        assert!(study.members.iter().all(|member| member.architecture.lower().unwrap().classes() == 3));
+    }
+
+    #[test]
+    fn failures_are_named_with_the_keys_of_the_study() {
+        let row = |seed, failure: Option<&str>| Row {
+            member: "rgc".into(),
+            setting: "plain",
+            seed,
+            settings: crate::settings::Settings::default(),
+            outcome: RunOutcome { failure: failure.map(str::to_owned), figures: None },
+        };
+        let found = failures(&[row(1, None), row(2, Some("it exploded: give a lower --learning-rate"))]);
+        assert_eq!(found, ["rgc plain-2: it exploded: give a lower settings.learning_rate"]);
+    }
 }

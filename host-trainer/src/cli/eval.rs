@@ -111,7 +111,7 @@ impl Input {
         let mut checkpoint = Checkpoint::read(&directory)?;
         let data = match &self.data {
             Some(data) => data.clone(),
-            None => TrainingFile::read(&directory.join(names::TRAINING))?.settings.data,
+            None => data_of(&directory)?,
         };
         let presentation = &mut checkpoint.description.presentation;
         *presentation = override_steps(*presentation, self.steps, self.image_steps)?;
@@ -145,13 +145,25 @@ impl Input {
     }
 }
 
+/// The data set of the run that a checkpoint is of.
+pub fn data_of(checkpoint: &Path) -> Result<String> {
+    let path = checkpoint.join(names::TRAINING);
+    match TrainingFile::read(&path)?.settings.data {
+        data if data.is_empty() => {
+            let message = "names no data set: `convrnn-train init` wrote it without one; give --data".to_owned();
+            Err(TrainerError::Content { path, message })
+        }
+        data => Ok(data),
+    }
+}
+
 /// Says on stderr where a network that learnt from moving images or streams is shown each image by itself instead.
 pub fn warn_of_sequence(checkpoint: &Path) {
     let training = TrainingFile::read(&checkpoint.join(names::TRAINING));
     let Ok(TrainingFile { settings, .. }) = training else { return };
     if settings.sequence != Sequence::Still {
         eprintln!(
-            "note: the network was trained with --sequence {}; here each image is shown by itself and does not move",
+            "note: the network was trained with `convrnn-train train --sequence {}`; here each image is shown by itself and does not move",
             settings.sequence
         );
     }
@@ -175,7 +187,7 @@ pub struct Eval {
     /// of the training run if not given. Steps count from the moment an image appears.
     #[arg(long, value_name = "SEQUENCE")]
     sequence: Option<Sequence>,
-    /// Use only this many images, drawn evenly at random.
+    /// Use only this many images, a random sample with every class in its share.
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
     /// Write accuracy by step as SVG and CSV into this folder.
@@ -210,7 +222,7 @@ impl Eval {
     pub fn run(self) -> Result<ExitCode> {
         let (checkpoint, mut images, split) = self.input.load()?;
         if let Some(limit) = self.limit.filter(|&limit| limit != images.len()) {
-            images = Arc::new(Subset::sample(images, limit, 0)?);
+            images = Arc::new(Subset::stratified(images, limit, 0)?.in_order());
         }
         let device = self.input.device()?;
         let mut workers = self.input.workers(&checkpoint.graph)?;

@@ -1,6 +1,6 @@
 //! `convrnn-train features`.
 
-use super::eval::{SplitName, split_of, warn_of_sequence};
+use super::eval::{SplitName, data_of, split_of, warn_of_sequence};
 use super::print;
 use super::table::{format, grouped, step};
 use crate::data::{Source, Subset};
@@ -9,12 +9,11 @@ use crate::evaluation::check_frame;
 use crate::features::{Layout, Subject, layers, write};
 use crate::parameters::to_tensors;
 use crate::run_folder::checkpoint_of;
-use crate::settings::{TrainingFile, parse_device};
+use crate::settings::parse_device;
 use crate::unroll::override_steps;
 use crate::workers::Workers;
 use clap::Args;
 use convrnn_models::Checkpoint;
-use convrnn_models::checkpoint::names;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -35,7 +34,7 @@ pub struct Features {
     /// test split.
     #[arg(long, value_enum)]
     split: Option<SplitName>,
-    /// Use only this many images, drawn evenly at random.
+    /// Use only this many images, a random sample with every class in its share, in the order of the data set.
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
     /// Values to write, with commas between: outputs (layer3.output), states (layer4.hidden) or any operation;
@@ -64,7 +63,8 @@ pub struct Features {
 
 const FEATURES_HELP: &str = r#"In both files:
   features[presentation, neuroid, time_bin]            f32
-  image_index, image_name, label, class_name           by presentation (label -1: not labelled)
+  image_index, image_name, label, class_name           by presentation (image_index: place in the whole split of
+                                                       the data set, from 0; label -1: not labelled)
   layer, channel, row, column, first_image_step        by neuroid (first_image_step from 1; 0: none)
   time_bin_start, time_bin_end                         milliseconds since the image came on
   layer_name, layer_first_image_step                   by layer
@@ -96,13 +96,13 @@ impl Features {
         let layers = layers(&checkpoint.graph, &presentation, &self.layers)?;
         let source = match &self.images {
             Some(images) => images.clone(),
-            None => TrainingFile::read(&directory.join(names::TRAINING))?.settings.data,
+            None => data_of(&directory)?,
         };
         let source = Source::parse(&source)?;
         let (mut images, is_labelled) = source.load_images(split_of(&source, self.split)?)?;
         check_frame(&checkpoint.graph, &images)?;
         if let Some(limit) = self.limit.filter(|&limit| limit != images.len()) {
-            images = Arc::new(Subset::sample(images, limit, 0)?);
+            images = Arc::new(Subset::stratified(images, limit, 0)?.in_order());
         }
         let layout = Layout::new(&*images, is_labelled, layers, presentation.steps);
         let device = parse_device(&self.device)?;

@@ -1,5 +1,6 @@
 //! `convrnn-train fine-tune`.
 
+use super::eval::data_of;
 use super::train::train;
 use super::train_options::selection_of;
 use crate::data::Share;
@@ -104,7 +105,7 @@ impl FineTune {
         }
         let trained = TrainingFile::read(&directory.join(names::TRAINING))?.settings;
         let mut settings = Settings {
-            data: self.data.clone().unwrap_or_else(|| trained.data.clone()),
+            data: self.data.clone().map_or_else(|| data_of(&directory), Ok)?,
             limit: self.limit,
             selection: match self.hold_out {
                 Some(share) => selection_of(Some(share)),

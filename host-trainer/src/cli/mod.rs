@@ -5,7 +5,9 @@ mod completions;
 mod eval;
 mod features;
 mod fine_tune;
+mod hints;
 mod info;
+mod init;
 mod list;
 mod matched;
 mod progress;
@@ -15,7 +17,7 @@ mod train;
 mod train_options;
 
 use crate::error::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Train and examine convolutional recurrent networks.
@@ -30,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Train a network, or go on with a run.
     Train(Box<train_options::Train>),
+    /// Write an untrained checkpoint, for counts, costs and exports before training.
+    Init(init::Init),
     /// Learn on in int8, so that the device program answers as well as the network did in reals.
     FineTune(Box<fine_tune::FineTune>),
     /// Measure a checkpoint's accuracy by time step.
@@ -52,9 +56,11 @@ enum Command {
 
 /// Parses the command line and runs it. Exit code 0, 1 for errors, 2 for wrong usage, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match arguments.command {
         Command::Train(command) => command.run(),
+        Command::Init(command) => command.run(),
         Command::FineTune(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Features(command) => command.run(),
@@ -68,9 +74,17 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", said(&error, matches.subcommand_name().unwrap_or_default()));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The message of an error in the words of a command.
+fn said(error: &crate::error::TrainerError, name: &str) -> String {
+    match Arguments::command().find_subcommand(name) {
+        Some(command) => hints::message(error, command),
+        None => error.to_string(),
     }
 }
 
@@ -86,7 +100,7 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// A value as JSON text, for `--json`.
+/// A value as JSON text, for commands that give that.
 fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("reports have a JSON form") + "\n"
 }

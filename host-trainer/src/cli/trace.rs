@@ -13,12 +13,15 @@ use std::process::ExitCode;
 pub struct TraceCommand {
     #[command(flatten)]
     input: Input,
-    /// Number of images, evenly spaced over the split, whose logits are recorded at every step.
+    /// Number of images whose logits are recorded at every step: a random sample of the split, every class in its share.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     images: usize,
     /// Number of these for which every value of every step is recorded; they come first in the file.
     #[arg(long, value_name = "K", default_value_t = 4)]
     record: usize,
+    /// Names the random sample.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// File to write (.safetensors).
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
@@ -36,7 +39,7 @@ impl TraceCommand {
             description: &checkpoint.description,
             parameters: &parameters,
         };
-        let trace = trace(workers.executor(), &traced, &images, self.images, self.record)?;
+        let trace = trace(workers.executor(), &traced, &images, self.images, self.record, self.seed)?;
         trace.write(&self.output, &checkpoint.graph)?;
         print(&format!(
             "{}: {} images, logits of {} steps, every value of {} images\n",

@@ -143,7 +143,7 @@ pub struct Train {
     /// Options that belong together; an option given beside it wins.
     #[arg(long, value_enum)]
     recipe: Option<Recipe>,
-    /// Passes over the training images; 10 if not given.
+    /// Passes over the training images; 10 if not given, 0 for the untrained network (see also `convrnn-train init`).
     #[arg(long)]
     epochs: Option<usize>,
     /// Images a batch.

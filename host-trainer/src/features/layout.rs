@@ -8,7 +8,7 @@ use convrnn_models::toml_file::nearest;
 /// One image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presented {
-    /// Place in the data set.
+    /// Place in the split of the data set that it comes from, whatever part of it was chosen.
     pub index: usize,
     /// Name of the image's file, or its place where it has none.
     pub name: String,
@@ -87,7 +87,7 @@ impl Layout {
     /// The layout of every image of a set.
     pub fn new(images: &dyn Dataset, is_labelled: bool, layers: Vec<FeatureLayer>, steps: usize) -> Self {
         let presented = |index: usize| Presented {
-            index,
+            index: images.place(index),
             name: images.name(index),
             label: is_labelled.then(|| images.label(index)),
         };

@@ -5,7 +5,7 @@
 //! | name | dimensions | means |
 //! |---|---|---|
 //! | `features` | presentation, neuroid, time_bin | f32 values |
-//! | `image_index`, `label` | presentation | place in the data set, class (-1: not labelled) |
+//! | `image_index`, `label` | presentation | place in the whole split of the data set, class (-1: not labelled) |
 //! | `image_name`, `class_name` | presentation | text |
 //! | `layer` | neuroid | name of the layer's value, for instance `layer3.output` |
 //! | `channel`, `row`, `column` | neuroid | place within it, from 0 |

@@ -1,10 +1,11 @@
 use super::*;
-use crate::data::{Source, Split};
+use crate::data::{Source, Split, Subset};
 use crate::parameters::{initialize, to_tensors};
 use convrnn_graph::{Interpreter, Parameters, StepGraph};
 use convrnn_models::catalogue;
 use netcdf3::FileReader;
 use npyz::NpyFile;
+use std::sync::Arc;
 use tch::{Device, Kind};
 
 struct Fixture {
@@ -128,6 +129,21 @@ fn both_files_hold_what_the_reference_computes_and_where_it_belongs() {
     let at = |image: usize, step: usize| features[(image * layout.neuroids() + neuroid) * 6 + step - 1];
     assert!((1..7).all(|image| at(image, 1) == at(0, 1)) && (1..7).any(|image| at(image, 2) != at(0, 2)));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
+}
+
+#[test]
+fn an_image_of_a_part_has_its_place_in_the_whole_data_set() {
+    let fixture = Fixture::new();
+    let part: SharedDataset = Arc::new(Subset::new(Arc::clone(&fixture.images), vec![5, 2, 6]).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let [npz, nc] = ["features.npz", "features.nc"].map(|name| folder.path().join(name));
+    let fixture = Fixture { images: Arc::clone(&part), ..fixture };
+    let layout = fixture.layout(&["layer3.output"]);
+    fixture.write(&layout, &[npz.clone(), nc.clone()], u64::MAX).unwrap();
+    assert_eq!(array::<i32>(&npz, "image_index").1, [5, 2, 6]);
+    assert_eq!(FileReader::open(&nc).unwrap().read_var_i32("image_index").unwrap(), [5, 2, 6]);
+    assert_eq!(array::<String>(&npz, "image_name").1, ["5", "2", "6"]);
+    assert_close(&array::<f32>(&npz, "features").1, &fixture.expected(&layout));
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! The pictures of a run: loss, accuracy, accuracy by time step, logits over time, sample images.
 
+mod axis;
 mod chart;
+#[cfg(test)]
+mod geometry;
+mod head;
 pub mod scatter;
 
 pub use chart::Chart;
@@ -15,6 +19,7 @@ use crate::parameters::to_f32;
 use crate::run_folder::PLOTS;
 use crate::selection::SelectionImages;
 use crate::settings::parse_device;
+use crate::state_norms::LayerNorm;
 use crate::training::Trainer;
 use crate::workers::Workers;
 use convrnn_graph::Wanted;
@@ -26,6 +31,8 @@ use tch::Kind;
 const DRAWN_IMAGES: usize = 4;
 /// Images on the contact sheet.
 const SHEET_IMAGES: usize = 40;
+/// Lines of one chart: as many as there are colours that are told apart.
+const MOST_LINES: usize = head::COLOURS.len();
 /// Images for accuracy by time step with and without recurrence; all that choose where they are fewer.
 const MEASURED_IMAGES: usize = 10_000;
 
@@ -39,7 +46,7 @@ pub fn training(trainer: &Trainer) -> Result<()> {
     let Some(selection) = trainer.selection() else { return samples(&folder, trainer.train_images()) };
     let mut images = Arc::clone(&selection.images);
     if images.len() > MEASURED_IMAGES {
-        images = Arc::new(Subset::sample(images, MEASURED_IMAGES, 0)?);
+        images = Arc::new(Subset::stratified(images, MEASURED_IMAGES, 0)?);
     }
     let mut lines = Vec::new();
     for (name, ablation) in [("whole network", Ablation::None), ("without recurrence", Ablation::Recurrence)] {
@@ -67,13 +74,21 @@ pub fn epochs(folder: &Path, metrics: &[EpochMetrics]) -> Result<()> {
 
 /// The size of each layer's states by time step.
 fn state_norms(folder: &Path, epoch: &EpochMetrics) -> Result<()> {
+    let largest = |norm: &LayerNorm| norm.by_step.iter().copied().fold(0.0, f64::max);
+    let shown = most_important(&epoch.state_norms.iter().map(largest).collect::<Vec<_>>(), None);
+    let layers = epoch.state_norms.len();
     let chart = Chart {
         title: format!("States by time step after epoch {}", epoch.epoch),
+        note: (shown.len() < layers).then(|| format!("{MOST_LINES} of {layers} layers: those with the largest states")),
         horizontal: "time step [10 ms]",
         first: 1,
         vertical: "root mean square",
         range: None,
-        lines: epoch.state_norms.iter().map(|norm| (norm.layer.clone(), norm.by_step.clone())).collect(),
+        lines: shown
+            .into_iter()
+            .map(|number| &epoch.state_norms[number])
+            .map(|norm| (norm.layer.clone(), norm.by_step.clone()))
+            .collect(),
     };
     chart::write(&[chart], folder, "state-norms")
 }
@@ -95,6 +110,7 @@ pub fn curves(folder: &Path, metrics: &[EpochMetrics]) -> Result<()> {
     };
     let loss = Chart {
         title: "Loss at the last time step".into(),
+        note: None,
         horizontal: "epoch",
         first: 1,
         vertical: "cross-entropy [nats]",
@@ -116,6 +132,7 @@ pub fn accuracy_by_step(folder: &Path, split: &str, lines: &[(&str, Vec<f64>)]) 
     let percent = |values: &[f64]| values.iter().map(|value| 100.0 * value).collect();
     let chart = Chart {
         title: format!("Accuracy by time step, {split} images"),
+        note: None,
         horizontal: "time step [10 ms]",
         first: 1,
         vertical: "accuracy [%]",
@@ -125,39 +142,57 @@ pub fn accuracy_by_step(folder: &Path, split: &str, lines: &[(&str, Vec<f64>)]) 
     chart::write(&[chart], folder, "accuracy-by-step")
 }
 
-/// Every class's logit over time, for the first of the images that choose of different classes.
+/// The lines of a chart that matter most, in their order: all of at most [`MOST_LINES`], else those with the largest
+/// importance, `always` among them.
+fn most_important(importance: &[f64], always: Option<usize>) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..importance.len()).collect();
+    order.sort_by(|&a, &b| {
+        let is_other = |line: usize| Some(line) != always;
+        is_other(a).cmp(&is_other(b)).then(importance[b].total_cmp(&importance[a]))
+    });
+    order.truncate(MOST_LINES);
+    order.sort_unstable();
+    order
+}
+
+/// Logits over time of some of the images that choose, of different classes.
 fn logits(folder: &Path, trainer: &Trainer, selection: &SelectionImages, workers: &Workers) -> Result<()> {
     let description = &trainer.training().description;
     let names = &description.class_names;
-    let SelectionImages { split, images: shown } = selection;
-    let first_of = |class: usize| (0..shown.len()).find(|&index| shown.label(index) == class);
-    let chosen: Vec<usize> = (0..names.len()).filter_map(first_of).take(DRAWN_IMAGES).collect();
-    let images: SharedDataset = Arc::new(Subset::new(Arc::clone(shown), chosen.clone())?);
+    let SelectionImages { split, images: all } = selection;
+    let images: SharedDataset = Arc::new(Subset::stratified(Arc::clone(all), DRAWN_IMAGES.min(all.len()), 0)?);
     let options = RunOptions::new(Wanted::EveryLogits);
     let mut charts = Vec::new();
-    for batch in Batches::new(images, BatchPlan::evaluate(1))? {
+    for batch in Batches::new(Arc::clone(&images), BatchPlan::evaluate(1))? {
         let batch = batch?;
         let number = batch.number;
         let frames = frames(&batch, &description.preprocessing, workers.executor())?;
         let run = || workers.executor().run(trainer.parameters(), &frames, &description.presentation, options);
         let values = to_f32(&tch::no_grad(run)?.every_logits(1)?)?;
-        let line = |(class, name): (usize, &String)| {
-            let over_time = values.iter().skip(class).step_by(names.len()).map(|&value| f64::from(value));
-            (name.clone(), over_time.collect())
+        let over_time = |class: usize| -> Vec<f64> {
+            values.iter().skip(class).step_by(names.len()).map(|&value| f64::from(value)).collect()
         };
+        let last: Vec<f64> = values[values.len() - names.len()..].iter().map(|&value| f64::from(value)).collect();
+        let shown = most_important(&last, Some(images.label(number)));
+        let others = MOST_LINES - 1;
         let chart = Chart {
             title: format!(
-                "Logits of {} image {}, class {}",
+                "Class {}: logits of {} image {}",
+                names[images.label(number)],
                 split.name(),
-                shown.name(chosen[number]),
-                names[shown.label(chosen[number])]
+                images.name(number)
             ),
+            note: (shown.len() < names.len()).then(|| {
+                format!(
+                    "{MOST_LINES} of {} classes: the right one and the {others} others with the largest last logits",
+                    names.len()
+                )
+            }),
             horizontal: "time step [10 ms]",
             first: 1,
             vertical: "logit",
             range: None,
-            // More classes than colours would not be told apart.
-            lines: names.iter().enumerate().take(10).map(line).collect(),
+            lines: shown.into_iter().map(|class| (names[class].clone(), over_time(class))).collect(),
         };
         charts.push(chart);
     }
@@ -166,7 +201,7 @@ fn logits(folder: &Path, trainer: &Trainer, selection: &SelectionImages, workers
 
 fn samples(folder: &Path, images: &SharedDataset) -> Result<()> {
     let count = SHEET_IMAGES.min(images.len());
-    let chosen = Subset::sample(Arc::clone(images), count, 0)?;
+    let chosen = Subset::stratified(Arc::clone(images), count, 0)?;
     let chosen: &dyn crate::data::Dataset = &chosen;
     let pictures = (0..count).map(|index| chosen.image(index)).collect::<Result<Vec<_>, _>>()?;
     let labels: Vec<usize> = (0..count).map(|index| chosen.label(index)).collect();
@@ -175,4 +210,18 @@ fn samples(folder: &Path, images: &SharedDataset) -> Result<()> {
 
 fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(TrainerError::io("create", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_lines_those_that_matter_are_drawn_in_their_order() {
+        assert_eq!(most_important(&[3.0, 1.0, 2.0], Some(1)), [0, 1, 2]);
+        // The right class, 0, has the smallest logit of 43; the nine largest are those of 42, 40, 38, ..., 26.
+        let logits: Vec<f64> = (0..43).map(|class| if class % 2 == 0 { f64::from(class) } else { -1.0 }).collect();
+        assert_eq!(most_important(&logits, Some(0)), [0, 26, 28, 30, 32, 34, 36, 38, 40, 42]);
+        assert_eq!(most_important(&logits, None), [24, 26, 28, 30, 32, 34, 36, 38, 40, 42]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Points with error bars over a logarithmic axis, as SVG, with their numbers as CSV beside it.
 
-use super::chart::{COLOURS, SIZE};
+use super::axis::{Scale, Ticks};
+use super::head::{COLOURS, DrawError, Entry, Head, Mark};
 use crate::error::{Result, TrainerError};
 use convrnn_models::files::write_whole;
 use plotters::prelude::*;
@@ -48,8 +49,15 @@ pub struct Point {
     pub is_filled: bool,
 }
 
-/// Points at one place are set apart by this share of the horizontal axis.
-const APART: f64 = 0.022;
+/// Width of the figure and height of its axes, in pixels.
+const SIZE: (u32, u32) = (720, 380);
+
+/// Points at one place are set apart by this share of the distance between the outermost places.
+const APART: f64 = 0.024;
+/// Room left and right of the outermost points, as a share of the distance between them.
+const ROOM: f64 = 0.05;
+/// Distance of the outermost places where all points are at one, as a ratio.
+const NARROWEST: f64 = 1.2;
 
 /// Writes `<name>.svg` and `<name>.csv`.
 ///
@@ -69,101 +77,168 @@ pub fn write(scatter: &Scatter, folder: &Path, name: &str) -> Result<()> {
     Ok(write_whole(&folder.join(format!("{name}.csv")), csv.as_bytes())?)
 }
 
-/// Round numbers in a range: 1, 2 and 5 times the powers of ten, and more of them within one decade.
-fn ticks(left: f64, right: f64) -> Vec<f64> {
-    let factors: &[f64] =
-        if right / left < 10.0 { &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0] } else { &[1.0, 2.0, 5.0] };
-    let powers = left.log10().floor() as i32..=right.log10().ceil() as i32;
-    let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
-    values.filter(|value| (left..=right).contains(value)).collect()
+/// Least and largest of some values.
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }
 
-/// 43100 as 43.1 k, 2500000 as 2.5 M.
-fn short(value: f64) -> String {
-    let (value, unit) = match value {
-        _ if value >= 1e6 => (value / 1e6, " M"),
-        _ if value >= 1e3 => (value / 1e3, " k"),
-        _ => (value, ""),
-    };
-    let text = format!("{value:.1}");
-    format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+/// Colour and shape of a group: circles, then triangles in the same colours.
+fn look(number: usize) -> (RGBColor, Mark) {
+    let mark = if number / COLOURS.len() % 2 == 0 { Mark::Circle } else { Mark::Triangle };
+    (COLOURS[number % COLOURS.len()], mark)
 }
 
 impl Scatter {
-    fn draw(&self, image: &mut String) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
-        let area = SVGBackend::with_string(image, SIZE).into_drawing_area();
-        area.fill(&WHITE)?;
-        let points = || self.groups.iter().flat_map(|group| &group.points);
-        let ends = |values: &mut dyn Iterator<Item = f64>| {
-            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
-        };
-        let (mut left, mut right) = ends(&mut points().map(|point| point.horizontal));
-        let (mut low, mut high) = ends(&mut points().flat_map(|point| [point.low, point.high]));
-        if left > right {
-            (left, right, low, high) = (1.0, 10.0, 0.0, 1.0);
+    /// Logarithm of the place of each point, by group. Points that would lie on each other stand side by side, as near to
+    /// their places as that allows: with z the sorted places less `rank * apart`, the non-decreasing values of least squares
+    /// to z (pool adjacent violators; Barlow et al. 1972), plus `rank * apart`.
+    fn places(&self) -> Vec<Vec<f64>> {
+        let wanted: Vec<f64> =
+            self.groups.iter().flat_map(|group| &group.points).map(|point| point.horizontal.ln()).collect();
+        let (left, right) = ends(wanted.iter().copied());
+        let apart = APART * (right - left).max(NARROWEST.ln());
+        let mut order: Vec<usize> = (0..wanted.len()).collect();
+        order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]).then(a.cmp(&b)));
+        // Sum and number of the values that are pooled.
+        let mut pools: Vec<(f64, usize)> = Vec::new();
+        let mean = |pool: &(f64, usize)| pool.0 / pool.1 as f64;
+        for (rank, &point) in order.iter().enumerate() {
+            pools.push((wanted[point] - rank as f64 * apart, 1));
+            while let [.., before, last] = pools[..]
+                && mean(&before) > mean(&last)
+            {
+                pools.pop();
+                pools.pop();
+                pools.push((before.0 + last.0, before.1 + last.1));
+            }
         }
-        // Room around the outermost points, and for the legend on the right.
-        let spread = (right / left).max(2.0);
-        (left, right) = (left / spread.powf(0.1), right * spread.powf(0.6));
-        let apart = (right / left).powf(APART);
-        let margin = 0.08 * (high - low).max(1e-3);
-        let (low, high) = ((low - margin).max(self.limits.0), (high + margin).min(self.limits.1));
-        let mut chart = ChartBuilder::on(&area)
-            .caption(&self.title, ("sans-serif", 18))
+        let values = pools.iter().flat_map(|pool| std::iter::repeat_n(mean(pool), pool.1));
+        let mut places = wanted.clone();
+        for ((rank, &point), value) in order.iter().enumerate().zip(values) {
+            places[point] = value + rank as f64 * apart;
+        }
+        let mut places = places.into_iter();
+        self.groups.iter().map(|group| places.by_ref().take(group.points.len()).collect()).collect()
+    }
+
+    fn draw(&self, image: &mut String) -> Result<(), DrawError> {
+        let entry = |(number, group): (usize, &Group)| {
+            let (colour, mark) = look(number);
+            Entry { name: group.name.clone(), colour, mark }
+        };
+        let head = Head::new(&self.title, None, self.groups.iter().enumerate().map(entry).collect(), SIZE.0);
+        let area = SVGBackend::with_string(image, (SIZE.0, SIZE.1 + head.height())).into_drawing_area();
+        area.fill(&WHITE)?;
+        let (upper, lower) = area.split_vertically(head.height());
+        head.draw(&upper)?;
+        let places = self.places();
+        let points = || self.groups.iter().flat_map(|group| &group.points);
+        let (mut left, mut right) = ends(places.iter().flatten().copied());
+        let (mut low, mut high) = ends(points().flat_map(|point| [point.low, point.high, point.value]));
+        if left > right {
+            (left, right, low, high) = (0.0, 10f64.ln(), 0.0, 1.0);
+        }
+        let (found, least) = (right - left, NARROWEST.ln());
+        let room = ROOM * found.max(least) + 0.5 * (least - found).max(0.0);
+        let (left, right) = ((left - room).exp(), (right + room).exp());
+        let (from, to) = (low.max(self.limits.0), high.min(self.limits.1));
+        // Room for markers, also at the limits; ticks stay within them.
+        let margin = 0.08 * (to - from).max(1e-3);
+        let (low, high) = (from - margin, to + margin);
+        let up = Ticks::new(low.max(self.limits.0), high.min(self.limits.1), 9);
+        let across = Ticks::logarithmic(left, right);
+        let horizontal = (left..right).log_scale().with_key_points(across.values.clone());
+        let vertical = Scale { range: low..high, ticks: up.values.clone() };
+        let mut chart = ChartBuilder::on(&lower)
             .margin(12)
+            .margin_top(4)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d((left..right).log_scale().with_key_points(ticks(left, right)), low..high)?;
+            .build_cartesian_2d(horizontal, vertical)?;
         chart
             .configure_mesh()
             .x_desc(self.horizontal)
             .y_desc(self.vertical)
-            .x_label_formatter(&|&value| short(value))
-            .light_line_style(WHITE)
+            .x_label_formatter(&|&value| across.label(value))
+            .y_label_formatter(&|&value| up.label(value))
             .bold_line_style(RGBColor(225, 225, 225))
             .draw()?;
-        let mut placed: Vec<f64> = Vec::new();
-        for (number, group) in self.groups.iter().enumerate() {
-            let colour = COLOURS[number % COLOURS.len()];
-            let mut elements = Vec::new();
-            for point in &group.points {
-                let same = placed.iter().filter(|&&place| (place / point.horizontal).ln().abs() < apart.ln()).count();
-                placed.push(point.horizontal);
-                elements.push((point.horizontal * apart.powi(same as i32), point));
+        for (number, (group, places)) in self.groups.iter().zip(&places).enumerate() {
+            let (colour, mark) = look(number);
+            for (point, place) in group.points.iter().zip(places) {
+                let place = place.exp();
+                let bar = [(place, point.low.max(self.limits.0)), (place, point.high.min(self.limits.1))];
+                chart.draw_series([PathElement::new(bar, colour.stroke_width(2))])?;
+                let inside = if point.is_filled { colour } else { WHITE };
+                let at = (place, point.value);
+                match mark {
+                    Mark::Triangle => {
+                        chart.draw_series([
+                            TriangleMarker::new(at, 8, colour.filled()),
+                            TriangleMarker::new(at, 4, inside.filled()),
+                        ])?;
+                    }
+                    Mark::Circle | Mark::Line => {
+                        chart.draw_series([
+                            Circle::new(at, 5, inside.filled()),
+                            Circle::new(at, 5, colour.stroke_width(2)),
+                        ])?;
+                    }
+                }
             }
-            let bars = elements.iter().map(|&(place, point)| {
-                PathElement::new([(place, point.low.max(low)), (place, point.high.min(high))], colour.stroke_width(2))
-            });
-            chart.draw_series(bars)?;
-            let mark = |&(place, point): &(f64, &Point)| {
-                let style = if point.is_filled { colour.filled() } else { WHITE.filled() };
-                [
-                    Circle::new((place, point.value), 5, style),
-                    Circle::new((place, point.value), 5, colour.stroke_width(2)),
-                ]
-            };
-            let drawn = chart.draw_series(elements.iter().flat_map(mark))?;
-            drawn.label(&group.name).legend(move |(x, y)| Circle::new((x + 9, y), 4, colour.filled()));
         }
-        chart
-            .configure_series_labels()
-            .background_style(WHITE.mix(0.8))
-            .border_style(RGBColor(200, 200, 200))
-            .position(SeriesLabelPosition::MiddleRight)
-            .draw()?;
         area.present()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::geometry::Geometry;
     use super::*;
 
     #[test]
-    fn ticks_are_round_and_within_the_range() {
-        assert_eq!(ticks(9e3, 2e5), [1e4, 2e4, 5e4, 1e5, 2e5]);
-        assert_eq!(ticks(9e3, 2.2e4), [1e4, 1.2e4, 1.5e4, 2e4]);
-        assert_eq!([short(43_100.0), short(2e6), short(500.0)], ["43.1 k", "2 M", "500"]);
+    fn points_fill_the_width_and_stand_clear_of_each_other_and_of_the_legend() {
+        let names = ["ff-28", "ff-28-matched", "vanilla-28", "lstm-28", "rgc-28", "rgc-28-minimal"];
+        let parameters = [11_826.0, 36_449.0, 17_158.0, 62_662.0, 36_598.0, 36_598.0];
+        let group = |(name, horizontal): (&&str, f64)| {
+            let point = |label, value: f64, is_filled| Point {
+                label,
+                horizontal,
+                value,
+                low: value - 3.0,
+                high: 100.0,
+                is_filled,
+            };
+            Group { name: (*name).into(), points: vec![point("plain", 97.0, false), point("tuned", 100.0, true)] }
+        };
+        let scatter = Scatter {
+            title: "Accuracy over seeds".into(),
+            horizontal: "parameters",
+            vertical: "accuracy [%]",
+            limits: (0.0, 100.0),
+            groups: names.iter().zip(parameters).map(group).collect(),
+        };
+        let mut svg = String::new();
+        scatter.draw(&mut svg).unwrap();
+        let geometry = Geometry::of(&svg);
+        geometry.check(&names);
+        // What is blank between the points is the distance of the nets; beside them there is next to nothing.
+        let [left, _, right, _] = geometry.frame;
+        let circles = geometry.circles.iter().filter(|(_, y, _)| *y > geometry.frame[1]);
+        let places: Vec<f64> = circles.map(|(x, _, _)| *x).collect();
+        let ends = places.iter().fold((f64::MAX, 0.0f64), |ends, &x| (ends.0.min(x), ends.1.max(x)));
+        assert!(ends.0 - left < 0.06 * (right - left) && right - ends.1 < 0.06 * (right - left), "{ends:?}");
+        let mut apart = places.clone();
+        apart.sort_by(f64::total_cmp);
+        apart.dedup();
+        assert_eq!(apart.len(), 12, "every point has a place of its own: {apart:?}");
+        assert!(apart.windows(2).all(|pair| pair[1] - pair[0] >= 11.0), "circles do not cover each other: {apart:?}");
+    }
+
+    #[test]
+    fn more_groups_than_colours_have_another_shape() {
+        assert_eq!((look(3).0, look(3).1), (look(13).0, Mark::Circle));
+        assert_eq!(look(13).1, Mark::Triangle);
     }
 
     #[test]
@@ -184,9 +259,8 @@ mod tests {
         let csv = std::fs::read_to_string(folder.path().join("figure.csv")).unwrap();
         assert_eq!(csv, "group,label,horizontal,value,low,high\nff,plain,40000,80,78,82\nff,tuned,40000,80,78,82\n");
         let svg = std::fs::read_to_string(folder.path().join("figure.svg")).unwrap();
-        // Two circles a point, two in the legend.
+        // Two circles a point, one an entry of the legend.
         assert_eq!(svg.matches("<circle").count(), 6, "{svg}");
-        assert!(svg.contains("50 k"), "{svg}");
         assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
         write(&Scatter { groups: Vec::new(), ..scatter }, folder.path(), "empty").unwrap();
     }

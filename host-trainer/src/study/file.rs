@@ -18,6 +18,7 @@ use toml::Table;
 /// ```toml
 /// data = "rendered:size=28,train=8000,test=2000"
 /// seeds = [1, 2, 3, 4, 5]
+/// classes = 10                       # channels of every last layer; as each architecture says if not given
 /// reference = "rgc"                  # differences are against this one; the first architecture if not given
 /// [settings]                         # hyper-parameters of all, by the names in a run's training.toml
 /// epochs = 5
@@ -35,6 +36,8 @@ use toml::Table;
 struct StudyFile {
     data: String,
     seeds: Vec<u64>,
+    #[serde(default)]
+    classes: Option<u16>,
     #[serde(default)]
     reference: Option<String>,
     #[serde(default)]
@@ -136,8 +139,14 @@ impl Study {
         }
         let base = Settings { data: file.data.clone(), ..Settings::default() };
         let base = replace(&base, &file.settings).map_err(|message| wrong(format!("settings: {message}")))?;
+        if file.classes == Some(0) {
+            return Err(wrong(
+                "classes: expected 1 or more, found 0; leave it out for those of each architecture".into(),
+            ));
+        }
+        let classes = file.classes.map(usize::from);
         let members: Vec<Member> =
-            file.architectures.iter().map(|entry| entry.resolve(&base, origin)).collect::<Result<_>>()?;
+            file.architectures.iter().map(|entry| entry.resolve(&base, classes, origin)).collect::<Result<_>>()?;
         let reference = file.reference.or_else(|| members.first().map(|member| member.name.clone()));
         let study = Self {
             seeds: file.seeds,
@@ -192,22 +201,26 @@ impl Study {
     }
 }
 
-/// An entry of the catalogue, or a file beside the study file.
-fn find(name: &str, origin: &Path) -> Result<Architecture> {
+/// An entry of the catalogue, or a file beside the study file, with so many classes.
+fn find(name: &str, classes: Option<usize>, origin: &Path) -> Result<Architecture> {
     let path = PathBuf::from(name);
     let is_file = name.ends_with(".toml") || path.components().count() > 1;
-    match origin.parent().filter(|_| is_file) {
-        Some(folder) => Ok(Architecture::read(&folder.join(path))?),
-        None => Ok(catalogue::find(name)?),
+    let mut architecture = match origin.parent().filter(|_| is_file) {
+        Some(folder) => Architecture::read(&folder.join(path))?,
+        None => catalogue::find(name)?,
+    };
+    if let Some(classes) = classes {
+        architecture.set_classes(classes);
     }
+    Ok(architecture)
 }
 
 impl Entry {
-    fn resolve(&self, base: &Settings, origin: &Path) -> Result<Member> {
+    fn resolve(&self, base: &Settings, classes: Option<usize>, origin: &Path) -> Result<Member> {
         let wrong = |message: String| TrainerError::Content { path: origin.into(), message };
-        let mut architecture = find(&self.architecture, origin)?;
+        let mut architecture = find(&self.architecture, classes, origin)?;
         if let Some(like) = &self.like {
-            let target = Report::new(&find(like, origin)?)?.parameters;
+            let target = Report::new(&find(like, classes, origin)?)?.parameters;
             let growth = match self.by {
                 By::Wider => Growth::Wider,
                 By::Deeper => Growth::Deeper,
@@ -228,6 +241,9 @@ impl Entry {
             replace(base, &self.settings).map_err(|message| wrong(format!("{name}: settings: {message}")))?;
         let graph = architecture.lower()?;
         crate::training::check(&graph, &presentation, &settings)?;
+        if settings.epochs == 0 {
+            return Err(wrong(format!("{name}: settings.epochs: expected 1 or more, found 0")));
+        }
         let parameters = graph.parameter_count();
         Ok(Member { name, architecture, presentation, settings, parameters })
     }
@@ -283,6 +299,24 @@ mod tests {
     }
 
     #[test]
+    fn classes_are_those_of_every_member_and_of_what_it_is_matched_with() {
+        let study = parse(&STUDY.replace("seeds = [1, 2]", "seeds = [1, 2]\nclasses = 3")).unwrap();
+        assert!(study.members.iter().all(|member| member.architecture.lower().unwrap().classes() == 3));
+        let matched = "architecture = \"ff-28\"\nlike = \"rgc-28\"";
+        let three = parse(
+            &STUDY
+                .replace("seeds = [1, 2]", "seeds = [1, 2]\nclasses = 3")
+                .replace("architecture = \"ff-28\"", matched),
+        );
+        let mut rgc = catalogue::find("rgc-28").unwrap();
+        rgc.set_classes(3);
+        let (found, wanted) = (three.unwrap().members[0].parameters, Report::new(&rgc).unwrap().parameters);
+        assert!(100 * found.abs_diff(wanted) <= wanted, "{found} {wanted}");
+        let error = parse(&STUDY.replace("seeds = [1, 2]", "seeds = [1, 2]\nclasses = 0")).unwrap_err().to_string();
+        assert!(error.contains("classes: expected 1 or more"), "{error}");
+    }
+
+    #[test]
     fn errors_say_what_and_name_the_nearest() {
         for (from, to, expected) in [
             ("seeds = [1, 2]", "seed = [1, 2]", "did you mean \"seeds\"?"),
@@ -294,6 +328,7 @@ mod tests {
             ("name = \"rgc\"", "name = \"../rgc\"", "letters, digits"),
             ("seeds = [1, 2]", "seeds = [1, 1]", "seed 1 is listed twice"),
             ("seeds = [1, 2]", "seeds = []", "at least one"),
+            ("epochs = 3", "epochs = 0", "settings.epochs: expected 1 or more"),
             ("epochs = 3", "seed = 3", "settings.seed has no place"),
             ("rgc-28-m4", "rcg-28-m4", "did you mean \"rgc-28"),
             ("settings.learning_rate = 0.5", "settings.learning_rate = -1", "--learning-rate: expected"),

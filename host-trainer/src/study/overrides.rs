@@ -24,6 +24,45 @@ pub fn value_at(settings: &Settings, path: &str) -> Option<Value> {
     Some(value)
 }
 
+/// Where a study file has what an option of `convrnn-train train` sets: option and key.
+const KEYS: [(&str, &str); 30] = [
+    ("accumulate", "settings.accumulate"),
+    ("batch", "settings.batch"),
+    ("classes", "classes"),
+    ("clip", "settings.optimizer.clip"),
+    ("colour-jitter", "settings.augmentation.colours"),
+    ("data", "data"),
+    ("device", "settings.device"),
+    ("ema-decay", "settings.ema_decay"),
+    ("epochs", "settings.epochs"),
+    ("flip", "settings.augmentation.flip"),
+    ("hold-out", "tuning.hold_out"),
+    ("image-steps", "image_steps"),
+    ("label-smoothing", "settings.loss.label_smoothing"),
+    ("learning-rate", "settings.learning_rate"),
+    ("limit", "settings.limit"),
+    ("loss-steps", "settings.loss.steps"),
+    ("momentum", "settings.optimizer.momentum"),
+    ("precision", "settings.precision"),
+    ("save-every", "settings.save_every"),
+    ("schedule", "settings.schedule"),
+    ("seed", "seeds"),
+    ("sequence", "settings.sequence"),
+    ("shift", "settings.augmentation.pad"),
+    ("short-side", "settings.augmentation.short_side"),
+    ("steps", "steps"),
+    ("threads", "settings.threads"),
+    ("unroll", "unroll"),
+    ("warm-up", "settings.warm_up"),
+    ("weight-decay", "settings.optimizer.weight_decay"),
+    ("weight-decay-of", "settings.optimizer.weight_decay"),
+];
+
+/// The key of a study file that says what an option of `convrnn-train train` does.
+pub fn key_of(option: &str) -> Option<&'static str> {
+    KEYS.iter().find(|(name, _)| *name == option).map(|(_, key)| *key)
+}
+
 /// A table with one value at a path.
 pub fn table_of(path: &str, value: Value) -> Table {
     let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
@@ -84,6 +123,17 @@ mod tests {
         let error = changed("optimizer.clop = 1.0").unwrap_err();
         assert!(error.contains("did you mean \"clip\"?"), "{error}");
         assert!(changed("epochs = \"many\"").is_err());
+    }
+
+    #[test]
+    fn the_keys_of_options_are_those_of_the_settings() {
+        for (option, key) in KEYS {
+            let Some(path) = key.strip_prefix("settings.") else { continue };
+            // A value of the wrong type is refused, but not as an unknown key.
+            let error = replace(&Settings::default(), &table_of(path, Value::Array(vec![Value::Boolean(true)])));
+            let error = error.unwrap_err();
+            assert!(!error.contains("unknown key"), "--{option}: {error}");
+        }
     }
 
     #[test]

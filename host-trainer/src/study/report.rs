@@ -56,8 +56,9 @@ pub fn summarize(study: &Study, rows: &[Row]) -> Vec<SummaryRow> {
                 parameters: member.parameters,
                 steps: member.presentation.steps,
                 failed: rows.len() - values.len(),
-                accuracy: Estimate::of(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>()),
-                difference: Estimate::of(&paired_differences(&values, &reference)).filter(|_| !is_reference),
+                accuracy: Estimate::of(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>(), (0.0, 1.0)),
+                difference: Estimate::of(&paired_differences(&values, &reference), (-1.0, 1.0))
+                    .filter(|_| !is_reference),
             });
         }
     }
@@ -108,6 +109,15 @@ fn number(value: Option<f64>) -> String {
     value.map_or(String::new(), |value| value.to_string())
 }
 
+/// How a run ended, in a word.
+fn status(outcome: &super::RunOutcome) -> &'static str {
+    match (&outcome.figures, &outcome.failure) {
+        (Some(_), _) => "done",
+        (None, Some(failure)) if failure.starts_with("out of memory") => "out-of-memory",
+        (None, _) => "exploded",
+    }
+}
+
 fn trials_csv(study: &Study, done: &StudyOutcome) -> String {
     let paths = tuned_paths(study);
     let mut text = format!("architecture,trial,chosen,{},hold_out_accuracy,seconds,status\n", paths.join(","));
@@ -122,7 +132,7 @@ fn trials_csv(study: &Study, done: &StudyOutcome) -> String {
             values(&paths, &trial.settings),
             number(trial.outcome.accuracy()),
             number(figures.map(|figures| figures.seconds)),
-            if figures.is_some() { "done" } else { "exploded" },
+            status(&trial.outcome),
         );
     }
     text
@@ -157,7 +167,7 @@ fn results_csv(study: &Study, rows: &[Row]) -> String {
             figure(|figures| figures.train_accuracy),
             figure(|figures| figures.images_per_second),
             figure(|figures| figures.seconds),
-            if figures.is_some() { "done" } else { "exploded" },
+            status(&row.outcome),
         );
     }
     text

@@ -125,6 +125,10 @@ pub fn run(
         Ok(Outcome::Interrupted { .. }) => return Ok(Done::Interrupted),
         Ok(Outcome::Finished) => RunOutcome { failure: None, figures: figures(&trainer, is_trial)? },
         Err(error @ TrainerError::Exploded(_)) => RunOutcome { failure: Some(error.to_string()), figures: None },
+        // Kept nowhere, so that it is tried again, with more memory or fewer images a batch.
+        Err(error @ TrainerError::OutOfMemory { .. }) => {
+            return Ok(Done::Now(RunOutcome { failure: Some(error.to_string()), figures: None }));
+        }
         Err(error) => return Err(error),
     };
     let text = serde_json::to_string_pretty(&outcome).expect("numbers and text have a JSON form");

@@ -3,16 +3,10 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Share of intervals that hold the true mean, were the values normal.
+/// Share of intervals that hold the true mean, were the values normal on the scale of log-odds.
 pub const COVERAGE: f64 = 0.95;
 
 /// What some values say about their mean.
-///
-/// ```text
-/// interval = mean ± t(n - 1) * deviation / sqrt(n)
-/// ```
-///
-/// with t the quantile of Student's distribution of n - 1 degrees of freedom that leaves 2.5 % on each side.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// Number of values.
@@ -26,8 +20,22 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// None of no value.
-    pub fn of(values: &[f64]) -> Option<Self> {
+    /// Of values between `limits`, such as proportions (0 and 1) or differences of proportions (-1 and 1); none of no value.
+    ///
+    /// The interval is Student's on the scale of log-odds, and so never leaves the limits:
+    ///
+    /// ```text
+    /// p = (mean - low) / (high - low)              s = deviation / sqrt(n) / (high - low)
+    /// logit(p) ± t(n - 1) * s / (p (1 - p))        logit(p) = ln(p / (1 - p)); both ends transformed back
+    /// ```
+    ///
+    /// with t the quantile of Student's distribution of n - 1 degrees of freedom that leaves 2.5 % on each side, and the
+    /// standard error carried over by the delta method. Where it is small beside the distance of the mean from the limits,
+    /// this is `mean ± t(n - 1) * deviation / sqrt(n)`. Equal values have an interval of no width.
+    ///
+    /// E. L. Korn and B. I. Graubard, Confidence intervals for proportions with small expected number of positive counts
+    /// estimated from survey data, Survey Methodology 24 (1998) 193-201; method "logit" of `svyciprop` in R's `survey`.
+    pub fn of(values: &[f64], limits: (f64, f64)) -> Option<Self> {
         let count = values.len();
         if count == 0 {
             return None;
@@ -37,8 +45,16 @@ impl Estimate {
         let freedom = count as f64 - 1.0;
         let deviation = (count > 1).then(|| (squares / freedom).sqrt());
         let interval = deviation.map(|deviation| {
-            let half = t_quantile(freedom) * deviation / (count as f64).sqrt();
-            (mean - half, mean + half)
+            let width = limits.1 - limits.0;
+            let share = (mean - limits.0) / width;
+            let variance = share * (1.0 - share);
+            if deviation == 0.0 || variance <= 0.0 {
+                return (mean, mean);
+            }
+            let half = t_quantile(freedom) * deviation / (count as f64).sqrt() / width / variance;
+            let centre = (share / (1.0 - share)).ln();
+            let back = |odds: f64| limits.0 + width / (1.0 + (-odds).exp());
+            (back(centre - half), back(centre + half))
         });
         Some(Self { count, mean, deviation, interval })
     }
@@ -60,13 +76,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_values_by_hand() {
-        // Mean 3, squares 4 + 1 + 0 + 1 + 4 = 10, variance 2.5; t of 4 degrees of freedom is 2.7764451.
-        let estimate = Estimate::of(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
-        assert_eq!((estimate.count, estimate.mean, estimate.deviation), (5, 3.0, Some(2.5f64.sqrt())));
+    fn four_proportions_by_hand() {
+        // Mean 0.9, deviation sqrt(0.0008 / 3) = 0.01632993, standard error 0.008164966, t of 3 degrees of freedom 3.182446.
+        let estimate = Estimate::of(&[0.88, 0.92, 0.9, 0.9], (0.0, 1.0)).unwrap();
+        assert_eq!(estimate.count, 4);
+        assert!((estimate.mean - 0.9).abs() < 1e-12 && (estimate.deviation.unwrap() - 0.016_329_93).abs() < 1e-8);
+        // Log-odds 2.1972246 ± 3.182446 * 0.008164966 / 0.09 = 2.1972246 ± 0.2887174.
         let (low, high) = estimate.interval.unwrap();
-        let half = 2.776_445_1 * (2.5f64 / 5.0).sqrt();
-        assert!((low - (3.0 - half)).abs() < 1e-6 && (high - (3.0 + half)).abs() < 1e-6, "{low} {high}");
+        let back = |odds: f64| 1.0 / (1.0 + f64::exp(-odds));
+        assert!((low - back(2.197_224_6 - 0.288_717_4)).abs() < 1e-6, "{low}");
+        assert!((high - back(2.197_224_6 + 0.288_717_4)).abs() < 1e-6, "{high}");
+        assert!((low - 0.870_851).abs() < 1e-6 && (high - 0.923_150).abs() < 1e-6, "{low} {high}");
+    }
+
+    #[test]
+    fn intervals_stay_within_the_limits_and_hold_the_mean() {
+        for values in [vec![0.99, 1.0], vec![0.0, 1.0], vec![0.9, 1.0, 1.0], vec![0.0, 0.01], vec![1e-9, 0.0]] {
+            let estimate = Estimate::of(&values, (0.0, 1.0)).unwrap();
+            let (low, high) = estimate.interval.unwrap();
+            assert!(
+                (0.0..=estimate.mean).contains(&low) && (estimate.mean..=1.0).contains(&high),
+                "{values:?}: {low} {high}"
+            );
+            assert!(low < high, "{values:?}");
+            // Student's interval on the plain scale leaves them.
+            let half =
+                t_quantile(values.len() as f64 - 1.0) * estimate.deviation.unwrap() / (values.len() as f64).sqrt();
+            assert!(estimate.mean + half > 1.0 || estimate.mean - half < 0.0, "{values:?}");
+        }
+        let (low, high) = Estimate::of(&[0.9, -0.9], (-1.0, 1.0)).unwrap().interval.unwrap();
+        assert!(-1.0 < low && low < -0.99 && 0.99 < high && high < 1.0, "{low} {high}");
+    }
+
+    #[test]
+    fn far_from_the_limits_it_is_students_interval() {
+        let values = [0.5920, 0.5931, 0.5907, 0.5944, 0.5898];
+        let estimate = Estimate::of(&values, (0.0, 1.0)).unwrap();
+        let half = 2.776_445_1 * estimate.deviation.unwrap() / 5f64.sqrt();
+        let (low, high) = estimate.interval.unwrap();
+        assert!((low - (estimate.mean - half)).abs() < 5e-6 && (high - (estimate.mean + half)).abs() < 5e-6);
     }
 
     #[test]
@@ -78,11 +126,13 @@ mod tests {
 
     #[test]
     fn one_value_has_no_interval_and_none_no_mean() {
-        let one = Estimate::of(&[0.5]).unwrap();
+        let one = Estimate::of(&[0.5], (0.0, 1.0)).unwrap();
         assert_eq!((one.mean, one.deviation, one.interval), (0.5, None, None));
-        assert_eq!(Estimate::of(&[]), None);
-        let equal = Estimate::of(&[0.25, 0.25]).unwrap();
+        assert_eq!(Estimate::of(&[], (0.0, 1.0)), None);
+        let equal = Estimate::of(&[0.25, 0.25], (0.0, 1.0)).unwrap();
         assert_eq!((equal.deviation, equal.interval), (Some(0.0), Some((0.25, 0.25))));
+        let perfect = Estimate::of(&[1.0, 1.0], (0.0, 1.0)).unwrap();
+        assert_eq!(perfect.interval, Some((1.0, 1.0)));
     }
 
     #[test]

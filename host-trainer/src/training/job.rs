@@ -3,9 +3,10 @@
 use super::resume::identities;
 use super::{Start, Trainer};
 use crate::checkpoint::TrainingCheckpoint;
-use crate::data::{Dataset, SharedDataset, Source, Subset, channel_statistics};
+use crate::data::{SharedDataset, Source};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{check_classes, check_fit};
+use crate::initial::measured;
 use crate::metrics::{RunState, STATE_FORMAT};
 use crate::parameters::initialize;
 use crate::run_folder;
@@ -13,13 +14,12 @@ use crate::selection::{RunImages, Selection, TEST_WARNING, load};
 use crate::settings::{Settings, TrainingFile};
 use convrnn_graph::quantize::ValueTypes;
 use convrnn_graph::{Operation, Parameters, Presentation, StepGraph};
+use convrnn_models::Architecture;
 use convrnn_models::checkpoint::Description;
-use convrnn_models::{Architecture, Preprocessing};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Raw training frames kept in a checkpoint for quantisation.
-const CALIBRATION_FRAMES: usize = 256;
+pub(crate) const CALIBRATION_FRAMES: usize = 256;
 
 /// What `convrnn-train train` was asked for.
 #[derive(Clone, Debug)]
@@ -157,23 +157,8 @@ impl Beginning {
         presentation: Presentation,
         settings: &Settings,
     ) -> Result<Self> {
-        let statistics = channel_statistics(&**train)?;
-        settings.augmentation.resolve(&**train, &statistics.mean)?;
-        let shape = graph.frame;
-        let preprocessing = Preprocessing {
-            channels: shape.channels,
-            height: shape.height,
-            width: shape.width,
-            mean: statistics.mean,
-            standard_deviation: statistics.standard_deviation,
-        };
-        let description = Description { class_names: train.class_names().to_vec(), preprocessing, presentation };
-        let count = CALIBRATION_FRAMES.min(train.len());
-        let chosen = Subset::sample(Arc::clone(train), count, settings.seed)?;
-        let mut calibration = Vec::with_capacity(count * shape.elements());
-        for index in 0..count {
-            calibration.extend(chosen.image(index)?.pixels);
-        }
+        let (description, calibration) = measured(graph, train, presentation, settings.seed)?;
+        settings.augmentation.resolve(&**train, &description.preprocessing.mean)?;
         Ok(Self { parameters: initialize(graph, settings.seed), description, calibration, types: None })
     }
 }

@@ -9,6 +9,7 @@ mod job;
 mod resume;
 
 pub use integers::{Start, types_of};
+pub(crate) use job::CALIBRATION_FRAMES;
 pub use job::{Job, check};
 pub use resume::Changes;
 

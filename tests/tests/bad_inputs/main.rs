@@ -74,6 +74,18 @@ fn cases(fixtures: &Fixtures) -> Vec<Case> {
             "DIR/run",
         ],
     ));
+    let compare = |data: &'static str, setting: &'static str| {
+        ["compare", "--architectures", "ff-28", "--data", data, "--set", setting, "--output", "DIR/study"]
+    };
+    let other = "rendered:classes=3,train=200,test=20";
+    cases.push(case("a comparison on data of other classes", Train, &compare(other, "epochs=1")));
+    let data = "rendered:train=200,test=20";
+    cases.push(case("a comparison with a hyper-parameter out of range", Train, &compare(data, "batch=0")));
+    cases.push(case(
+        "an untrained checkpoint in the place of another",
+        Train,
+        &["init", "--architecture", "ff-28", "--output", "DIR/good"],
+    ));
     cases.push(usage("a misspelt option", Train, &["train", "--epoch", "3"]));
     for (what, options) in [
         ("all images held out", ["--hold-out", "200"].as_slice()),
