@@ -28,6 +28,6 @@ pub use architecture::{Architecture, Feedback};
 pub use checkpoint::Checkpoint;
 pub use error::{ArchitectureError, FileError};
 pub use layer::Layer;
-pub use preprocessing::Preprocessing;
+pub use preprocessing::{Decoding, Preprocessing};
 pub use report::Report;
 pub use trace::Trace;

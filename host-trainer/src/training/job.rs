@@ -132,6 +132,7 @@ impl Beginning {
             width: shape.width,
             mean: statistics.mean,
             standard_deviation: statistics.standard_deviation,
+            decoding: train.decoding(),
         };
         let description = Description { class_names: train.class_names().to_vec(), preprocessing, presentation };
         let count = CALIBRATION_FRAMES.min(train.len());
