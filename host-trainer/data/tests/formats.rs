@@ -12,16 +12,14 @@ use convrnn_models::Decoding;
 /// Files whose pixels differ by more than a rounding, and by how much at most.
 ///
 /// - 16 bits: we round to the nearest of 256 levels, Pillow takes the high byte.
-/// - Lossy WebP and JPEG within TIFF: other decoders than Pillow's, with other arithmetic for chroma.
-/// - CMYK in TIFF: the decoder's own conversion.
-const LARGER: [(&str, u8); 7] = [
+/// - JPEGs as most programs write them, also within TIFF: zune-jpeg's arithmetic instead of libjpeg's.
+const LARGER: [(&str, u8); 6] = [
     ("gray-16.png", 1),
     ("rgb-16.png", 1),
-    ("rgba-16.png", 1),
-    ("lossy.webp", 3),
-    ("jpeg.tif", 3),
-    ("cmyk.tiff", 1),
-    ("progressive.jpg", 3),
+    ("rgba-16.png", 2),
+    ("jpeg.tif", 1),
+    ("gray.jpg", 1),
+    ("orientation-*.jpg", 5),
 ];
 
 /// Not read, and why.
@@ -37,6 +35,11 @@ fn kept_or_finished<'a>(contents: &'a BTreeMap<&str, Vec<u8>>, name: &str, suffi
     found.unwrap_or_else(|| &contents[format!("{name}.rgb").as_str()])
 }
 
+/// Whether a name fits a pattern with one star.
+fn is_of(name: &str, pattern: &str) -> bool {
+    pattern.split_once('*').is_some_and(|(start, end)| name.starts_with(start) && name.ends_with(end))
+}
+
 #[test]
 fn every_format_has_pillows_pixels() {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/formats.zip");
@@ -47,6 +50,10 @@ fn every_format_has_pillows_pixels() {
     for (name, bytes) in contents.iter().filter(|(name, _)| contents.contains_key(format!("{name}.rgb").as_str())) {
         let file = ImageFile { path: name.into(), entry: None };
         for (suffix, decoding) in [("rgb", FolderOptions::default().decoding), ("kept", Decoding::default())] {
+            // Pillow turns a TIFF while it reads it.
+            if suffix == "kept" && *name == "orientation-6.tif" {
+                continue;
+            }
             let (width, height, expected) = parts(kept_or_finished(&contents, name, suffix));
             let picture = match decode(bytes, 3, &decoding, &file) {
                 Ok(picture) => picture,
@@ -66,7 +73,8 @@ fn every_format_has_pillows_pixels() {
             let differences = picture.pixels.iter().zip(expected).map(|(ours, theirs)| ours.abs_diff(*theirs));
             let largest = differences.max().unwrap();
             println!("{name:<28} {suffix:<4} largest difference {largest}");
-            let limit = LARGER.iter().find(|(other, _)| other == name).map_or(0, |(_, limit)| *limit);
+            let limit =
+                LARGER.iter().find(|(other, _)| other == name || is_of(name, other)).map_or(0, |(_, limit)| *limit);
             if largest > limit {
                 wrong.push(format!("{name}.{suffix}: {largest}"));
             }

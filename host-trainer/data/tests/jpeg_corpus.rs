@@ -15,8 +15,24 @@ use convrnn_data::decode::decode;
 use convrnn_data::{FolderOptions, ImageFile};
 use encoder::Jpeg;
 
-/// Levels between zune-jpeg's pixels and libjpeg's: another rounding of the inverse transform and of chroma.
-const FAST: u8 = 3;
+/// Levels between zune-jpeg's pixels and libjpeg's: another rounding of the inverse transform and of chroma between its
+/// samples. Kinds that go to libjpeg here have Pillow's pixels exactly.
+const FAST: u8 = 6;
+
+/// Kinds with files that zune-jpeg decodes.
+const FAST_KINDS: [&str; 11] = [
+    "1 to 9 pixels",
+    "Adobe transform",
+    "components 0, 1, 2",
+    "gray",
+    "one scan 420",
+    "one scan 422",
+    "one scan 444",
+    "restart markers 420",
+    "restart markers 422",
+    "restart markers 444",
+    "stray bytes",
+];
 
 /// Every file: its kind, which names the line of the report, and its name.
 fn corpus() -> Vec<(String, String, Jpeg)> {
@@ -89,7 +105,7 @@ fn corpus() -> Vec<(String, String, Jpeg)> {
     let unlike = vec![(1, 2, 2), (2, 1, 1), (3, 2, 1)];
     add("odd sampling", "unlike-chroma".into(), Jpeg { components: unlike, ..plain.clone() });
     let doubled = vec![(1, 2, 2), (2, 2, 2), (3, 2, 2)];
-    add("odd sampling", "doubled".into(), Jpeg { components: doubled, ..plain });
+    add("odd sampling", "doubled".into(), Jpeg { components: doubled, separate: true, ..plain });
     files
 }
 
@@ -142,11 +158,25 @@ fn every_kind_of_jpeg_has_pillows_pixels() {
         let file = ImageFile { path: (name.clone() + ".jpg").into(), entry: None };
         let expected = recorded.get(&name).unwrap_or_else(|| panic!("{name} is not recorded"));
         assert_eq!(checksum(&bytes), expected.checksum, "{name} is another file than Pillow decoded");
-        let picture = decode(&bytes, 3, &FolderOptions::default().decoding, &file).unwrap();
+        let decoded = decode(&bytes, 3, &FolderOptions::default().decoding, &file);
+        if expected.width == 0 {
+            println!(
+                "refused by Pillow: {name}; here: {:?}",
+                decoded.map(|_| "read").map_err(|error| error.to_string())
+            );
+            continue;
+        }
+        let picture = match decoded {
+            Ok(picture) => picture,
+            Err(error) => {
+                wrong.push(error.to_string());
+                continue;
+            }
+        };
         assert_eq!((picture.shape.width, picture.shape.height), (expected.width, expected.height), "{name}");
         let differences = picture.pixels.iter().zip(&expected.pixels).map(|(ours, theirs)| ours.abs_diff(*theirs));
         let largest = differences.max().unwrap();
-        if largest > FAST {
+        if largest > if FAST_KINDS.contains(&kind.as_str()) { FAST } else { 0 } {
             wrong.push(format!("{name}: {largest}"));
         }
         let entry = worst.entry(kind).or_default();
@@ -173,7 +203,7 @@ fn what_is_missing_is_not_made_up() {
     ] {
         let bytes = jpeg.encode();
         let whole = decode(&bytes, 3, &decoding, &file).unwrap();
-        for share in [10, 30, 50, 70, 90, 98] {
+        for share in [10, 30, 50, 70, 90] {
             let cut = &bytes[..bytes.len() * share / 100];
             for end in [&b""[..], &[0xff, 0xd9]] {
                 let cut = [cut, end].concat();

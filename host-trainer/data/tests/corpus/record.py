@@ -2,7 +2,8 @@
 libjpeg-turbo-progs).
 
 usage: record.py jpeg FOLDER     FOLDER holds the files that `CONVRNN_CORPUS=FOLDER cargo test --test jpeg_corpus` wrote;
-                                 writes pillow.txt (name, CRC-32 of the file, width, height) and pillow.bin.gz (RGB)
+                                 writes pillow.txt (name, CRC-32 of the file, width, height; 0 0 where Pillow refuses it)
+                                 and pillow.bin.gz (RGB)
        record.py formats         makes files of other formats and writes them with their pixels into formats.zip:
                                  NAME, and NAME.rgb after ImageOps.exif_transpose and compositing on white,
                                  NAME.kept as stored (no transposition, alpha dropped) where that differs; each as
@@ -22,7 +23,12 @@ def record_jpeg(folder):
     lines, pixels = [f"# {VERSIONS}: name, CRC-32, width, height"], []
     for path in sorted(folder.glob("*.jpg")):
         data = path.read_bytes()
-        image = Image.open(io.BytesIO(data)).convert("RGB")
+        try:
+            image = Image.open(io.BytesIO(data)).convert("RGB")
+        except OSError as error:
+            print(path.stem, "is refused:", error)
+            lines.append(f"{path.stem} {zlib.crc32(data):08x} 0 0")
+            continue
         lines.append(f"{path.stem} {zlib.crc32(data):08x} {image.width} {image.height}")
         pixels.append(image.tobytes())
     (here / "pillow.txt").write_text("\n".join(lines) + "\n")

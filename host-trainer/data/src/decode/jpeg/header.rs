@@ -128,8 +128,8 @@ impl<'a> Header<'a> {
         matches!(self.process, 0xc2 | 0xc6 | 0xca | 0xce)
     }
 
-    /// Whether this is what most files are: 8 bits, Huffman codes, baseline in one scan or progressive, gray or YCbCr
-    /// with chroma at full size or halved in width or in both directions, no stray bytes, no doubt about the colours.
+    /// Whether this is what most files are: 8 bits, Huffman codes, sequential in one scan, gray or YCbCr with chroma at
+    /// full size or halved in width or in both directions, no stray bytes, no doubt about the colours.
     pub fn is_ordinary(&self) -> bool {
         let sampling: Vec<(u8, u8)> =
             self.components.iter().map(|component| (component.horizontal, component.vertical)).collect();
@@ -147,8 +147,8 @@ impl<'a> Header<'a> {
             && self.precision == 8
             && self.width > 0
             && self.height > 0
-            && matches!(self.process, 0xc0..=0xc2)
-            && (self.is_progressive() || !self.has_several_scans)
+            && matches!(self.process, 0xc0 | 0xc1)
+            && !self.has_several_scans
             && !self.has_stray_bytes
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! zune-jpeg is fast, in Rust, and right for what cameras and encoders write by default. It puts wrong pixels together
 //! where components come in scans of their own and chroma is subsampled vertically, and refuses files that libjpeg (and
-//! so Pillow and every viewer) reads. So a file goes to zune-jpeg only if its header is [ordinary](header::is_ordinary),
+//! so Pillow and every viewer) reads; of a progressive file it does not tell whether scans are missing. So a file goes to zune-jpeg only if its header is [ordinary](header::is_ordinary),
 //! and libjpeg has the last word on what zune-jpeg refuses.
 
 mod header;
@@ -35,7 +35,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     Ok(Decoded { image, orientation })
 }
 
-/// zune-jpeg in strict mode: otherwise it fills what is missing of a truncated file with gray and says nothing.
+/// zune-jpeg in strict mode: otherwise it fills what is missing of a truncated file with gray and says nothing. With an
+/// end marker behind the place where it was cut, it does so in strict mode too: the last pixels are then all the same,
+/// and libjpeg is asked.
 fn decode_fast(bytes: &[u8]) -> Option<DynamicImage> {
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -45,5 +47,15 @@ fn decode_fast(bytes: &[u8]) -> Option<DynamicImage> {
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     let pixels = decoder.decode().ok()?;
     let (width, height) = decoder.dimensions()?;
-    RgbImage::from_raw(width as u32, height as u32, pixels).map(DynamicImage::ImageRgb8)
+    let image = RgbImage::from_raw(width as u32, height as u32, pixels)?;
+    (!ends_flat(&image)).then_some(DynamicImage::ImageRgb8(image))
+}
+
+/// Whether the last pixels, up to 4 x 4 within the last block, are one colour.
+fn ends_flat(image: &RgbImage) -> bool {
+    let visible = |extent: u32| ((extent - 1) % 8 + 1).min(4);
+    let (width, height) = image.dimensions();
+    let last = image.get_pixel(width - 1, height - 1);
+    let rows = height - visible(height)..height;
+    rows.flat_map(|y| (width - visible(width)..width).map(move |x| (x, y))).all(|(x, y)| image.get_pixel(x, y) == last)
 }
