@@ -60,13 +60,20 @@ impl FolderSource {
         FolderSource { path: other.path.clone(), lazy: other.lazy, given: other.given, ..self.clone() }
     }
 
-    pub fn decode_as(&mut self, recorded: &Decoding) {
-        if !self.given.0 {
-            self.options.decoding.background = recorded.background;
+    /// Options that make the decoding the recorded one, as far as they are not given and differ from it.
+    pub fn missing_options(&self, recorded: &Decoding) -> String {
+        let mut options = String::new();
+        let own = self.options.decoding;
+        if !self.given.0 && own.background != recorded.background {
+            options += &match recorded.background {
+                Some([red, green, blue]) => format!(",background={red}/{green}/{blue}"),
+                None => ",background=none".into(),
+            };
         }
-        if !self.given.1 {
-            self.options.decoding.apply_orientation = recorded.apply_orientation;
+        if !self.given.1 && own.apply_orientation != recorded.apply_orientation {
+            options += if recorded.apply_orientation { ",orientation=apply" } else { ",orientation=keep" };
         }
+        options
     }
 
     fn listing(&self) -> Result<SharedListing> {

@@ -178,13 +178,6 @@ impl Source {
         Ok((self.load(split)?, true))
     }
 
-    /// Decodes image files as a checkpoint says that its training images were, as far as the text says nothing else.
-    pub fn decode_as(&mut self, recorded: &Decoding) {
-        if let Kind::Folder(folder) = &mut self.kind {
-            folder.decode_as(recorded);
-        }
-    }
-
     fn load_whole(&self, split: Split) -> Result<SharedDataset> {
         Ok(match &self.kind {
             Kind::Mnist(folder) => {
@@ -220,6 +213,16 @@ impl Source {
             }
             Kind::Rendered(options) => Arc::new(options.render(split)?),
         })
+    }
+}
+
+/// The text with what a checkpoint records of the decoding of image files, where the text does not say it and it is not
+/// what is done anyway: for runs from before there was a choice.
+pub fn with_decoding(text: &str, recorded: &Decoding) -> String {
+    match Source::parse(text) {
+        Ok(Source { kind: Kind::Folder(folder), .. }) => text.to_string() + &folder.missing_options(recorded),
+        // What is wrong with it is told when it is loaded.
+        _ => text.to_string(),
     }
 }
 

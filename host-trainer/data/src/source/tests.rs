@@ -135,10 +135,12 @@ fn a_recorded_decoding_holds_where_the_text_says_nothing_else() {
         ("folder:x,background=7/8/9,orientation=keep", Some([7, 8, 9]), false),
         ("folder:x,background=none", None, false),
     ] {
-        let mut source = Source::parse(text).unwrap();
-        source.decode_as(&recorded);
-        let Kind::Folder(folder) = source.kind else { panic!("{text}") };
-        assert_eq!(folder.options.decoding, Decoding { background, apply_orientation }, "{text}");
+        let decoding = folder(&with_decoding(text, &recorded)).options.decoding;
+        assert_eq!(decoding, Decoding { background, apply_orientation }, "{text}");
     }
+    let usual = FolderOptions::default().decoding;
+    assert_eq!(with_decoding("folder:a,b=c,size=3", &usual), "folder:a,b=c,size=3");
+    assert_eq!(with_decoding("mnist:a", &recorded), "mnist:a");
+    assert_eq!(with_decoding("folder:x", &Decoding::default()), "folder:x,background=none,orientation=keep");
     assert_eq!(folder("folder:x").options.decoding, Decoding { background: Some([255; 3]), apply_orientation: true });
 }
