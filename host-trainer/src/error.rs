@@ -16,7 +16,14 @@ pub enum TrainerError {
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
     #[error("libtorch: {}", first_line(.0))]
-    Torch(#[from] TchError),
+    Torch(#[source] TchError),
+    #[error(
+        "out of memory: libtorch found no room for {} {place}; training needs memory for every image of a batch at every time \
+         step: give a smaller --batch (--batch N/2 --accumulate 2 has as many images a training step), fewer --steps, a smaller \
+         image size, or an architecture with fewer channels; evaluation takes 250 images a thread: give fewer --threads",
+        wanted.as_deref().unwrap_or("a tensor")
+    )]
+    OutOfMemory { wanted: Option<String>, place: &'static str },
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
     #[error(
@@ -74,6 +81,29 @@ pub struct Explosion {
     pub time_step: usize,
     /// The last checkpoint whose weights have been seen to give a sensible loss.
     pub checkpoint: Option<String>,
+}
+
+impl From<TchError> for TrainerError {
+    /// Tells want of memory from other faults of libtorch by its words: there is no code for it.
+    fn from(error: TchError) -> Self {
+        let text = error.to_string();
+        let between = |start: &str, end: &str| {
+            let rest = text.split_once(start)?.1;
+            Some(rest.split_once(end)?.0.to_owned()).filter(|amount| amount.len() < 32)
+        };
+        if text.contains("CUDA out of memory") {
+            let wanted = between("Tried to allocate ", ". ");
+            return TrainerError::OutOfMemory { wanted, place: "on the GPU" };
+        }
+        if text.contains("can't allocate memory")
+            || text.contains("not enough memory")
+            || text.contains("std::bad_alloc")
+        {
+            let wanted = between("tried to allocate ", " bytes").map(|bytes| format!("{bytes} bytes"));
+            return TrainerError::OutOfMemory { wanted, place: "in main memory" };
+        }
+        TrainerError::Torch(error)
+    }
 }
 
 impl TrainerError {

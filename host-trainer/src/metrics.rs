@@ -1,6 +1,7 @@
 //! Figures of a run: one record an epoch, and where a run stands.
 
 use crate::error::{Result, TrainerError};
+use crate::measurement::Measurement;
 use crate::schedule::ScheduleState;
 use crate::state_norms::LayerNorm;
 use serde::{Deserialize, Serialize};
@@ -19,13 +20,11 @@ pub struct EpochMetrics {
     pub train_loss: f64,
     /// Share of training images answered right at the last time step, while learning.
     pub train_accuracy: f64,
-    /// Mean cross-entropy at the last time step over the test images, in nats.
-    pub test_loss: f64,
-    /// Share of test images answered right at the last time step.
-    pub test_accuracy: f64,
-    /// The same by time step, from step 1.
-    pub test_accuracy_by_step: Vec<f64>,
-    /// Root mean square of each layer's states by time step, on a fixed small batch of test images.
+    /// What was measured on the images that choose; none where none do.
+    #[serde(flatten, with = "crate::measurement")]
+    pub measured: Option<Measurement>,
+    /// Root mean square of each layer's states by time step, on a fixed small batch of the images that choose, or
+    /// of training images where none do.
     pub state_norms: Vec<LayerNorm>,
     /// Training images a second, evaluation not counted.
     pub images_per_second: f64,
@@ -76,7 +75,7 @@ pub struct RunState {
     pub schedule: ScheduleState,
     /// Sums of the epoch under way.
     pub sums: EpochSums,
-    /// Best test accuracy so far.
+    /// Best accuracy so far on the images that choose; none where none do.
     pub best_accuracy: Option<f64>,
     /// Seconds of training and evaluation so far.
     pub seconds: f64,
@@ -84,6 +83,22 @@ pub struct RunState {
 
 /// Version of `state.json`.
 pub const STATE_FORMAT: u32 = 1;
+
+impl EpochMetrics {
+    /// Accuracy at the last time step on the images that choose.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.measured.as_ref().map(|measured| measured.accuracy)
+    }
+}
+
+/// The epoch whose weights are in the checkpoint `best`: the first with the best accuracy on the images that choose, or the
+/// last epoch where none do.
+pub fn best(metrics: &[EpochMetrics]) -> Option<&EpochMetrics> {
+    metrics.iter().reduce(|best, epoch| match (best.accuracy(), epoch.accuracy()) {
+        (Some(before), Some(now)) if now <= before => best,
+        _ => epoch,
+    })
+}
 
 /// One line a record.
 pub fn to_json_lines(metrics: &[EpochMetrics]) -> String {
@@ -93,16 +108,22 @@ pub fn to_json_lines(metrics: &[EpochMetrics]) -> String {
 /// `summary.csv`: one row an epoch. State norms are those of the last time step.
 pub fn to_csv(metrics: &[EpochMetrics]) -> String {
     let Some(first) = metrics.first() else { return String::new() };
-    let mut text = String::from(
-        "epoch,step,learning_rate,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds",
-    );
-    text.extend((1..=first.test_accuracy_by_step.len()).map(|step| format!(",test_accuracy_step_{step}")));
+    let mut text = String::from("epoch,step,learning_rate,train_loss,train_accuracy");
+    if let Some(Measurement { split, .. }) = &first.measured {
+        text += &format!(",{0}_loss,{0}_accuracy", split.key());
+    }
+    text += ",images_per_second,seconds";
+    if let Some(Measurement { split, accuracy_by_step, .. }) = &first.measured {
+        text.extend((1..=accuracy_by_step.len()).map(|step| format!(",{}_accuracy_step_{step}", split.key())));
+    }
     text.extend(first.state_norms.iter().map(|norm| format!(",state_norm_{}", norm.layer)));
     for epoch in metrics {
-        let EpochMetrics { learning_rate, train_loss, train_accuracy, test_loss, test_accuracy, .. } = epoch;
+        let EpochMetrics { learning_rate, train_loss, train_accuracy, measured, .. } = epoch;
         text += &format!("\n{},{},{learning_rate},{train_loss},{train_accuracy}", epoch.epoch, epoch.step);
-        text += &format!(",{test_loss},{test_accuracy},{},{}", epoch.images_per_second, epoch.seconds);
-        text.extend(epoch.test_accuracy_by_step.iter().map(|accuracy| format!(",{accuracy}")));
+        text.extend(measured.iter().map(|measured| format!(",{},{}", measured.loss, measured.accuracy)));
+        text += &format!(",{},{}", epoch.images_per_second, epoch.seconds);
+        let by_step = measured.iter().flat_map(|measured| &measured.accuracy_by_step);
+        text.extend(by_step.map(|accuracy| format!(",{accuracy}")));
         let last = |norm: &LayerNorm| norm.by_step.last().map_or(String::new(), f64::to_string);
         text.extend(epoch.state_norms.iter().map(|norm| format!(",{}", last(norm))));
     }
@@ -124,26 +145,76 @@ pub fn read_json_lines(path: &Path) -> Result<Vec<EpochMetrics>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selection::MeasuredSplit;
 
-    #[test]
-    fn the_summary_has_a_row_an_epoch_and_a_name_for_every_column() {
-        let epoch = |epoch| EpochMetrics {
+    fn epoch(epoch: usize, split: MeasuredSplit) -> EpochMetrics {
+        EpochMetrics {
             epoch,
             step: 7,
             learning_rate: 0.5,
             train_loss: 2.0,
             train_accuracy: 0.25,
-            test_loss: 1.5,
-            test_accuracy: 0.75,
-            test_accuracy_by_step: vec![0.125, 0.75],
+            measured: Some(Measurement { split, loss: 1.5, accuracy: 0.75, accuracy_by_step: vec![0.125, 0.75] }),
             state_norms: vec![LayerNorm { layer: "layer1".into(), by_step: vec![0.0, 3.0] }],
             images_per_second: 64.0,
             seconds: 1.0,
-        };
-        let expected = "epoch,step,learning_rate,train_loss,train_accuracy,test_loss,test_accuracy,\
-            images_per_second,seconds,test_accuracy_step_1,test_accuracy_step_2,state_norm_layer1\n\
-            1,7,0.5,2,0.25,1.5,0.75,64,1,0.125,0.75,3\n2,7,0.5,2,0.25,1.5,0.75,64,1,0.125,0.75,3\n";
-        assert_eq!(to_csv(&[epoch(1), epoch(2)]), expected);
+        }
+    }
+
+    #[test]
+    fn the_summary_has_a_row_an_epoch_and_a_name_for_every_column() {
+        for split in MeasuredSplit::ALL {
+            let expected = "epoch,step,learning_rate,train_loss,train_accuracy,KEY_loss,KEY_accuracy,\
+                images_per_second,seconds,KEY_accuracy_step_1,KEY_accuracy_step_2,state_norm_layer1\n\
+                1,7,0.5,2,0.25,1.5,0.75,64,1,0.125,0.75,3\n2,7,0.5,2,0.25,1.5,0.75,64,1,0.125,0.75,3\n";
+            assert_eq!(to_csv(&[epoch(1, split), epoch(2, split)]), expected.replace("KEY", split.key()));
+        }
+        let unmeasured = EpochMetrics { measured: None, ..epoch(1, MeasuredSplit::Test) };
+        let expected = "epoch,step,learning_rate,train_loss,train_accuracy,images_per_second,seconds,state_norm_layer1\n\
+            1,7,0.5,2,0.25,64,1,3\n";
+        assert_eq!(to_csv(&[unmeasured]), expected);
         assert_eq!(to_csv(&[]), "");
+    }
+
+    #[test]
+    fn records_name_the_images_and_those_of_earlier_versions_are_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            read_json_lines(file.path())
+        };
+        for split in MeasuredSplit::ALL {
+            let metrics = [epoch(1, split), epoch(2, split)];
+            let text = to_json_lines(&metrics);
+            assert!(text.contains(&format!("\"{}_accuracy\":0.75", split.key())), "{text}");
+            assert_eq!(read(&text).unwrap(), metrics);
+        }
+        let unmeasured = [EpochMetrics { measured: None, ..epoch(1, MeasuredSplit::Test) }];
+        assert_eq!(read(&to_json_lines(&unmeasured)).unwrap(), unmeasured);
+        // As versions wrote it that measured on test images only.
+        let earlier = "{\"epoch\":1,\"step\":7,\"learning_rate\":0.5,\"train_loss\":2.0,\"train_accuracy\":0.25,\
+            \"test_loss\":1.5,\"test_accuracy\":0.75,\"test_accuracy_by_step\":[0.125,0.75],\
+            \"state_norms\":[{\"layer\":\"layer1\",\"by_step\":[0.0,3.0]}],\"images_per_second\":64.0,\"seconds\":1.0}\n";
+        assert_eq!(read(earlier).unwrap(), [epoch(1, MeasuredSplit::Test)]);
+        let error = read(&earlier.replace("\"test_loss\":1.5,", "")).unwrap_err().to_string();
+        assert!(error.contains("line 1") && error.contains("test_loss"), "{error}");
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_first_of_the_best_or_the_last_where_nothing_is_measured() {
+        let of = |accuracies: &[f64]| -> usize {
+            let epochs: Vec<EpochMetrics> = (1..)
+                .zip(accuracies)
+                .map(|(number, &accuracy)| {
+                    let mut epoch = epoch(number, MeasuredSplit::HeldOut);
+                    epoch.measured.iter_mut().for_each(|measured| measured.accuracy = accuracy);
+                    epoch
+                })
+                .collect();
+            best(&epochs).unwrap().epoch
+        };
+        assert_eq!([of(&[0.5]), of(&[0.5, 0.75, 0.75, 0.25]), of(&[0.5, 0.25])], [1, 2, 1]);
+        let unmeasured = |number| EpochMetrics { measured: None, ..epoch(number, MeasuredSplit::Test) };
+        assert_eq!(best(&[unmeasured(1), unmeasured(2)]).unwrap().epoch, 2);
     }
 }

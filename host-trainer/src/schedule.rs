@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate changes. In `training.toml`, for instance `schedule = { kind = "plateau" }`.
+/// How the learning rate changes. In `training.toml`, for instance `schedule = { kind = "plateau", patience = 3 }`.
+///
+/// A run may go on for more epochs than it was started with. With every schedule but the cosine the result is that of a run
+/// that was started with all of them; see [`Schedule::with_more_epochs`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
-    /// Divided by 10 when the test error has not improved for `patience` epochs (He et al. 2016).
+    /// Divided by 10 when the error on the images that choose has not improved for `patience` epochs (He et al. 2016).
     Plateau {
         /// Epochs without improvement before a division.
         patience: usize,
@@ -45,7 +48,22 @@ impl Schedule {
         }
     }
 
-    /// Takes note of an epoch's test error.
+    /// What more epochs than a run was started with mean to its learning rate.
+    pub fn with_more_epochs(&self) -> &'static str {
+        match self {
+            Schedule::Plateau { .. } => {
+                "plateau: the rate goes on as it stands, divisions and epochs without improvement so far included"
+            }
+            Schedule::Steps { .. } => "steps: the rate is divided after the same epochs as before",
+            Schedule::Cosine => {
+                "cosine: the rate follows the cosine over all epochs from here on, so that it jumps up to what that one has at \
+                 this epoch; the result is not that of a run started with so many epochs"
+            }
+            Schedule::Constant => "constant: the rate stays as it is",
+        }
+    }
+
+    /// Takes note of an epoch's error on the images that choose.
     pub fn observe(&self, state: &mut ScheduleState, error: f64) {
         if state.best_error.is_none_or(|best| error < best) {
             state.best_error = Some(error);

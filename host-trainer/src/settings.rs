@@ -1,16 +1,18 @@
 //! All hyper-parameters of a run, as written to `training.toml`.
 
-use crate::data::{Augmentation, Dataset, principal_colours};
+use crate::data::{Augmentation, Dataset, Identity, principal_colours};
 use crate::error::{Result, TrainerError};
 use crate::executor::Precision;
 use crate::loss::LossSettings;
 use crate::optimizer::{OptimizerSettings, WeightDecay};
 use crate::schedule::Schedule;
+use crate::selection::{EARLIER_WARNING, Selection};
 use crate::sequence::Sequence;
 use convrnn_models::checkpoint::Description;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tch::Device;
+use toml::Table;
 
 /// What a run was told to do. Everything that changes its numbers is here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,12 +23,13 @@ pub struct Settings {
     /// Training images used, drawn evenly at random; all if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Training images held out to measure on, instead of the test split; 0 for none.
-    pub hold_out: usize,
     /// Passes over the training images.
     pub epochs: usize,
     /// Images a batch.
     pub batch: usize,
+    /// What becomes of the images that are too few for a whole batch.
+    #[serde(default)]
+    pub last_batch: LastBatch,
     /// Base learning rate.
     pub learning_rate: f64,
     /// Epochs over which the rate rises linearly from 0.
@@ -55,6 +58,9 @@ pub struct Settings {
     pub save_every: f64,
     /// Which time steps count.
     pub loss: LossSettings,
+    /// Which images choose the best epoch and steer the plateau schedule.
+    #[serde(default)]
+    pub selection: Selection,
     /// How the learning rate changes.
     pub schedule: Schedule,
     /// Momentum, decay, clipping.
@@ -68,9 +74,9 @@ impl Default for Settings {
         Self {
             data: String::new(),
             limit: None,
-            hold_out: 0,
             epochs: 10,
             batch: 128,
+            last_batch: LastBatch::Drop,
             learning_rate: 0.01,
             warm_up: 0.0,
             seed: 1,
@@ -84,11 +90,23 @@ impl Default for Settings {
             quantized: false,
             save_every: 300.0,
             loss: LossSettings::default(),
+            selection: Selection::default(),
             schedule: Schedule::Plateau { patience: 3 },
             optimizer: OptimizerSettings::default(),
             augmentation: AugmentationSettings::default(),
         }
     }
+}
+
+/// What becomes of the images of an epoch that are too few for a whole batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastBatch {
+    /// They are left out; each epoch leaves out others.
+    #[default]
+    Drop,
+    /// They make a smaller batch, whose mean gradient counts as that of a whole one.
+    Keep,
 }
 
 /// Random changes to training images; none by default.
@@ -137,6 +155,12 @@ impl Settings {
             ("--ema-decay", finite(decay, 0.0, 0.999_999), "0 to 0.999999", decay.to_string()),
             ("--save-every", finite(self.save_every, 0.0, 1e9), "seconds, 0 or more", self.save_every.to_string()),
             ("--batch", self.batch.is_multiple_of(images), "a multiple of the images a stream", self.batch.to_string()),
+            (
+                "--last-batch",
+                self.last_batch == LastBatch::Drop || images == 1,
+                "drop, where images are shown in streams, which must be whole",
+                "keep".into(),
+            ),
             ("--clip", finite(clip, 0.0, 1e9), "0 (none) or more", clip.to_string()),
         ];
         for (what, holds, expected, found) in rules {
@@ -145,7 +169,25 @@ impl Settings {
                 return Err(TrainerError::Invalid { what, expected: expected.into(), found, hint });
             }
         }
+        if self.selection == Selection::Last && matches!(self.schedule, Schedule::Plateau { .. }) {
+            return Err(TrainerError::Invalid {
+                what: "--schedule",
+                expected: "one that needs no measured accuracy, where no images are held out and the data set has no \
+                           validation split"
+                    .into(),
+                found: "plateau".into(),
+                hint: "give --schedule cosine, steps or constant, or hold out images (--hold-out 10%)".into(),
+            });
+        }
         parse_device(&self.device).map(|_| ())
+    }
+
+    /// Images in the smallest batch of an epoch over a set of `images`, at least as many as a batch.
+    pub fn smallest_batch(&self, images: usize) -> usize {
+        match (self.last_batch, images % self.batch) {
+            (LastBatch::Drop, _) | (LastBatch::Keep, 0) => self.batch,
+            (LastBatch::Keep, rest) => rest,
+        }
     }
 
     /// Training steps in an epoch of `batches` batches. The last one takes what is left.
@@ -188,8 +230,25 @@ pub struct TrainingFile {
     /// Class names, preprocessing, presentation.
     #[serde(flatten)]
     pub description: Description,
+    /// What a reader of the run's figures must know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The images of the run, to know them again when their files have moved; runs of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageIdentities>,
     /// Hyper-parameters.
     pub settings: Settings,
+}
+
+/// What tells the images of a run from others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageIdentities {
+    /// Images that are learnt from.
+    pub train: Identity,
+    /// Images that choose, where any do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Identity>,
 }
 
 impl TrainingFile {
@@ -201,13 +260,36 @@ impl TrainingFile {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = convrnn_models::files::read_text(path)?;
-        convrnn_models::toml_file::parse(&text).map_err(|message| TrainerError::Content { path: path.into(), message })
+        Self::parse(&text).map_err(|message| TrainerError::Content { path: path.into(), message })
     }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        convrnn_models::toml_file::parse(&of_today(text).unwrap_or_else(|| text.to_owned()))
+    }
+}
+
+/// The text of an earlier version in today's words: it had `hold_out`, a number of images drawn without regard to classes, and
+/// chose on the test images where that was 0. None for a text of today, or none at all of a training file.
+fn of_today(text: &str) -> Option<String> {
+    let mut file: Table = text.parse().ok()?;
+    let settings = file.get_mut("settings")?.as_table_mut()?;
+    let images = settings.get("hold_out")?.as_integer()?;
+    settings.remove("hold_out");
+    let selection = match usize::try_from(images).ok()? {
+        0 => Selection::Test,
+        images => Selection::HeldOutAtRandom { images },
+    };
+    settings.insert("selection".into(), toml::Value::try_from(selection).ok()?);
+    if selection == Selection::Test {
+        file.insert("warnings".into(), toml::Value::Array(vec![EARLIER_WARNING.into()]));
+    }
+    toml::to_string(&file).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Share;
     use convrnn_graph::Presentation;
     use convrnn_models::Preprocessing;
 
@@ -230,11 +312,50 @@ mod tests {
             },
             ..Default::default()
         };
-        let file = TrainingFile { description, settings };
-        let again: TrainingFile = convrnn_models::toml_file::parse(&file.to_toml()).unwrap();
-        assert_eq!(again, file);
+        let identity = |images| Identity { images, digest: "0a".repeat(32) };
+        let images = Some(ImageIdentities { train: identity(7), selection: Some(identity(1)) });
+        let file = TrainingFile { description, settings, warnings: vec!["mind".into()], images };
+        for selection in [
+            Selection::default(),
+            Selection::Automatic { hold_out: Share::Images(0) },
+            Selection::HeldOut { share: Share::Percent(2.5), seed: None },
+            Selection::HeldOut { share: Share::Images(600), seed: Some(3) },
+            Selection::HeldOutAtRandom { images: 3 },
+            Selection::Validation,
+            Selection::Test,
+            Selection::Last,
+        ] {
+            let settings = Settings { selection, ..file.settings.clone() };
+            let file = TrainingFile { settings, ..file.clone() };
+            assert_eq!(TrainingFile::parse(&file.to_toml()), Ok(file));
+        }
         let description: Description = convrnn_models::toml_file::parse(&file.to_toml()).unwrap();
         assert_eq!(description, file.description);
+    }
+
+    /// Runs of earlier versions go on as they were begun: on test images where nothing was held out.
+    #[test]
+    fn hold_out_of_earlier_versions_keeps_its_meaning() {
+        let earlier = include_str!("settings_earlier.toml");
+        let file = TrainingFile::parse(earlier).unwrap();
+        assert_eq!(file.settings.selection, Selection::Test);
+        assert_eq!(file.warnings, [EARLIER_WARNING]);
+        assert_eq!((file.settings.epochs, file.settings.schedule.clone()), (3, Schedule::Plateau { patience: 1 }));
+        assert_eq!(file.images, None);
+        let held_out = TrainingFile::parse(&earlier.replace("hold_out = 0", "hold_out = 32")).unwrap();
+        assert_eq!(held_out.settings.selection, Selection::HeldOutAtRandom { images: 32 });
+        assert!(held_out.warnings.is_empty());
+        assert_eq!(TrainingFile::parse(&file.to_toml()), Ok(file), "written again in the words of today");
+        let error = TrainingFile::parse(&earlier.replace("epochs = 3", "epoch = 3")).unwrap_err();
+        assert!(error.contains("did you mean \"epochs\"?"), "{error}");
+    }
+
+    #[test]
+    fn nothing_to_choose_by_and_a_schedule_that_needs_it_are_refused() {
+        let error = Settings { selection: Selection::Last, ..Default::default() }.check().unwrap_err().to_string();
+        assert!(error.starts_with("--schedule: expected") && error.contains("--hold-out 10%"), "{error}");
+        let schedule = Schedule::Cosine;
+        Settings { selection: Selection::Last, schedule, ..Default::default() }.check().unwrap();
     }
 
     #[test]

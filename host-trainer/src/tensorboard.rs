@@ -12,6 +12,7 @@
 //! ```
 
 use crate::error::{Result, TrainerError};
+use crate::measurement::Measurement;
 use crate::metrics::EpochMetrics;
 use prost::Message;
 use std::path::Path;
@@ -95,16 +96,18 @@ fn scalars(epoch: &EpochMetrics) -> Vec<(String, f64)> {
     let mut scalars: Vec<(String, f64)> = [
         ("epoch", epoch.epoch as f64),
         ("loss/train", epoch.train_loss),
-        ("loss/test", epoch.test_loss),
         ("accuracy/train", epoch.train_accuracy),
-        ("accuracy/test", epoch.test_accuracy),
         ("learning_rate", epoch.learning_rate),
         ("images_per_second", epoch.images_per_second),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let steps = epoch.test_accuracy_by_step.iter().enumerate();
-    scalars.extend(steps.map(|(index, &value)| (format!("accuracy_by_step/{:02}", index + 1), value)));
+    if let Some(Measurement { split, loss, accuracy, accuracy_by_step }) = &epoch.measured {
+        let key = split.key();
+        scalars.extend([(format!("loss/{key}"), *loss), (format!("accuracy/{key}"), *accuracy)]);
+        let steps = accuracy_by_step.iter().enumerate();
+        scalars.extend(steps.map(|(index, &value)| (format!("{key}_accuracy_by_step/{:02}", index + 1), value)));
+    }
     let last = |norm: &crate::state_norms::LayerNorm| norm.by_step.last().copied().unwrap_or(0.0);
     scalars.extend(epoch.state_norms.iter().map(|norm| (format!("state_norm/{}", norm.layer), last(norm))));
     scalars
@@ -123,6 +126,7 @@ fn masked(bytes: &[u8]) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selection::MeasuredSplit;
 
     fn epoch(epoch: usize) -> EpochMetrics {
         EpochMetrics {
@@ -131,9 +135,12 @@ mod tests {
             learning_rate: 0.5,
             train_loss: 2.0,
             train_accuracy: 0.25,
-            test_loss: 1.5,
-            test_accuracy: 0.5,
-            test_accuracy_by_step: vec![0.125, 0.5],
+            measured: Some(Measurement {
+                split: MeasuredSplit::HeldOut,
+                loss: 1.5,
+                accuracy: 0.5,
+                accuracy_by_step: vec![0.125, 0.5],
+            }),
             state_norms: Vec::new(),
             images_per_second: 64.0,
             seconds: 1.0,
@@ -190,8 +197,10 @@ mod tests {
         let Some(What::Summary(summary)) = &events[1].what else { panic!("a summary") };
         let value = |tag: &str| summary.values.iter().find(|value| value.tag == tag).map(|value| value.simple_value);
         assert_eq!(
-            (value("loss/train"), value("accuracy_by_step/02"), value("epoch")),
+            (value("loss/train"), value("held_out_accuracy_by_step/02"), value("epoch")),
             (Some(2.0), Some(0.5), Some(2.0))
         );
+        assert_eq!((value("loss/held_out"), value("accuracy/held_out")), (Some(1.5), Some(0.5)));
+        assert_eq!((value("loss/test"), value("accuracy/test")), (None, None), "tags name the images");
     }
 }

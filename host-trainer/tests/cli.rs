@@ -56,6 +56,8 @@ fn train(folder: &Path, epochs: &str) -> PathBuf {
     ];
     let output = stdout(&arguments);
     assert!(output.contains("epoch 1/") && output.contains("done: "), "{output}");
+    assert!(output.contains("; held-out loss ") && output.contains("held-out accuracy at the last step"), "{output}");
+    assert!(!output.contains("test"), "nothing of the test images is shown: {output}");
     run
 }
 
@@ -96,7 +98,7 @@ fn train_evaluate_trace() {
 
     let answer: Value =
         serde_json::from_str(&stdout(&["eval", text(&run), "--ablate", "recurrence", "--json"])).unwrap();
-    assert_eq!(answer["images"], 40);
+    assert_eq!((&answer["images"], &answer["split"]), (&Value::from(40), &Value::from("test")));
     assert_eq!(answer["accuracy_by_step"].as_array().unwrap().len(), 8);
     assert_eq!(answer["ablated_accuracy_by_step"].as_array().unwrap().len(), 8);
     let decoded: Value =
@@ -175,7 +177,7 @@ fn a_comparison_by_options_is_skipped_when_done() {
     arguments.extend(["--set", "epochs=1", "--set", "batch=32", "--set", "optimizer.clip=0.1", "--reference", "ff-28"]);
     arguments.extend(["--trials", "2", "--trial-epochs", "1", "--hold-out", "40", "--output", text(&study)]);
     let first = stdout(&arguments);
-    assert!(first.contains("run 1/12 ff-28 trial-1: accuracy") && first.contains("minus ff-28"), "{first}");
+    assert!(first.contains("run 1/12 ff-28 trial-1: held-out accuracy") && first.contains("minus ff-28"), "{first}");
     let again = stdout(&arguments);
     assert_eq!(again.matches("(done before)").count(), 12, "{again}");
     arguments.push("--json");
@@ -255,7 +257,7 @@ fn bad_inputs_are_told_in_one_line() {
         (vec!["--architecture", "rgc-28", "--data", DATA, "--batch", "0"], "--batch: expected at least 1"),
         (
             vec!["--architecture", "rgc-28", "--data", DATA, "--batch", "5000"],
-            "--batch: expected at most the 192 training images",
+            "--batch: expected at most the 173 images to learn from",
         ),
         (vec!["--architecture", "rgc-28", "--data", DATA, "--steps", "3", "--image-steps", "5"], "image_steps is 5"),
         (vec!["--architecture", "rgc-28", "--data", DATA, "--learning-rate", "NaN"], "--learning-rate"),

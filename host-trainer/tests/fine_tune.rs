@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 fn settings() -> Settings {
     Settings {
-        data: "rendered:size=28,train=256,test=96,clutter=0,occluders=0".into(),
+        data: "rendered:size=28,train=256,validation=96,clutter=0,occluders=0".into(),
         epochs: 3,
         batch: 32,
         learning_rate: 0.05,
@@ -42,7 +42,7 @@ fn fine_tuned(from: &Path, folder: &Path) -> Trainer {
 fn integer_accuracy(checkpoint: &Path, trainer: &Trainer) -> f64 {
     let checkpoint = Checkpoint::read(checkpoint).unwrap();
     let quantized = quantization::as_trained(&checkpoint).expect("has types").unwrap();
-    let images = trainer.test_images();
+    let images = &trainer.selection().unwrap().images;
     let (mut right, mut count) = (0, 0);
     for batch in Batches::new(Arc::clone(images), BatchPlan::evaluate(1)).unwrap() {
         let batch = batch.unwrap();
@@ -71,7 +71,7 @@ fn the_accuracy_of_a_run_is_that_of_the_integers_it_exports() {
     assert_ne!(before.parameters, after.parameters);
     assert_eq!(before.calibration, after.calibration);
     assert_eq!(before.training.description, after.training.description);
-    let reported = trainer.metrics().last().unwrap().test_accuracy;
+    let reported = trainer.metrics().last().unwrap().accuracy().unwrap();
     assert_eq!(integer_accuracy(&run.join("last"), &trainer), reported);
     assert!(reported > 0.2, "{reported}");
     // The loss in integers falls.

@@ -4,9 +4,11 @@ use super::progress::Progress;
 use super::table::{format, grouped};
 use super::train::stop_on_ctrl_c;
 use super::{print, to_json};
+use crate::data::Share;
 use crate::error::Result;
+use crate::selection::{Selection, TEST_WARNING};
 use crate::study::statistics::Estimate;
-use crate::study::{RunOutcome, Study, StudyEvent, SummaryRow, execute, summarize};
+use crate::study::{Figures, RunOutcome, Study, StudyEvent, SummaryRow, execute, summarize};
 use crate::training::Flow;
 use clap::Args;
 use std::io::IsTerminal;
@@ -51,9 +53,9 @@ pub struct Compare {
     /// Epochs of a trial.
     #[arg(long, value_name = "N", default_value_t = 3, conflicts_with = "study", help_heading = OPTIONS)]
     trial_epochs: usize,
-    /// Training images held out to choose the best trial by.
-    #[arg(long, value_name = "IMAGES", default_value_t = 1000, conflicts_with = "study", help_heading = OPTIONS)]
-    hold_out: usize,
+    /// Training images held out to choose the best trial by: so many, or a share of them.
+    #[arg(long, value_name = "IMAGES|P%", default_value = "1000", conflicts_with = "study", help_heading = OPTIONS)]
+    hold_out: Share,
     /// What trials draw: KEY=LOW..HIGH (log-uniform), or a list KEY=[A,B]. May be given several times.
     #[arg(long, value_name = "KEY=RANGE", default_value = "learning_rate=0.005..0.5", conflicts_with = "study", help_heading = OPTIONS)]
     range: Vec<String>,
@@ -76,7 +78,7 @@ const STUDY_HELP: &str = r#"A study file:
   [tuning]                         # leave out to tune nothing
   trials = 6                       # for each architecture; the first has the settings above
   epochs = 3
-  hold_out = 1000                  # training images to choose by
+  hold_out = 1000                  # training images to choose by, or a share ("10%")
   [tuning.ranges]
   learning_rate = { low = 0.01, high = 0.3 }    # log-uniform
   optimizer.clip = [0.1, 0.7]                   # one of a list
@@ -96,7 +98,13 @@ const STUDY_HELP: &str = r#"A study file:
   settings.learning_rate = 0.1     # for this architecture only
 
 Written into the folder: runs/<architecture>/{trial,plain,tuned}-<number>, trials.csv, results.csv, summary.csv,
-accuracy-against-parameters.svg and .csv. Accuracy is that of the last epoch, at the last time step."#;
+accuracy-against-parameters.svg and .csv.
+
+Which images choose the best epoch is a setting: the validation split where the data set has one, or else a tenth of the training
+images, held out: selection = { kind = "automatic" }; others are { kind = "held-out", share = "5%" }, { kind = "test" } (with a
+warning) and { kind = "last" }, the last epoch. Accuracy is that of the best epoch's weights at the last time step, measured once
+on the test split when the run has ended; data without a test split are measured on the validation split, and held-out images
+choose."#;
 
 impl Compare {
     pub fn run(self) -> Result<ExitCode> {
@@ -106,6 +114,9 @@ impl Compare {
             Some(path) => Study::read(path)?,
             None => Study::parse(&self.text(), Path::new("options"))?,
         };
+        if study.members.iter().any(|member| member.settings.selection == Selection::Test) {
+            eprintln!("warning: {TEST_WARNING}");
+        }
         let folder = self.output.clone().unwrap_or_else(|| {
             let name = self.study.as_deref().and_then(Path::file_stem).unwrap_or("study".as_ref());
             Path::new("studies").join(name)
@@ -156,7 +167,7 @@ impl Compare {
         text += &self.set.iter().map(|set| format!("{set}\n")).collect::<String>();
         if self.trials > 0 {
             text += &format!(
-                "[tuning]\ntrials = {}\nepochs = {}\nhold_out = {}\n[tuning.ranges]\n",
+                "[tuning]\ntrials = {}\nepochs = {}\nhold_out = \"{}\"\n[tuning.ranges]\n",
                 self.trials, self.trial_epochs, self.hold_out
             );
             for range in &self.range {
@@ -176,12 +187,13 @@ impl Compare {
 
 fn line(number: usize, runs: usize, label: &str, outcome: &RunOutcome, is_skipped: bool) -> String {
     let what = match (&outcome.figures, &outcome.failure) {
-        (Some(figures), _) => format!(
-            "accuracy {:.2} % at the last step, loss {:.4}, {:.0} s",
-            100.0 * figures.test_accuracy,
-            figures.test_loss,
-            figures.seconds
+        (Some(Figures { measured: Some(measured), epoch, seconds, .. }), _) => format!(
+            "{} accuracy {:.2} % at the last step, loss {:.4}, best epoch {epoch}, {seconds:.0} s",
+            measured.split.name(),
+            100.0 * measured.accuracy,
+            measured.loss,
         ),
+        (Some(figures), _) => format!("nothing measured, {:.0} s", figures.seconds),
         (None, Some(failure)) => failure.clone(),
         (None, None) => "no result".into(),
     };

@@ -9,6 +9,7 @@ use crate::evaluation::{Evaluation, check_classes, evaluate_decoded, first_image
 use crate::executor::Ablation;
 use crate::parameters::to_tensors;
 use crate::run_folder::checkpoint_of;
+use crate::selection::Selection;
 use crate::sequence::Sequence;
 use crate::settings::{TrainingFile, parse_device};
 use crate::unroll::override_steps;
@@ -33,9 +34,11 @@ pub enum Ablate {
 /// A split by name.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum SplitName {
-    /// Images to learn from.
+    /// Images to learn from, those that a run held out included.
     Train,
-    /// Images to measure on.
+    /// Images that choose.
+    Validation,
+    /// Images that nothing was chosen on.
     Test,
 }
 
@@ -43,8 +46,36 @@ impl From<SplitName> for Split {
     fn from(name: SplitName) -> Self {
         match name {
             SplitName::Train => Split::Train,
+            SplitName::Validation => Split::Validation,
             SplitName::Test => Split::Test,
         }
+    }
+}
+
+/// The split asked for; if none is, the test split, or, with a note, the validation split of data that have no other.
+pub fn split_of(source: &Source, asked: Option<SplitName>) -> Result<Split> {
+    match asked {
+        Some(name) => Ok(name.into()),
+        None if !source.has(Split::Test)? && source.has(Split::Validation)? => {
+            eprintln!("note: the data set has no test split; these are its validation images");
+            Ok(Split::Validation)
+        }
+        None => Ok(Split::Test),
+    }
+}
+
+/// Says on stderr where the images shown are those that the best epoch was chosen on.
+fn note_of_choice(checkpoint: &Path, data: &str, split: Split) {
+    let Ok(TrainingFile { settings, .. }) = TrainingFile::read(&checkpoint.join(names::TRAINING)) else { return };
+    let chose = matches!(
+        (settings.selection, split),
+        (Selection::Test, Split::Test) | (Selection::Validation, Split::Validation)
+    );
+    if chose && settings.data == data {
+        eprintln!(
+            "note: the best epoch was chosen on these {} images, so that they show a little more than new images would",
+            split.name()
+        );
     }
 }
 
@@ -56,9 +87,9 @@ pub struct Input {
     /// Data set; that of the training run if not given. See `convrnn-train train --help`.
     #[arg(long, value_name = "SOURCE")]
     data: Option<String>,
-    /// Split of the data set.
-    #[arg(long, value_enum, default_value = "test")]
-    split: SplitName,
+    /// Split of the data set; test if not given, or validation where there is no test split.
+    #[arg(long, value_enum)]
+    split: Option<SplitName>,
     /// Number of steps, T; that of the training run if not given.
     #[arg(long, value_name = "T")]
     steps: Option<usize>,
@@ -75,7 +106,7 @@ pub struct Input {
 
 impl Input {
     /// Reads the checkpoint and loads the images; verifies that they fit.
-    pub fn load(&self) -> Result<(Checkpoint, SharedDataset)> {
+    pub fn load(&self) -> Result<(Checkpoint, SharedDataset, Split)> {
         let directory = checkpoint_of(&self.checkpoint);
         let mut checkpoint = Checkpoint::read(&directory)?;
         let data = match &self.data {
@@ -84,9 +115,12 @@ impl Input {
         };
         let presentation = &mut checkpoint.description.presentation;
         *presentation = override_steps(*presentation, self.steps, self.image_steps)?;
-        let images = Source::parse(&data)?.load(self.split.into())?;
+        let source = Source::parse(&data)?;
+        let split = split_of(&source, self.split)?;
+        let images = source.load(split)?;
         check_classes(&checkpoint.graph, &checkpoint.description, &images)?;
-        Ok((checkpoint, images))
+        note_of_choice(&directory, &data, split);
+        Ok((checkpoint, images, split))
     }
 
     /// Workers as asked for.
@@ -155,6 +189,7 @@ pub struct Eval {
 #[derive(Serialize)]
 struct Answer {
     checkpoint: String,
+    split: &'static str,
     images: u64,
     presentation: Presentation,
     sequence: Sequence,
@@ -173,7 +208,7 @@ struct Answer {
 
 impl Eval {
     pub fn run(self) -> Result<ExitCode> {
-        let (checkpoint, mut images) = self.input.load()?;
+        let (checkpoint, mut images, split) = self.input.load()?;
         if let Some(limit) = self.limit.filter(|&limit| limit != images.len()) {
             images = Arc::new(Subset::sample(images, limit, 0)?);
         }
@@ -204,11 +239,12 @@ impl Eval {
         if let Some(folder) = &self.plots {
             let mut lines = vec![("whole network", whole.accuracy())];
             lines.extend(ablated.as_ref().map(|ablated| ("without recurrence", ablated.accuracy())));
-            crate::plots::accuracy_by_step(folder, &lines)?;
+            crate::plots::accuracy_by_step(folder, split.name(), &lines)?;
         }
         if self.json {
             print(&to_json(&Answer {
                 checkpoint: self.input.path().display().to_string(),
+                split: split.name(),
                 images: whole.images,
                 presentation: description.presentation,
                 sequence,
@@ -221,7 +257,7 @@ impl Eval {
                 ablated_decoders,
             }))?;
         } else {
-            print(&text(&whole, ablated.as_ref(), &description.presentation))?;
+            print(&text(split, &whole, ablated.as_ref(), &description.presentation))?;
             let reports = [("", decoders), (", without recurrence", ablated_decoders)];
             for (which, report) in
                 reports.into_iter().filter_map(|(which, report)| report.map(|report| (which, report)))
@@ -256,7 +292,7 @@ impl Eval {
     }
 }
 
-fn text(whole: &Evaluation, ablated: Option<&Evaluation>, presentation: &Presentation) -> String {
+fn text(split: Split, whole: &Evaluation, ablated: Option<&Evaluation>, presentation: &Presentation) -> String {
     let percent = |share: f64| format!("{:.2}", 100.0 * share);
     let mut header = vec!["step", "on show", "loss [nats]", "accuracy [%]"];
     header.extend(ablated.map(|_| "without recurrence [%]"));
@@ -276,7 +312,12 @@ fn text(whole: &Evaluation, ablated: Option<&Evaluation>, presentation: &Present
         })
         .collect();
     let mut text = format(&header, &rows);
-    text += &format!("{} images, accuracy at the last step {} %", whole.images, percent(whole.last_accuracy()));
+    text += &format!(
+        "{} {} images, accuracy at the last step {} %",
+        whole.images,
+        split.name(),
+        percent(whole.last_accuracy())
+    );
     if let Some(ablated) = ablated {
         text += &format!(", without recurrence {} %", percent(ablated.last_accuracy()));
     }

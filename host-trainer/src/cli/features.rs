@@ -1,6 +1,6 @@
 //! `convrnn-train features`.
 
-use super::eval::{SplitName, warn_of_sequence};
+use super::eval::{SplitName, split_of, warn_of_sequence};
 use super::print;
 use super::table::{format, grouped, step};
 use crate::data::{Source, Subset};
@@ -27,13 +27,14 @@ use tch::Kind;
 pub struct Features {
     /// Checkpoint directory, or run folder (its best checkpoint, or else its last).
     checkpoint: PathBuf,
-    /// Images: folder:PATH (with or without train/ and test/ in it) or any other data set; that of the training
+    /// Images: folder:PATH (with or without train/, val/ and test/ in it) or any other data set; that of the training
     /// run if not given. See `convrnn-train train --help`.
     #[arg(long, visible_alias = "data", value_name = "SOURCE")]
     images: Option<String>,
-    /// Split of the data set; without meaning for a plain folder of images.
-    #[arg(long, value_enum, default_value = "test")]
-    split: SplitName,
+    /// Split of the data set, without meaning for a plain folder of images; test if not given, or validation where there is no
+    /// test split.
+    #[arg(long, value_enum)]
+    split: Option<SplitName>,
     /// Use only this many images, drawn evenly at random.
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
@@ -97,7 +98,8 @@ impl Features {
             Some(images) => images.clone(),
             None => TrainingFile::read(&directory.join(names::TRAINING))?.settings.data,
         };
-        let (mut images, is_labelled) = Source::parse(&source)?.load_images(self.split.into())?;
+        let source = Source::parse(&source)?;
+        let (mut images, is_labelled) = source.load_images(split_of(&source, self.split)?)?;
         check_frame(&checkpoint.graph, &images)?;
         if let Some(limit) = self.limit.filter(|&limit| limit != images.len()) {
             images = Arc::new(Subset::sample(images, limit, 0)?);

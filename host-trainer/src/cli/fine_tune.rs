@@ -1,22 +1,23 @@
 //! `convrnn-train fine-tune`.
 
 use super::train::train;
+use super::train_options::selection_of;
+use crate::data::Share;
 use crate::error::Result;
 use crate::run_folder::checkpoint_of;
 use crate::schedule::Schedule;
+use crate::selection::Selection;
 use crate::settings::{Settings, TrainingFile};
-use crate::training::{Job, Trainer, types_of};
+use crate::training::{Changes, Job, Trainer, types_of};
 use clap::Args;
 use convrnn_models::checkpoint::names;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What only a new run takes.
-const OPTIONS_OF_A_NEW_RUN: [&str; 14] = [
+const OPTIONS_OF_A_NEW_RUN: [&str; 12] = [
     "checkpoint",
-    "data",
     "run",
-    "epochs",
     "batch",
     "learning_rate",
     "warm_up",
@@ -36,7 +37,9 @@ pub struct FineTune {
     /// Checkpoint directory of a trained network, or run folder (its best checkpoint, or else its last).
     #[arg(required_unless_present = "resume")]
     checkpoint: Option<PathBuf>,
-    /// Go on with the last checkpoint of this run folder, with the options that it was started with: no others can be given.
+    /// Go on with the last checkpoint of this run folder, with the options that it was started with. Two others can be given:
+    /// --data where the same data lie elsewhere now (names and labels are compared), and --epochs for another number of epochs
+    /// in all: the learning rate then follows the cosine over all of them from here on (see `convrnn-train train --help`).
     #[arg(long, value_name = "RUN", conflicts_with_all = OPTIONS_OF_A_NEW_RUN)]
     resume: Option<PathBuf>,
     /// Data set; that of the training run if not given. See `convrnn-train train --help`.
@@ -45,9 +48,9 @@ pub struct FineTune {
     /// Folder of the new run, which must not exist yet; runs/<architecture>-<number> if not given.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Passes over the training images.
-    #[arg(long, default_value_t = 2)]
-    epochs: usize,
+    /// Passes over the training images; 2 if not given.
+    #[arg(long)]
+    epochs: Option<usize>,
     /// Images a batch.
     #[arg(long, default_value_t = 128)]
     batch: usize,
@@ -66,9 +69,10 @@ pub struct FineTune {
     /// Use only this many training images, drawn evenly at random.
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
-    /// Hold out this many training images to measure on, instead of the test split.
-    #[arg(long, value_name = "IMAGES", default_value_t = 0)]
-    hold_out: usize,
+    /// Hold out so many training images, or such a share of them, alike of every class, to choose the best epoch by; 0 for
+    /// none. If not given, the images that chose when the network was trained (they are the same where it had no --limit).
+    #[arg(long, value_name = "IMAGES|P%")]
+    hold_out: Option<Share>,
     /// Seconds between checkpoints within an epoch; 0 for one at every training step. The result is the same.
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
     save_every: f64,
@@ -87,7 +91,7 @@ pub struct FineTune {
 impl FineTune {
     pub fn run(self) -> Result<ExitCode> {
         train(|| match &self.resume {
-            Some(folder) => Trainer::resume(folder),
+            Some(folder) => Trainer::resume_with(folder, &Changes { data: self.data.clone(), epochs: self.epochs }),
             None => self.job()?.start(),
         })
     }
@@ -99,8 +103,11 @@ impl FineTune {
         let mut settings = Settings {
             data: self.data.clone().unwrap_or_else(|| trained.data.clone()),
             limit: self.limit,
-            hold_out: self.hold_out,
-            epochs: self.epochs,
+            selection: match self.hold_out {
+                Some(share) => selection_of(Some(share)),
+                None => as_trained(&trained),
+            },
+            epochs: self.epochs.unwrap_or(2),
             batch: self.batch,
             learning_rate: self.learning_rate,
             warm_up: self.warm_up,
@@ -119,5 +126,15 @@ impl FineTune {
         settings.optimizer.clip = self.clip.unwrap_or(settings.optimizer.clip);
         let (architecture, presentation) = (checkpoint.architecture, checkpoint.description.presentation);
         Ok(Job { architecture, presentation, settings, folder: self.run.clone(), start: Some(start) })
+    }
+}
+
+/// What chose when the network was trained: held-out images are those that it has not learnt from. Test images are not taken
+/// over.
+fn as_trained(trained: &Settings) -> Selection {
+    match trained.selection {
+        Selection::HeldOut { share, seed } => Selection::HeldOut { share, seed: seed.or(Some(trained.seed)) },
+        Selection::Test => Selection::default(),
+        selection => selection,
     }
 }

@@ -57,14 +57,15 @@ impl Progress {
 }
 
 fn line(metrics: &EpochMetrics, epochs: usize) -> String {
+    let measured = metrics.measured.as_ref().map_or(String::new(), |measured| {
+        let (name, loss, percent) = (measured.split.name(), measured.loss, 100.0 * measured.accuracy);
+        format!("{name} loss {loss:.4}, accuracy {percent:.2} % at the last step; ")
+    });
     format!(
-        "epoch {}/{epochs}: train loss {:.4}, accuracy {:.2} %; test loss {:.4}, accuracy {:.2} % at the last step; \
-         learning rate {:.5}, {:.0} images/s, {:.0} s",
+        "epoch {}/{epochs}: train loss {:.4}, accuracy {:.2} %; {measured}learning rate {:.5}, {:.0} images/s, {:.0} s",
         metrics.epoch,
         metrics.train_loss,
         100.0 * metrics.train_accuracy,
-        metrics.test_loss,
-        100.0 * metrics.test_accuracy,
         metrics.learning_rate,
         metrics.images_per_second,
         metrics.seconds,

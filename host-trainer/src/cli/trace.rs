@@ -26,7 +26,7 @@ pub struct TraceCommand {
 
 impl TraceCommand {
     pub fn run(self) -> Result<ExitCode> {
-        let (checkpoint, images) = self.input.load()?;
+        let (checkpoint, images, _) = self.input.load()?;
         self.input.warn_of_sequence();
         let device = self.input.device()?;
         let workers = self.input.workers(&checkpoint.graph)?;

@@ -4,6 +4,8 @@ use super::print;
 use super::progress::Progress;
 use super::train_options::Train;
 use crate::error::{Result, TrainerError};
+use crate::metrics::best;
+use crate::selection::SelectionImages;
 use crate::settings::TrainingFile;
 use crate::training::{Flow, Outcome, Trainer};
 use convrnn_models::Report;
@@ -14,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 impl Train {
     pub fn run(self) -> Result<ExitCode> {
         train(|| match &self.resume {
-            Some(folder) => Trainer::resume(folder),
+            Some(folder) => Trainer::resume_with(folder, &self.changes()),
             None => self.job()?.start(),
         })
     }
@@ -29,12 +31,16 @@ pub(super) fn train(begin: impl FnOnce() -> Result<Trainer>) -> Result<ExitCode>
     for warning in report.warnings(&trainer.training().description.presentation) {
         eprintln!("warning: {warning}");
     }
-    let TrainingFile { description, settings } = trainer.training();
+    let TrainingFile { description, settings, .. } = trainer.training();
     for term in settings.loss.terms(description.presentation.steps) {
         if report.first_image_step.is_none_or(|first| term.step < first) {
             eprintln!("warning: the loss counts step {}, before the image can reach the logits", term.step);
         }
     }
+    for warning in &trainer.training().warnings {
+        eprintln!("warning: {warning}");
+    }
+    eprintln!("{}", choosing(&trainer));
     let epochs = settings.epochs;
     let folder = trainer.folder().display().to_string();
     eprintln!("run folder: {folder}");
@@ -61,16 +67,36 @@ pub(super) fn train(begin: impl FnOnce() -> Result<Trainer>) -> Result<ExitCode>
         }
         Outcome::Finished => {
             crate::plots::training(&trainer)?;
-            let best = trainer.state().best_accuracy.unwrap_or(0.0);
-            let last = trainer.metrics().last().map_or(0.0, |metrics| metrics.test_accuracy);
-            print(&format!(
-                "done: {folder}, test accuracy at the last step {:.2} % (best epoch {:.2} %), {:.0} s\n",
-                100.0 * last,
-                100.0 * best,
-                trainer.state().seconds
-            ))?;
+            print(&format!("done: {folder}, {}{:.0} s\n", accuracies(&trainer), trainer.state().seconds))?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// What chooses the best epoch.
+fn choosing(trainer: &Trainer) -> String {
+    let learning = trainer.train_images().len();
+    match trainer.selection() {
+        Some(SelectionImages { split, images }) => {
+            format!("{learning} images to learn from; {} {} images choose the best epoch", images.len(), split.name())
+        }
+        None => format!("{learning} images to learn from; none choose: the last epoch's weights are the best"),
+    }
+}
+
+/// Accuracy of the last and the best epoch, where any was measured.
+fn accuracies(trainer: &Trainer) -> String {
+    let metrics = trainer.metrics();
+    let last = metrics.last().and_then(|epoch| epoch.measured.as_ref());
+    let best = best(metrics).and_then(|epoch| Some((epoch.epoch, epoch.accuracy()?)));
+    match last.zip(best) {
+        Some((last, (epoch, accuracy))) => format!(
+            "{} accuracy at the last step {:.2} % (best epoch {epoch}: {:.2} %), ",
+            last.split.name(),
+            100.0 * last.accuracy,
+            100.0 * accuracy
+        ),
+        None => String::new(),
     }
 }
 

@@ -1,14 +1,16 @@
 //! The options of `convrnn-train train`, and the run that they ask for.
 
+use crate::data::Share;
 use crate::data::source::DATA_HELP;
 use crate::error::{Result, TrainerError};
 use crate::executor::Precision;
 use crate::loss::{LossSettings, WeightedStep};
 use crate::optimizer::{OptimizerSettings, WeightDecay};
 use crate::schedule::Schedule;
+use crate::selection::Selection;
 use crate::sequence::Sequence;
-use crate::settings::{AugmentationSettings, Settings};
-use crate::training::Job;
+use crate::settings::{AugmentationSettings, LastBatch, Settings};
+use crate::training::{Changes, Job};
 use crate::unroll::{Unroll, presentation};
 use clap::{Args, ValueEnum};
 use convrnn_models::{Architecture, catalogue};
@@ -17,7 +19,7 @@ use std::path::PathBuf;
 /// How the learning rate changes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ScheduleName {
-    /// Divided by 10 when the test error has not improved for --patience epochs.
+    /// Divided by 10 when the error on the images that choose (see --hold-out) has not improved for --patience epochs.
     Plateau,
     /// Divided by 10 after each epoch of --milestones.
     Steps,
@@ -25,6 +27,25 @@ enum ScheduleName {
     Cosine,
     /// No change.
     Constant,
+}
+
+/// Which images choose the best epoch.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SelectOn {
+    /// The validation split, or held-out training images: see --hold-out.
+    Validation,
+    /// The test split, with a warning: their accuracy is then no estimate for new images.
+    Test,
+}
+
+/// The images that are too few for a whole batch.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LastBatchName {
+    /// They are left out; the order is drawn anew each epoch, so each leaves out others.
+    Drop,
+    /// They make a smaller batch, whose mean gradient makes a training step as that of a whole one does; within --accumulate,
+    /// a batch counts by its images.
+    Keep,
 }
 
 /// What convolutions multiply in.
@@ -48,11 +69,10 @@ enum Recipe {
 /// What only a new run takes.
 const OPTIONS_OF_A_NEW_RUN: [&str; 36] = [
     "architecture",
-    "data",
     "run",
     "recipe",
-    "epochs",
     "batch",
+    "last_batch",
     "learning_rate",
     "schedule",
     "patience",
@@ -78,6 +98,7 @@ const OPTIONS_OF_A_NEW_RUN: [&str; 36] = [
     "colour_jitter",
     "limit",
     "hold_out",
+    "select_on",
     "save_every",
     "seed",
     "threads",
@@ -85,9 +106,24 @@ const OPTIONS_OF_A_NEW_RUN: [&str; 36] = [
     "classes",
 ];
 
-/// Options of a new run; with --resume all of them come from the run's own training.toml.
+/// What goes on the end of `--help`.
+const RULES: &str = "\
+Which images choose the best epoch (checkpoint `best`, and when schedule plateau lowers the rate):
+  the validation split where the data set has one; otherwise training images that are held out (--hold-out), a tenth if not
+  given. Test images choose only with --select-on test. Limits come first: train-limit of the data source, then --limit of
+  those, then --hold-out of what is left.
+
+More epochs (--resume RUN --epochs N), by the run's schedule:
+  constant   the rate stays as it is
+  steps      divided after the same epochs as before
+  plateau    goes on as it stands, divisions and epochs without improvement so far included
+             with these three the result is, to the bit, that of a run started with N epochs
+  cosine     follows the cosine over N epochs from here on: the rate jumps up to 0.5 (1 + cos(pi e / N)) of the base rate
+             after e epochs; the result is not that of a run started with N epochs";
+
+/// Options of a new run; with --resume all of them but --data and --epochs come from the run's own training.toml.
 #[derive(Debug, Args)]
-#[command(after_long_help = format!("Data sources:\n{DATA_HELP}"))]
+#[command(after_long_help = format!("{RULES}\n\nData sources:\n{DATA_HELP}"))]
 pub struct Train {
     /// Name from `convrnn-train list`, or an architecture file (.toml).
     #[arg(long, value_name = "NAME|FILE", required_unless_present = "resume")]
@@ -95,7 +131,9 @@ pub struct Train {
     /// Data set: mnist:DIR, idx:DIR, cluttered:DIR, folder:PATH or rendered, with options after commas (see below).
     #[arg(long, value_name = "SOURCE", required_unless_present = "resume")]
     data: Option<String>,
-    /// Go on with the last checkpoint of this run folder, with the options that it was started with: no others can be given.
+    /// Go on with the last checkpoint of this run folder, with the options that it was started with. Two others can be given:
+    /// --data where the same data lie elsewhere now (names and labels are compared), and --epochs for another number of epochs
+    /// in all (see below).
     #[arg(long, value_name = "RUN", conflicts_with_all = OPTIONS_OF_A_NEW_RUN)]
     pub(super) resume: Option<PathBuf>,
     /// Folder of the run, which must not exist yet; runs/<architecture>-<number> if not given.
@@ -105,12 +143,15 @@ pub struct Train {
     /// Options that belong together; an option given beside it wins.
     #[arg(long, value_enum)]
     recipe: Option<Recipe>,
-    /// Passes over the training images.
-    #[arg(long, default_value_t = 10)]
-    epochs: usize,
+    /// Passes over the training images; 10 if not given.
+    #[arg(long)]
+    epochs: Option<usize>,
     /// Images a batch.
     #[arg(long, default_value_t = 128)]
     batch: usize,
+    /// What becomes of the images of an epoch that are too few for a whole batch.
+    #[arg(long, value_enum, default_value = "drop")]
+    last_batch: LastBatchName,
     /// Base learning rate.
     #[arg(long, default_value_t = 0.01)]
     learning_rate: f64,
@@ -194,9 +235,14 @@ pub struct Train {
     /// Use only this many training images, drawn evenly at random.
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
-    /// Hold out this many training images to measure on, instead of the test split.
-    #[arg(long, value_name = "IMAGES", default_value_t = 0)]
-    hold_out: usize,
+    /// Hold out so many training images, or such a share of them, alike of every class, to choose the best epoch by; also where
+    /// there is a validation split. If not given, 10% where there is none. 0 holds out none: then, without a validation split,
+    /// the last epoch's weights are the best.
+    #[arg(long, value_name = "IMAGES|P%")]
+    hold_out: Option<Share>,
+    /// Which images choose the best epoch.
+    #[arg(long, value_enum, default_value = "validation")]
+    select_on: SelectOn,
 
     /// Seconds between checkpoints within an epoch; 0 for one at every training step. The result is the same.
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
@@ -224,9 +270,13 @@ impl Train {
         let mut settings = Settings {
             data: self.data.clone().unwrap_or_default(),
             limit: self.limit,
-            hold_out: self.hold_out,
-            epochs: self.epochs,
+            selection: self.selection()?,
+            epochs: self.epochs.unwrap_or(10),
             batch: self.batch,
+            last_batch: match self.last_batch {
+                LastBatchName::Drop => LastBatch::Drop,
+                LastBatchName::Keep => LastBatch::Keep,
+            },
             learning_rate: self.learning_rate,
             warm_up: self.warm_up,
             seed: self.seed,
@@ -252,6 +302,24 @@ impl Train {
         };
         settings.threads = self.threads.unwrap_or(settings.threads);
         Ok(Job { architecture, presentation, settings, folder: self.run.clone(), start: None })
+    }
+
+    /// What changes when a run goes on.
+    pub(super) fn changes(&self) -> Changes {
+        Changes { data: self.data.clone(), epochs: self.epochs }
+    }
+
+    fn selection(&self) -> Result<Selection> {
+        match (self.select_on, self.hold_out) {
+            (SelectOn::Validation, hold_out) => Ok(selection_of(hold_out)),
+            (SelectOn::Test, None) => Ok(Selection::Test),
+            (SelectOn::Test, Some(hold_out)) => Err(TrainerError::Invalid {
+                what: "--select-on test",
+                expected: "no --hold-out beside it".into(),
+                found: format!("--hold-out {hold_out}"),
+                hint: "leave out one of the two: held-out images choose, or the test images do".into(),
+            }),
+        }
     }
 
     fn augmentation(&self, architecture: &Architecture) -> Result<AugmentationSettings> {
@@ -338,6 +406,15 @@ impl Train {
                 hint: "for instance --short-side 256,480".into(),
             }),
         }
+    }
+}
+
+/// What `--hold-out` says about which images choose.
+pub(super) fn selection_of(hold_out: Option<Share>) -> Selection {
+    match hold_out {
+        None => Selection::default(),
+        Some(none @ Share::Images(0)) => Selection::Automatic { hold_out: none },
+        Some(share) => Selection::HeldOut { share, seed: None },
     }
 }
 

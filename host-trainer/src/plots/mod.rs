@@ -9,9 +9,11 @@ use crate::data::{BatchPlan, Batches, SharedDataset, Subset, write_contact_sheet
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{evaluate_sequence, frames};
 use crate::executor::{Ablation, RunOptions};
+use crate::measurement::Measurement;
 use crate::metrics::EpochMetrics;
 use crate::parameters::to_f32;
 use crate::run_folder::PLOTS;
+use crate::selection::SelectionImages;
 use crate::settings::parse_device;
 use crate::training::Trainer;
 use crate::workers::Workers;
@@ -24,7 +26,7 @@ use tch::Kind;
 const DRAWN_IMAGES: usize = 4;
 /// Images on the contact sheet.
 const SHEET_IMAGES: usize = 40;
-/// Images for accuracy by time step with and without recurrence; the whole test set where it is smaller.
+/// Images for accuracy by time step with and without recurrence; all that choose where they are fewer.
 const MEASURED_IMAGES: usize = 10_000;
 
 /// Draws everything about a run that has ended into its `plots` folder.
@@ -34,20 +36,21 @@ pub fn training(trainer: &Trainer) -> Result<()> {
     let settings = &trainer.training().settings;
     let mut workers = Workers::new(trainer.graph(), Kind::Float, parse_device(&settings.device)?, settings.threads)?;
     let description = &trainer.training().description;
-    let mut test = Arc::clone(trainer.test_images());
-    if test.len() > MEASURED_IMAGES {
-        test = Arc::new(Subset::sample(test, MEASURED_IMAGES, 0)?);
+    let Some(selection) = trainer.selection() else { return samples(&folder, trainer.train_images()) };
+    let mut images = Arc::clone(&selection.images);
+    if images.len() > MEASURED_IMAGES {
+        images = Arc::new(Subset::sample(images, MEASURED_IMAGES, 0)?);
     }
     let mut lines = Vec::new();
     for (name, ablation) in [("whole network", Ablation::None), ("without recurrence", Ablation::Recurrence)] {
         let (preprocessing, presentation) = (&description.preprocessing, &description.presentation);
         let (parameters, sequence) = (trainer.parameters(), &settings.sequence);
         let found =
-            evaluate_sequence(&mut workers, parameters, &test, preprocessing, presentation, sequence, ablation)?;
+            evaluate_sequence(&mut workers, parameters, &images, preprocessing, presentation, sequence, ablation)?;
         lines.push((name, found.accuracy()));
     }
-    accuracy_by_step(&folder, &lines)?;
-    logits(&folder, trainer, &workers)?;
+    accuracy_by_step(&folder, selection.split.name(), &lines)?;
+    logits(&folder, trainer, selection, &workers)?;
     samples(&folder, trainer.train_images())
 }
 
@@ -55,7 +58,10 @@ pub fn training(trainer: &Trainer) -> Result<()> {
 pub fn epochs(folder: &Path, metrics: &[EpochMetrics]) -> Result<()> {
     curves(folder, metrics)?;
     let Some(last) = metrics.last() else { return Ok(()) };
-    accuracy_by_step(folder, &[("whole network", last.test_accuracy_by_step.clone())])?;
+    if let Some(measured) = &last.measured {
+        let lines = [("whole network", measured.accuracy_by_step.clone())];
+        accuracy_by_step(folder, measured.split.name(), &lines)?;
+    }
     state_norms(folder, last)
 }
 
@@ -78,32 +84,38 @@ pub fn curves(folder: &Path, metrics: &[EpochMetrics]) -> Result<()> {
     let line = |name: &str, value: fn(&EpochMetrics) -> f64| {
         (name.to_owned(), metrics.iter().map(value).collect::<Vec<f64>>())
     };
+    // One line more where images choose, which says which these are.
+    let lines = |training: fn(&EpochMetrics) -> f64, measured: fn(&Measurement) -> f64| {
+        let mut lines = vec![line("training", training)];
+        if let Some(split) = metrics.iter().find_map(|epoch| Some(epoch.measured.as_ref()?.split)) {
+            let values = metrics.iter().map(|epoch| epoch.measured.as_ref().map_or(f64::NAN, measured));
+            lines.push((split.name().to_owned(), values.collect()));
+        }
+        lines
+    };
     let loss = Chart {
         title: "Loss at the last time step".into(),
         horizontal: "epoch",
         first: 1,
         vertical: "cross-entropy [nats]",
         range: None,
-        lines: vec![line("training", |epoch| epoch.train_loss), line("test", |epoch| epoch.test_loss)],
+        lines: lines(|epoch| epoch.train_loss, |measured| measured.loss),
     };
     let accuracy = Chart {
         title: "Accuracy at the last time step".into(),
         vertical: "accuracy [%]",
-        lines: vec![
-            line("training", |epoch| 100.0 * epoch.train_accuracy),
-            line("test", |epoch| 100.0 * epoch.test_accuracy),
-        ],
+        lines: lines(|epoch| 100.0 * epoch.train_accuracy, |measured| 100.0 * measured.accuracy),
         ..loss.clone()
     };
     chart::write(&[loss, accuracy], folder, "training")
 }
 
-/// Accuracy (0 to 1) by time step, one line a network.
-pub fn accuracy_by_step(folder: &Path, lines: &[(&str, Vec<f64>)]) -> Result<()> {
+/// Accuracy (0 to 1) by time step, one line a network; `split` names the images in the title.
+pub fn accuracy_by_step(folder: &Path, split: &str, lines: &[(&str, Vec<f64>)]) -> Result<()> {
     create(folder)?;
     let percent = |values: &[f64]| values.iter().map(|value| 100.0 * value).collect();
     let chart = Chart {
-        title: "Test accuracy by time step".into(),
+        title: format!("Accuracy by time step, {split} images"),
         horizontal: "time step [10 ms]",
         first: 1,
         vertical: "accuracy [%]",
@@ -113,14 +125,14 @@ pub fn accuracy_by_step(folder: &Path, lines: &[(&str, Vec<f64>)]) -> Result<()>
     chart::write(&[chart], folder, "accuracy-by-step")
 }
 
-/// Every class's logit over time, for the first test images of different classes.
-fn logits(folder: &Path, trainer: &Trainer, workers: &Workers) -> Result<()> {
+/// Every class's logit over time, for the first of the images that choose of different classes.
+fn logits(folder: &Path, trainer: &Trainer, selection: &SelectionImages, workers: &Workers) -> Result<()> {
     let description = &trainer.training().description;
     let names = &description.class_names;
-    let test = trainer.test_images();
-    let first_of = |class: usize| (0..test.len()).find(|&index| test.label(index) == class);
+    let SelectionImages { split, images: shown } = selection;
+    let first_of = |class: usize| (0..shown.len()).find(|&index| shown.label(index) == class);
     let chosen: Vec<usize> = (0..names.len()).filter_map(first_of).take(DRAWN_IMAGES).collect();
-    let images: SharedDataset = Arc::new(Subset::new(Arc::clone(test), chosen.clone())?);
+    let images: SharedDataset = Arc::new(Subset::new(Arc::clone(shown), chosen.clone())?);
     let options = RunOptions::new(Wanted::EveryLogits);
     let mut charts = Vec::new();
     for batch in Batches::new(images, BatchPlan::evaluate(1))? {
@@ -134,7 +146,12 @@ fn logits(folder: &Path, trainer: &Trainer, workers: &Workers) -> Result<()> {
             (name.clone(), over_time.collect())
         };
         let chart = Chart {
-            title: format!("Logits of test image {}, class {}", chosen[number], names[test.label(chosen[number])]),
+            title: format!(
+                "Logits of {} image {}, class {}",
+                split.name(),
+                shown.name(chosen[number]),
+                names[shown.label(chosen[number])]
+            ),
             horizontal: "time step [10 ms]",
             first: 1,
             vertical: "logit",

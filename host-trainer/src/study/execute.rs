@@ -1,9 +1,11 @@
 //! Every run of a study, in order: trials, plain runs, tuned runs, architecture by architecture.
 
 use super::file::{Member, Study};
-use super::run::{Done, RunOutcome, check_same, exists, run};
+use super::run::{Done, RunOutcome, check_same, exists, final_split, run};
+use crate::data::{Share, Source, Split};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::check_fit;
+use crate::selection::{Selection, load};
 use crate::settings::Settings;
 use crate::training::{Event, Flow};
 use convrnn_models::files::write_whole;
@@ -97,6 +99,7 @@ pub fn execute(study: &Study, folder: &Path, observer: &mut dyn FnMut(&StudyEven
     if !folder.exists() {
         check_data(study)?;
     }
+    let study = &for_data(study)?;
     std::fs::create_dir_all(folder).map_err(TrainerError::io("create", folder))?;
     let lock = std::fs::File::create(folder.join(".lock")).map_err(TrainerError::io("create", folder))?;
     // A file system without locks is no reason to refuse.
@@ -124,13 +127,34 @@ pub fn execute(study: &Study, folder: &Path, observer: &mut dyn FnMut(&StudyEven
 /// Verifies that every member can learn from the images, before the first one does.
 fn check_data(study: &Study) -> Result<()> {
     let Some(first) = study.members.first() else { return Ok(()) };
-    let (train, test) = crate::training::load(&first.settings)?;
+    let source = Source::parse(&first.settings.data)?;
+    let images = load(&first.settings)?;
+    let measured = source.load(final_split(&source)?.0)?;
     for member in &study.members {
         let graph = member.architecture.lower()?;
-        check_fit(&graph, &train)?;
-        check_fit(&graph, &test)?;
+        check_fit(&graph, &images.train)?;
+        for images in images.selection.iter().map(|selection| &selection.images).chain([&measured]) {
+            check_fit(&graph, images)?;
+        }
     }
     Ok(())
+}
+
+/// The study with the images that choose settled for its data. Where figures are measured on the validation split, since there
+/// is no test split, held-out training images choose.
+fn for_data(study: &Study) -> Result<Study> {
+    let mut study = study.clone();
+    for member in &mut study.members {
+        let source = Source::parse(&member.settings.data)?;
+        let selection = &mut member.settings.selection;
+        *selection = match (*selection, final_split(&source)?.0) {
+            (Selection::Automatic { hold_out }, Split::Validation) if hold_out != Share::Images(0) => {
+                Selection::HeldOut { share: hold_out, seed: None }
+            }
+            (selection, _) => selection.resolve(&source)?,
+        };
+    }
+    Ok(study)
 }
 
 /// Verifies that the runs in the folder are those of this study, before anything there is written. Tuned runs follow from
@@ -213,7 +237,8 @@ impl Execution<'_> {
         let folder = run_folder(self.folder, member, name);
         let observer = &mut *self.observer;
         let epochs = settings.epochs;
-        let done = run(&folder, member, settings, &mut |event| {
+        let is_trial = name.starts_with("trial-");
+        let done = run(&folder, member, settings, is_trial, &mut |event| {
             observer(&StudyEvent::Run { number, runs, label: &label, epochs, event })
         })?;
         let (outcome, is_skipped) = match done {

@@ -43,7 +43,7 @@ fn finish(study: &Study, folder: &Path) -> (StudyOutcome, Vec<String>) {
 
 fn accuracies(done: &StudyOutcome) -> Vec<(String, Option<f64>, Option<f64>)> {
     let row = |row: &Row| {
-        let loss = row.outcome.figures.map(|figures| figures.test_loss);
+        let loss = row.outcome.measured().map(|measured| measured.loss);
         (format!("{} {} {}", row.member, row.setting, row.seed), row.outcome.accuracy(), loss)
     };
     done.rows.iter().map(row).collect()

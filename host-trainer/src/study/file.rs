@@ -2,6 +2,7 @@
 
 use super::overrides::replace;
 use super::tuning::Tuning;
+use crate::data::Share;
 use crate::error::{Result, TrainerError};
 use crate::settings::Settings;
 use crate::unroll::{Unroll, presentation};
@@ -123,7 +124,10 @@ impl Study {
         for (key, reason) in [
             ("data", "give it once, outside of any table, so that all learn from the same images"),
             ("seed", "seeds are listed in seeds"),
-            ("hold_out", "only trials hold out images: give tuning.hold_out"),
+            (
+                "hold_out",
+                "trials have tuning.hold_out, other runs selection = { kind = \"held-out\", share = \"10%\" }",
+            ),
         ] {
             let given = file.architectures.iter().any(|entry| entry.settings.contains_key(key));
             if given || file.settings.contains_key(key) {
@@ -169,7 +173,7 @@ impl Study {
             return Err(format!("reference is \"{}\"{hint} Known here: {known}", self.reference));
         }
         let Some(tuning) = &self.tuning else { return Ok(()) };
-        if tuning.trials == 0 || tuning.epochs == 0 || tuning.hold_out == 0 {
+        if tuning.trials == 0 || tuning.epochs == 0 || tuning.hold_out == Share::Images(0) {
             return Err("tuning: trials, epochs and hold_out must be at least 1".into());
         }
         for member in &self.members {

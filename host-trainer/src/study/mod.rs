@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! STUDY/study.toml
-//! STUDY/runs/<architecture>/trial-<n>/     hold-out, seed of the tuning
+//! STUDY/runs/<architecture>/trial-<n>/     measured on held-out images, seed of the tuning
 //! STUDY/runs/<architecture>/plain-<seed>/  the given hyper-parameters
 //! STUDY/runs/<architecture>/tuned-<seed>/  those of the best trial
 //! STUDY/trials.csv  results.csv  summary.csv  accuracy-against-parameters.svg

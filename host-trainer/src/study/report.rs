@@ -6,6 +6,7 @@ use super::overrides::value_at;
 use super::statistics::{Estimate, paired_differences};
 use crate::error::Result;
 use crate::plots::scatter::{self, Group, Point, Scatter};
+use crate::selection::MeasuredSplit;
 use crate::settings::Settings;
 use convrnn_models::files::write_whole;
 use serde::Serialize;
@@ -25,7 +26,7 @@ pub struct SummaryRow {
     pub steps: usize,
     /// Runs that failed; they have no accuracy and are left out below.
     pub failed: usize,
-    /// Accuracy at the last time step after the last epoch, over seeds.
+    /// Accuracy of the best epoch's weights at the last time step, over seeds.
     pub accuracy: Option<Estimate>,
     /// Accuracy minus that of the reference with the same setting and seed; none for the reference itself.
     pub difference: Option<Estimate>,
@@ -74,7 +75,7 @@ pub fn write(study: &Study, done: &StudyOutcome, folder: &Path) -> Result<()> {
     }
     write_whole(&folder.join("results.csv"), results_csv(study, &done.rows).as_bytes())?;
     write_whole(&folder.join("summary.csv"), summary_csv(study, &summary).as_bytes())?;
-    scatter::write(&figure(study, &summary), folder, "accuracy-against-parameters")
+    scatter::write(&figure(study, &summary, final_split(&done.rows)), folder, "accuracy-against-parameters")
 }
 
 fn tuned_paths(study: &Study) -> Vec<String> {
@@ -111,7 +112,7 @@ fn trials_csv(study: &Study, done: &StudyOutcome) -> String {
     let paths = tuned_paths(study);
     let mut text = format!("architecture,trial,chosen,{},hold_out_accuracy,seconds,status\n", paths.join(","));
     for trial in &done.trials {
-        let figures = trial.outcome.figures;
+        let figures = trial.outcome.figures.as_ref();
         let _ = writeln!(
             text,
             "{},{},{}{},{},{},{}",
@@ -130,17 +131,18 @@ fn trials_csv(study: &Study, done: &StudyOutcome) -> String {
 fn results_csv(study: &Study, rows: &[Row]) -> String {
     let paths = tuned_paths(study);
     let mut text = format!(
-        "architecture,setting,seed,parameters,steps,epochs,{},test_accuracy,test_loss,train_accuracy,\
-         images_per_second,seconds,status\n",
-        paths.join(",")
+        "architecture,setting,seed,parameters,steps,epochs,{},best_epoch,selection_accuracy,{split}_accuracy,{split}_loss,\
+         train_accuracy,images_per_second,seconds,status\n",
+        paths.join(","),
+        split = final_split(rows).key(),
     );
     for row in rows {
         let member = study.members.iter().find(|member| member.name == row.member);
-        let figures = row.outcome.figures;
-        let figure = |value: fn(super::Figures) -> f64| number(figures.map(value));
+        let (figures, measured) = (row.outcome.figures.as_ref(), row.outcome.measured());
+        let figure = |value: fn(&super::Figures) -> f64| number(figures.map(value));
         let _ = writeln!(
             text,
-            "{},{},{},{},{},{}{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{}{},{},{},{},{},{},{},{},{}",
             row.member,
             row.setting,
             row.seed,
@@ -148,8 +150,10 @@ fn results_csv(study: &Study, rows: &[Row]) -> String {
             member.map_or(0, |member| member.presentation.steps),
             row.settings.epochs,
             values(&paths, &row.settings),
-            figure(|figures| figures.test_accuracy),
-            figure(|figures| figures.test_loss),
+            figures.map_or(String::new(), |figures| figures.epoch.to_string()),
+            number(figures.and_then(|figures| figures.selection_accuracy)),
+            number(measured.map(|measured| measured.accuracy)),
+            number(measured.map(|measured| measured.loss)),
             figure(|figures| figures.train_accuracy),
             figure(|figures| figures.images_per_second),
             figure(|figures| figures.seconds),
@@ -157,6 +161,11 @@ fn results_csv(study: &Study, rows: &[Row]) -> String {
         );
     }
     text
+}
+
+/// Which images the figures of the runs are of.
+fn final_split(rows: &[Row]) -> MeasuredSplit {
+    rows.iter().find_map(|row| Some(row.outcome.measured()?.split)).unwrap_or(MeasuredSplit::Test)
 }
 
 fn summary_csv(study: &Study, summary: &[SummaryRow]) -> String {
@@ -195,7 +204,7 @@ fn summary_csv(study: &Study, summary: &[SummaryRow]) -> String {
     text
 }
 
-fn figure(study: &Study, summary: &[SummaryRow]) -> Scatter {
+fn figure(study: &Study, summary: &[SummaryRow], split: MeasuredSplit) -> Scatter {
     let group = |name: &str| {
         let rows = summary.iter().filter(|row| row.architecture == name);
         let points = rows.filter_map(|row| {
@@ -216,7 +225,11 @@ fn figure(study: &Study, summary: &[SummaryRow]) -> Scatter {
     Scatter {
         title: format!("Accuracy over seeds, 95 % intervals{plain}"),
         horizontal: "parameters (points at one place are set apart)",
-        vertical: "test accuracy at the last step [%]",
+        vertical: match split {
+            MeasuredSplit::Test => "test accuracy at the last step [%]",
+            MeasuredSplit::Validation => "validation accuracy at the last step [%]",
+            MeasuredSplit::HeldOut => "held-out accuracy at the last step [%]",
+        },
         limits: (0.0, 100.0),
         groups: study.members.iter().map(|member| group(&member.name)).collect(),
     }
@@ -226,6 +239,7 @@ fn figure(study: &Study, summary: &[SummaryRow]) -> Scatter {
 mod tests {
     use super::super::{Figures, RunOutcome};
     use super::*;
+    use crate::measurement::Measurement;
 
     #[test]
     fn summaries_are_over_seeds_and_pairs_within_a_setting() {
@@ -239,9 +253,15 @@ mod tests {
             settings: study.members[0].settings.clone(),
             outcome: RunOutcome {
                 failure: None,
-                figures: accuracy.map(|test_accuracy| Figures {
-                    test_accuracy,
-                    test_loss: 1.0,
+                figures: accuracy.map(|accuracy| Figures {
+                    measured: Some(Measurement {
+                        split: MeasuredSplit::Test,
+                        loss: 1.0,
+                        accuracy,
+                        accuracy_by_step: vec![accuracy],
+                    }),
+                    epoch: 1,
+                    selection_accuracy: None,
                     train_accuracy: 0.5,
                     images_per_second: 1.0,
                     seconds: 1.0,

@@ -2,15 +2,24 @@
 
 use super::file::Member;
 use crate::checkpoint::is_there;
+use crate::data::{Source, Split};
 use crate::error::{Result, TrainerError};
-use crate::run_folder::LAST;
-use crate::settings::{Settings, TrainingFile};
+use crate::evaluation::evaluate_sequence;
+use crate::executor::Ablation;
+use crate::measurement::Measurement;
+use crate::metrics::best;
+use crate::parameters::to_tensors;
+use crate::run_folder::{BEST, LAST};
+use crate::selection::{MeasuredSplit, Selection};
+use crate::settings::{Settings, TrainingFile, parse_device};
 use crate::training::{Event, Flow, Job, Outcome, Trainer};
-use convrnn_models::Architecture;
+use crate::workers::Workers;
 use convrnn_models::checkpoint::names;
 use convrnn_models::files::write_whole;
+use convrnn_models::{Architecture, Checkpoint};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use tch::Kind;
 
 /// The file in a run's folder that says that nothing is left to do.
 pub const OUTCOME: &str = "outcome.json";
@@ -21,19 +30,25 @@ pub struct RunOutcome {
     /// Why the run has no result, if it has none (the loss exploded).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// Figures of the last epoch.
+    /// Figures of the best epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figures: Option<Figures>,
 }
 
-/// Figures of a run's last epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Figures of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Accuracy at the last time step on the images measured on (held out in trials, otherwise the test split).
-    pub test_accuracy: f64,
-    /// Mean cross-entropy there, in nats.
-    pub test_loss: f64,
-    /// Accuracy at the last time step on training images, while learning.
+    /// The figures that count, of the best epoch's weights: of a trial on the images that chose it, of other runs on the
+    /// test split (the validation split where there is no other), which is read once, when training has ended.
+    #[serde(flatten, with = "crate::measurement")]
+    pub measured: Option<Measurement>,
+    /// The best epoch, from 1; 0 in studies of earlier versions, which measured the last one.
+    #[serde(default)]
+    pub epoch: usize,
+    /// Its accuracy on the images that chose it, where any did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection_accuracy: Option<f64>,
+    /// Accuracy at the last time step on training images, while learning, in the last epoch.
     pub train_accuracy: f64,
     /// Training images a second.
     pub images_per_second: f64,
@@ -44,7 +59,12 @@ pub struct Figures {
 impl RunOutcome {
     /// Accuracy, of a run that did not fail.
     pub fn accuracy(&self) -> Option<f64> {
-        self.figures.map(|figures| figures.test_accuracy)
+        self.measured().map(|measured| measured.accuracy)
+    }
+
+    /// What counts, of a run that did not fail.
+    pub fn measured(&self) -> Option<&Measurement> {
+        self.figures.as_ref()?.measured.as_ref()
     }
 
     fn read(folder: &Path) -> Result<Option<Self>> {
@@ -72,7 +92,8 @@ pub enum Done {
     Interrupted,
 }
 
-/// Trains a run to its end, or skips it where it has ended already.
+/// Trains a run to its end and measures its best epoch, or skips it where that is done already. A trial never sees the test
+/// images.
 ///
 /// # Errors
 /// Those of training; a folder that holds a run with other hyper-parameters. An exploding loss is an outcome.
@@ -80,6 +101,7 @@ pub fn run(
     folder: &Path,
     member: &Member,
     settings: &Settings,
+    is_trial: bool,
     observer: &mut dyn FnMut(&Event) -> Flow,
 ) -> Result<Done> {
     let mut trainer = if exists(folder) {
@@ -101,22 +123,56 @@ pub fn run(
     };
     let outcome = match trainer.run(observer) {
         Ok(Outcome::Interrupted { .. }) => return Ok(Done::Interrupted),
-        Ok(Outcome::Finished) => RunOutcome {
-            failure: None,
-            figures: trainer.metrics().last().map(|metrics| Figures {
-                test_accuracy: metrics.test_accuracy,
-                test_loss: metrics.test_loss,
-                train_accuracy: metrics.train_accuracy,
-                images_per_second: metrics.images_per_second,
-                seconds: metrics.seconds,
-            }),
-        },
+        Ok(Outcome::Finished) => RunOutcome { failure: None, figures: figures(&trainer, is_trial)? },
         Err(error @ TrainerError::Exploded(_)) => RunOutcome { failure: Some(error.to_string()), figures: None },
         Err(error) => return Err(error),
     };
     let text = serde_json::to_string_pretty(&outcome).expect("numbers and text have a JSON form");
     write_whole(&folder.join(OUTCOME), text.as_bytes())?;
     Ok(Done::Now(outcome))
+}
+
+fn figures(trainer: &Trainer, is_trial: bool) -> Result<Option<Figures>> {
+    let Some((best, last)) = best(trainer.metrics()).zip(trainer.metrics().last()) else { return Ok(None) };
+    let measured = if is_trial { best.measured.clone() } else { Some(measure(trainer)?) };
+    Ok(Some(Figures {
+        measured,
+        epoch: best.epoch,
+        selection_accuracy: best.accuracy(),
+        train_accuracy: last.train_accuracy,
+        images_per_second: last.images_per_second,
+        seconds: last.seconds,
+    }))
+}
+
+/// The split that the figures of a study are measured on: test, or validation where there is no other.
+pub fn final_split(source: &Source) -> Result<(Split, MeasuredSplit)> {
+    Ok(match source.has(Split::Test)? || !source.has(Split::Validation)? {
+        true => (Split::Test, MeasuredSplit::Test),
+        false => (Split::Validation, MeasuredSplit::Validation),
+    })
+}
+
+/// Measures the best epoch's weights on the final split.
+fn measure(trainer: &Trainer) -> Result<Measurement> {
+    let TrainingFile { settings, description, .. } = trainer.training();
+    let source = Source::parse(&settings.data)?;
+    let (split, name) = final_split(&source)?;
+    let best = Checkpoint::read(&trainer.folder().join(BEST))?;
+    let device = parse_device(&settings.device)?;
+    let mut workers = Workers::new(trainer.graph(), Kind::Float, device, settings.threads)?;
+    let found = evaluate_sequence(
+        &mut workers,
+        &to_tensors(trainer.graph(), &best.parameters, device)?,
+        &source.load(split)?,
+        &description.preprocessing,
+        &description.presentation,
+        &settings.sequence,
+        Ablation::None,
+    )?;
+    let loss = found.loss.last().copied().unwrap_or(f64::NAN);
+    let (accuracy, accuracy_by_step) = (found.last_accuracy(), found.accuracy());
+    Ok(Measurement { split: name, loss, accuracy, accuracy_by_step })
 }
 
 /// Whether a folder holds a run that has begun.
@@ -155,6 +211,13 @@ pub fn check_same(folder: &Path, member: &Member, settings: &Settings) -> Result
         "another architecture"
     } else if training.description.presentation != member.presentation {
         "another presentation"
+    } else if (Settings { selection: settings.selection, ..found.clone() }) == *settings && found != *settings {
+        match found.selection {
+            Selection::Test | Selection::HeldOutAtRandom { .. } => {
+                "a choice of the best epoch on other images, as earlier versions made it,"
+            }
+            _ => "a choice of the best epoch on other images",
+        }
     } else if found != *settings {
         "other hyper-parameters or other data"
     } else {

@@ -1,7 +1,9 @@
 //! The same tuning budget for every architecture.
 
 use super::overrides::{merge, replace, table_of};
+use crate::data::Share;
 use crate::data::random::{Purpose, Stream};
+use crate::selection::Selection;
 use crate::settings::Settings;
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -24,8 +26,8 @@ pub struct Tuning {
     pub trials: usize,
     /// Epochs a trial.
     pub epochs: usize,
-    /// Training images held out to choose by.
-    pub hold_out: usize,
+    /// Training images held out to choose by: so many, or a share ("10%").
+    pub hold_out: Share,
     /// Names the random draws, and is the seed of every trial.
     #[serde(default = "one")]
     pub seed: u64,
@@ -59,7 +61,7 @@ impl Tuning {
     pub fn ranges(&self) -> Result<Vec<(String, Range)>, String> {
         let mut ranges = Vec::new();
         collect("", &self.ranges, &mut ranges)?;
-        let fixed = ["data", "limit", "hold_out", "epochs", "seed", "threads", "device", "save_every"];
+        let fixed = ["data", "limit", "selection", "epochs", "seed", "threads", "device", "save_every"];
         if let Some((path, _)) = ranges.iter().find(|(path, _)| fixed.contains(&path.as_str())) {
             return Err(format!("tuning.ranges: {path} is the same for every trial; leave it out of the ranges"));
         }
@@ -84,7 +86,8 @@ impl Tuning {
             }
         }
         let settings = replace(plain, &changes).map_err(|message| format!("tuning.ranges: {message}"))?;
-        Ok(Settings { epochs: self.epochs, hold_out: self.hold_out, seed: self.seed, ..settings })
+        let selection = Selection::HeldOut { share: self.hold_out, seed: None };
+        Ok(Settings { epochs: self.epochs, selection, seed: self.seed, ..settings })
     }
 
     /// Plain hyper-parameters with the tuned ones of a trial.
@@ -92,8 +95,8 @@ impl Tuning {
     /// # Errors
     /// As [`Tuning::settings`].
     pub fn tuned(&self, plain: &Settings, trial: usize) -> Result<Settings, String> {
-        let Settings { epochs, hold_out, seed, .. } = *plain;
-        Ok(Settings { epochs, hold_out, seed, ..self.settings(plain, trial)? })
+        let Settings { epochs, selection, seed, .. } = *plain;
+        Ok(Settings { epochs, selection, seed, ..self.settings(plain, trial)? })
     }
 }
 
@@ -132,7 +135,7 @@ mod tests {
 
     fn tuning(ranges: &str) -> Tuning {
         let ranges = toml::from_str(ranges).unwrap();
-        Tuning { trials: 4, epochs: 2, hold_out: 50, seed: 3, ranges }
+        Tuning { trials: 4, epochs: 2, hold_out: Share::Images(50), seed: 3, ranges }
     }
 
     #[test]
@@ -140,7 +143,8 @@ mod tests {
         let tuning = tuning("learning_rate = { low = 0.01, high = 1 }\noptimizer.clip = [0.1, 0.5]");
         let plain = Settings { learning_rate: 0.07, epochs: 9, seed: 8, ..Settings::default() };
         let first = tuning.settings(&plain, 1).unwrap();
-        assert_eq!((first.learning_rate, first.epochs, first.hold_out, first.seed), (0.07, 2, 50, 3));
+        assert_eq!((first.learning_rate, first.epochs, first.seed), (0.07, 2, 3));
+        assert_eq!(first.selection, Selection::HeldOut { share: Share::Images(50), seed: None });
         let mut rates = Vec::new();
         for trial in 2..200 {
             let settings = tuning.settings(&plain, trial).unwrap();
@@ -153,7 +157,7 @@ mod tests {
         let small = rates.iter().filter(|rate| **rate < 0.1).count();
         assert!((70..130).contains(&small), "{small}");
         let tuned = tuning.tuned(&plain, 2).unwrap();
-        assert_eq!((tuned.epochs, tuned.hold_out, tuned.seed), (9, 0, 8));
+        assert_eq!((tuned.epochs, tuned.selection, tuned.seed), (9, plain.selection, 8));
         assert_eq!(tuned.learning_rate, tuning.settings(&plain, 2).unwrap().learning_rate);
         assert_eq!(tuning.tuned(&plain, 1).unwrap(), plain);
     }

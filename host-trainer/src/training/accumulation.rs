@@ -1,4 +1,4 @@
-//! The batches of one training step: their gradients are averaged.
+//! The batches of one training step: their gradients are averaged over images.
 
 use crate::executor::Statistics;
 use crate::gradient::{Gradients, add_gradients};
@@ -10,6 +10,9 @@ use tch::{TchError, Tensor};
 #[derive(Debug, Default)]
 pub(super) struct Accumulation {
     batches: usize,
+    /// Images of the first batch, and of all in units of that one.
+    first: usize,
+    weight: f64,
     gradients: Vec<Option<Tensor>>,
     statistics: Vec<Vec<Option<Statistics>>>,
     sums: EpochSums,
@@ -17,8 +20,21 @@ pub(super) struct Accumulation {
 
 impl Accumulation {
     /// Takes a batch of `images` images.
-    pub fn add(&mut self, batch: Gradients, images: usize) -> Result<(), TchError> {
+    pub fn add(&mut self, mut batch: Gradients, images: usize) -> Result<(), TchError> {
         self.batches += 1;
+        if self.first == 0 {
+            self.first = images;
+        }
+        // A batch counts by its images; the last one of an epoch may have fewer.
+        if images == self.first {
+            self.weight += 1.0;
+        } else {
+            let weight = images as f64 / self.first as f64;
+            self.weight += weight;
+            for gradient in batch.gradients.iter_mut().flatten() {
+                *gradient = gradient.f_mul_scalar(weight)?;
+            }
+        }
         if self.gradients.is_empty() {
             self.gradients = batch.gradients;
         } else {
@@ -51,11 +67,11 @@ impl Accumulation {
         &self.statistics
     }
 
-    /// Mean gradients over the batches.
+    /// Mean gradients over the images of all batches.
     pub fn gradients(&mut self) -> Result<Vec<Option<Tensor>>, TchError> {
-        let batches = self.batches.max(1) as f64;
+        let weight = self.weight;
         let mean = |gradient: Option<Tensor>| match gradient {
-            Some(gradient) if batches > 1.0 => gradient.f_div_scalar(batches).map(Some),
+            Some(gradient) if self.batches > 1 => gradient.f_div_scalar(weight).map(Some),
             gradient => Ok(gradient),
         };
         std::mem::take(&mut self.gradients).into_iter().map(mean).collect()

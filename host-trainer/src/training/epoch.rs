@@ -2,15 +2,17 @@
 
 use super::accumulation::Accumulation;
 use super::{Event, Flow, Trainer};
-use crate::data::{Batch, BatchPlan, Batches};
+use crate::data::{Batch, BatchPlan, Batches, SharedDataset};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{evaluate_sequence, frames};
 use crate::executor::{Ablation, Frames, Normalization};
 use crate::gradient::{Gradients, Objective, first_not_finite, gradients, update_statistics};
+use crate::measurement::Measurement;
 use crate::metrics::EpochMetrics;
 use crate::run_folder::LAST;
+use crate::selection::{MeasuredSplit, SelectionImages};
 use crate::sequence::Scenes;
-use crate::settings::parse_device;
+use crate::settings::{LastBatch, parse_device};
 use crate::workers::Workers;
 use convrnn_models::checkpoint::Description;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ impl Trainer {
             start: self.state.batch,
             augmentation: self.augmentation.clone(),
             prefetch: 3,
+            drop_last: settings.last_batch == LastBatch::Drop,
             ..BatchPlan::train(settings.batch, settings.seed, self.state.epoch as u64)
         };
         let batches = Batches::new(Arc::clone(&self.train), plan)?;
@@ -134,31 +137,38 @@ impl Trainer {
         let (preprocessing, presentation) = (&description.preprocessing, &description.presentation);
         let sequence = &self.training.settings.sequence;
         workers.quantize(self.integers(self.parameters())?.as_ref());
-        let evaluation = evaluate_sequence(
-            workers,
-            self.parameters(),
-            &self.test,
-            preprocessing,
-            presentation,
-            sequence,
-            Ablation::None,
-        )?;
-        let last = presentation.steps - 1;
-        let loss = evaluation.loss[last];
-        if !loss.is_finite() || loss > LARGEST_LOSS {
-            return Err(self.explain_evaluation(workers, loss)?);
-        }
+        let measured = match &self.selection {
+            Some(SelectionImages { split, images }) => {
+                let (parameters, none) = (self.parameters(), Ablation::None);
+                let evaluation =
+                    evaluate_sequence(workers, parameters, images, preprocessing, presentation, sequence, none)?;
+                let loss = evaluation.loss[presentation.steps - 1];
+                if !loss.is_finite() || loss > LARGEST_LOSS {
+                    return Err(self.explain_evaluation(workers, *split, images, loss)?);
+                }
+                let (accuracy, accuracy_by_step) = (evaluation.last_accuracy(), evaluation.accuracy());
+                Some(Measurement { split: *split, loss, accuracy, accuracy_by_step })
+            }
+            None => None,
+        };
         let sums = std::mem::take(&mut self.state.sums);
         self.state.seconds += sums.seconds + started.elapsed().as_secs_f64();
         self.state.epoch += 1;
         self.state.batch = 0;
-        let accuracy = evaluation.last_accuracy();
-        self.training.settings.schedule.observe(&mut self.state.schedule, 1.0 - accuracy);
-        let is_best = self.state.best_accuracy.is_none_or(|best| accuracy > best);
-        if is_best {
-            self.state.best_accuracy = Some(accuracy);
-        }
-        let state_norms = match crate::state_norms::batch(&self.test)? {
+        // Where no images choose, the latest weights are the best.
+        let is_best = match measured.as_ref().map(|measured| measured.accuracy) {
+            Some(accuracy) => {
+                self.training.settings.schedule.observe(&mut self.state.schedule, 1.0 - accuracy);
+                let is_best = self.state.best_accuracy.is_none_or(|best| accuracy > best);
+                if is_best {
+                    self.state.best_accuracy = Some(accuracy);
+                }
+                is_best
+            }
+            None => true,
+        };
+        let shown = self.selection.as_ref().map_or(&self.train, |selection| &selection.images);
+        let state_norms = match crate::state_norms::batch(shown)? {
             Some(batch) => crate::state_norms::measure(workers.executor(), self.parameters(), description, &batch)?,
             None => Vec::new(),
         };
@@ -169,9 +179,7 @@ impl Trainer {
             learning_rate: rate,
             train_loss: sums.loss / images,
             train_accuracy: sums.correct as f64 / images,
-            test_loss: evaluation.loss[last],
-            test_accuracy: accuracy,
-            test_accuracy_by_step: evaluation.accuracy(),
+            measured,
             state_norms,
             images_per_second: images / sums.seconds.max(1e-9),
             seconds: self.state.seconds,
@@ -182,16 +190,23 @@ impl Trainer {
             None => Ok(Flow::Continue),
         }
     }
-    /// Where the images that accuracy is measured on explode, shown one by one and still.
-    fn explain_evaluation(&self, workers: &Workers, loss: f64) -> Result<TrainerError> {
+
+    /// Where the images that choose explode, shown one by one and still.
+    fn explain_evaluation(
+        &self,
+        workers: &Workers,
+        split: MeasuredSplit,
+        images: &SharedDataset,
+        loss: f64,
+    ) -> Result<TrainerError> {
         let Description { preprocessing, presentation, .. } = &self.training.description;
         let (executor, parameters) = (workers.executor(), self.parameters());
-        let reason = format!("the loss of the test images is {loss}");
+        let reason = format!("the loss of the {} images is {loss}", split.name());
         let explain = |frames: &Frames| {
             self.explain_explosion(executor, parameters, frames, Normalization::Running, reason.clone(), loss)
         };
         let mut found = None;
-        for batch in crate::data::batches::evaluation_batches(&self.test, 64)? {
+        for batch in crate::data::batches::evaluation_batches(images, 64)? {
             let images = frames(&batch?, preprocessing, executor)?;
             let mut error = explain(&Frames::presented(&images, presentation))?;
             let mut is_exploded = false;

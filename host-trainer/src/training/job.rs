@@ -1,16 +1,18 @@
 //! A new run: network, data, hyper-parameters, folder.
 
-use super::{Start, Trainer, load};
+use super::resume::identities;
+use super::{Start, Trainer};
 use crate::checkpoint::TrainingCheckpoint;
-use crate::data::{Dataset, SharedDataset, Subset, channel_statistics};
+use crate::data::{Dataset, SharedDataset, Source, Subset, channel_statistics};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{check_classes, check_fit};
 use crate::metrics::{RunState, STATE_FORMAT};
 use crate::parameters::initialize;
 use crate::run_folder;
+use crate::selection::{RunImages, Selection, TEST_WARNING, load};
 use crate::settings::{Settings, TrainingFile};
 use convrnn_graph::quantize::ValueTypes;
-use convrnn_graph::{Parameters, Presentation, StepGraph};
+use convrnn_graph::{Operation, Parameters, Presentation, StepGraph};
 use convrnn_models::checkpoint::Description;
 use convrnn_models::{Architecture, Preprocessing};
 use std::path::PathBuf;
@@ -41,34 +43,62 @@ pub fn check(graph: &StepGraph, presentation: &Presentation, settings: &Settings
     settings.sequence.check(presentation, graph.frame.height, graph.frame.width)
 }
 
+/// Verifies that every normalisation sees at least two values of a channel in every batch: one value is its own mean, so that
+/// it would be normalised to 0 whatever it is, and has no variance.
+pub(super) fn check_batches(graph: &StepGraph, settings: &Settings, images: usize) -> Result<()> {
+    let smallest = settings.smallest_batch(images) / settings.sequence.images_per_run().max(1);
+    let one_value = graph.nodes.iter().find(|node| {
+        let is_norm = matches!(node.operation, Operation::BatchNorm(_));
+        is_norm && smallest * node.shape.height * node.shape.width < 2
+    });
+    let Some(node) = one_value else { return Ok(()) };
+    let is_rest = smallest < settings.batch;
+    Err(TrainerError::Invalid {
+        what: if is_rest { "--last-batch keep" } else { "--batch" },
+        expected: format!("2 images or more in every batch, since {} normalises one value of each", node.name),
+        found: if is_rest {
+            format!("{images} images in batches of {}, one left over", settings.batch)
+        } else {
+            "1".into()
+        },
+        hint: if is_rest { "give another --batch, or --last-batch drop" } else { "give a larger --batch" }.into(),
+    })
+}
+
 impl Job {
     /// Loads the data, verifies that everything fits, and creates the run's folder.
     pub fn start(self) -> Result<Trainer> {
-        let Job { architecture, presentation, settings, folder, start } = self;
+        let Job { architecture, presentation, mut settings, folder, start } = self;
         let graph = architecture.lower()?;
         check(&graph, &presentation, &settings)?;
-        let (train, test) = load(&settings)?;
-        check_fit(&graph, &train)?;
-        check_fit(&graph, &test)?;
+        settings.selection = settings.selection.resolve(&Source::parse(&settings.data)?)?;
+        settings.check()?;
+        let images = load(&settings)?;
+        let RunImages { train, selection } = &images;
+        check_fit(&graph, train)?;
+        if let Some(selection) = selection {
+            check_fit(&graph, &selection.images)?;
+        }
         // Everything is verified before anything is written.
         if settings.batch > train.len() {
             return Err(TrainerError::Invalid {
                 what: "--batch",
-                expected: format!("at most the {} training images", train.len()),
+                expected: format!("at most the {} images to learn from", train.len()),
                 found: settings.batch.to_string(),
                 hint: "give a smaller --batch".into(),
             });
         }
+        check_batches(&graph, &settings, train.len())?;
         let start = match start {
             Some(start) => {
-                check_classes(&graph, &start.description, &train)?;
+                check_classes(&graph, &start.description, train)?;
                 start.types.check().map_err(|found| TrainerError::Invalid {
                     what: "integer types",
                     expected: "scales above 0".into(),
                     found,
                     hint: "calibrate again".into(),
                 })?;
-                settings.augmentation.resolve(&*train, &start.description.preprocessing.mean)?;
+                settings.augmentation.resolve(&**train, &start.description.preprocessing.mean)?;
                 Beginning {
                     parameters: start.parameters,
                     description: Description { presentation, ..start.description },
@@ -76,7 +106,7 @@ impl Job {
                     types: Some(start.types),
                 }
             }
-            None => Beginning::random(&graph, &train, presentation, &settings)?,
+            None => Beginning::random(&graph, train, presentation, &settings)?,
         };
         let Beginning { parameters, description, calibration, types } = start;
         let velocity = Parameters { values: parameters.values.iter().map(|values| vec![0.0; values.len()]).collect() };
@@ -89,7 +119,11 @@ impl Job {
         run_folder::remove_partial(&folder)?;
         // The average starts as the weights do.
         let trained = settings.ema_decay.map(|_| parameters.clone());
-        let training = TrainingFile { description, settings };
+        let warnings = match settings.selection {
+            Selection::Test => vec![TEST_WARNING.to_owned()],
+            _ => Vec::new(),
+        };
+        let training = TrainingFile { description, warnings, images: Some(identities(&images)), settings };
         let checkpoint = TrainingCheckpoint {
             architecture,
             training,
@@ -101,7 +135,7 @@ impl Job {
             calibration,
             types,
         };
-        let mut trainer = Trainer::assemble(folder, lock, graph, checkpoint, train, test)?;
+        let mut trainer = Trainer::assemble(folder, lock, graph, checkpoint, images)?;
         trainer.save(run_folder::LAST)?;
         Ok(trainer)
     }

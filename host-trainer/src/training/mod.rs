@@ -6,25 +6,26 @@ mod epoch;
 mod explosion;
 mod integers;
 mod job;
+mod resume;
 
 pub use integers::{Start, types_of};
 pub use job::{Job, check};
+pub use resume::Changes;
 
-use crate::checkpoint::{TrainingCheckpoint, is_there, recover};
-use crate::data::{Augmentation, SharedDataset, Split, Subset};
-use crate::error::{Result, TrainerError};
-use crate::evaluation::check_classes;
+use crate::checkpoint::TrainingCheckpoint;
+use crate::data::{Augmentation, SharedDataset};
+use crate::error::Result;
 use crate::metrics::{EpochMetrics, RunState};
 use crate::optimizer::Optimizer;
 use crate::parameters::{from_tensors, to_tensors};
-use crate::run_folder::{BEST, LAST, Lock, METRICS, PLOTS, SUMMARY, TENSORBOARD, lock};
-use crate::settings::{Settings, TrainingFile, parse_device};
+use crate::run_folder::{BEST, LAST, Lock, METRICS, PLOTS, SUMMARY, TENSORBOARD};
+use crate::selection::{RunImages, SelectionImages};
+use crate::settings::{TrainingFile, parse_device};
 use average::Average;
 use convrnn_graph::StepGraph;
 use convrnn_graph::quantize::ValueTypes;
 use convrnn_models::Architecture;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tch::Tensor;
 
 /// What happens during training, for progress bars and tests.
@@ -77,7 +78,7 @@ pub struct Trainer {
     graph: StepGraph,
     training: TrainingFile,
     train: SharedDataset,
-    test: SharedDataset,
+    selection: Option<SelectionImages>,
     augmentation: Augmentation,
     calibration: Vec<u8>,
     /// The integer types that training computes with, where it does.
@@ -93,32 +94,14 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Goes on from the last checkpoint of a run folder.
-    pub fn resume(folder: &Path) -> Result<Self> {
-        let last = folder.join(LAST);
-        if !is_there(&last) {
-            let missing = convrnn_models::checkpoint::names::ARCHITECTURE;
-            return Err(convrnn_models::FileError::NotACheckpoint { path: last, missing }.into());
-        }
-        let lock = lock(folder)?;
-        for name in [LAST, BEST] {
-            recover(&folder.join(name))?;
-        }
-        crate::run_folder::remove_partial(folder)?;
-        let (checkpoint, graph) = TrainingCheckpoint::read(&last)?;
-        let (train, test) = load(&checkpoint.training.settings)?;
-        check_classes(&graph, &checkpoint.training.description, &train)?;
-        Self::assemble(folder.to_path_buf(), lock, graph, checkpoint, train, test)
-    }
-
     fn assemble(
         folder: PathBuf,
         lock: Lock,
         graph: StepGraph,
         checkpoint: TrainingCheckpoint,
-        train: SharedDataset,
-        test: SharedDataset,
+        images: RunImages,
     ) -> Result<Self> {
+        let RunImages { train, selection } = images;
         let TrainingCheckpoint {
             architecture,
             training,
@@ -153,7 +136,7 @@ impl Trainer {
             graph,
             training,
             train,
-            test,
+            selection,
             augmentation,
             calibration,
             types,
@@ -202,9 +185,9 @@ impl Trainer {
         &self.metrics
     }
 
-    /// The images that accuracy is measured on.
-    pub fn test_images(&self) -> &SharedDataset {
-        &self.test
+    /// The images that choose the best epoch, where any do.
+    pub fn selection(&self) -> Option<&SelectionImages> {
+        self.selection.as_ref()
     }
 
     /// The images that are learnt from.
@@ -268,27 +251,4 @@ impl Trainer {
         crate::plots::epochs(&self.folder.join(PLOTS), &self.metrics)?;
         self.save(LAST)
     }
-}
-
-/// The images to learn from and those to measure on.
-pub(crate) fn load(settings: &Settings) -> Result<(SharedDataset, SharedDataset)> {
-    let source = crate::data::Source::parse(&settings.data)?;
-    let mut train = source.load(Split::Train)?;
-    if let Some(limit) = settings.limit.filter(|&limit| limit < train.len()) {
-        train = Arc::new(Subset::sample(train, limit, 0)?);
-    }
-    if settings.hold_out > 0 {
-        if settings.hold_out >= train.len() {
-            return Err(TrainerError::Invalid {
-                what: "--hold-out",
-                expected: format!("fewer than the {} training images", train.len()),
-                found: settings.hold_out.to_string(),
-                hint: "hold out a tenth of them, for instance".into(),
-            });
-        }
-        let (rest, held_out) = Subset::hold_out(train, settings.hold_out, settings.seed)?;
-        return Ok((Arc::new(rest), Arc::new(held_out)));
-    }
-    let test = source.load(Split::Test)?;
-    Ok((train, test))
 }

@@ -75,6 +75,27 @@ fn cases(fixtures: &Fixtures) -> Vec<Case> {
         ],
     ));
     cases.push(usage("a misspelt option", Train, &["train", "--epoch", "3"]));
+    for (what, options) in [
+        ("all images held out", ["--hold-out", "200"].as_slice()),
+        ("a plateau of an accuracy that nothing measures", &["--hold-out", "0"]),
+        ("held-out images and test images to choose by", &["--select-on", "test", "--hold-out", "10%"]),
+    ] {
+        let arguments = [
+            &train("rendered:train=200,test=20")[..],
+            &options.iter().map(|&option| option.to_owned()).collect::<Vec<_>>(),
+        ];
+        cases.push(Case { what, tool: Train, arguments: arguments.concat(), code: 1 });
+    }
+    cases.push(usage(
+        "a share of all images to hold out",
+        Train,
+        &["train", "--architecture", "ff-28", "--data", "rendered", "--hold-out", "100%"],
+    ));
+    cases.push(case(
+        "a validation split that is not there",
+        Train,
+        &["eval", "DIR/good", "--data", "rendered:test=20", "--split", "validation"],
+    ));
 
     for (what, checkpoint) in fixtures.checkpoints() {
         cases.push(case(what, Export, &["onnx", &checkpoint, "--output", "DIR/onnx"]));

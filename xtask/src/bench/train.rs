@@ -70,7 +70,7 @@ fn trained(arguments: &TrainArguments, trimming: bool) -> Result<f64> {
     let images = arguments.batch * arguments.batches;
     let mut command = Command::new(checkout::built("convrnn-train"));
     command.current_dir(checkout::root()).arg("train").arg("--architecture").arg(&arguments.architecture);
-    command.args(["--data", &format!("rendered:size=32,train={images},test=10"), "--epochs", "1"]);
+    command.args(["--data", &format!("rendered:size=32,train={images},validation=10"), "--epochs", "1"]);
     command.args(["--batch", &arguments.batch.to_string(), "--learning-rate", "0.001", "--device", &arguments.device]);
     command.arg("--run").arg(&run);
     if !trimming {

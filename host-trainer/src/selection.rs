@@ -1,0 +1,219 @@
+//! Which images choose: the best epoch, and when the plateau schedule lowers the learning rate.
+//!
+//! They are never the test images unless a user says so. What was chosen on images fits them a little better than new ones,
+//! so that their accuracy is no estimate any more.
+
+use crate::data::{DataError, Share, SharedDataset, Source, Split, Subset};
+use crate::error::{Result, TrainerError};
+use crate::settings::Settings;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Said, and written into the run, where a user chooses on the test images.
+pub const TEST_WARNING: &str = "the best epoch is chosen on the test images, and so is the learning rate of schedule plateau: \
+    what they show is better than what new images would; without --select-on test, validation or held-out images choose";
+
+/// Said, and written into the run, where a run of an earlier version goes on that chose on the test images.
+pub const EARLIER_WARNING: &str = "this run was begun by a version that chose the best epoch on the test images, and goes on so: \
+    what they show is better than what new images would; a new run chooses on validation or held-out images";
+
+/// Which images choose, as written to `training.toml` and study files: `selection = { kind = "held-out", share = "10%" }`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Selection {
+    /// The validation split where the data set has one, and held-out training images otherwise. A run that has begun names
+    /// which of the two it was.
+    Automatic {
+        /// Held out where there is no validation split; 0 for none, see [`Selection::Last`].
+        #[serde(default = "tenth")]
+        hold_out: Share,
+    },
+    /// The validation split.
+    Validation,
+    /// Training images that are not learnt from, alike of every class.
+    HeldOut {
+        /// How many.
+        share: Share,
+        /// Names the draw; the run's own seed if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
+    },
+    /// The same drawn from all classes together, as runs of earlier versions did.
+    HeldOutAtRandom {
+        /// How many.
+        images: usize,
+    },
+    /// The test split.
+    Test,
+    /// None: the last epoch's weights are the best.
+    Last,
+}
+
+fn tenth() -> Share {
+    Share::Percent(10.0)
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Selection::Automatic { hold_out: tenth() }
+    }
+}
+
+impl Selection {
+    /// What [`Selection::Automatic`] is for a data set.
+    ///
+    /// # Errors
+    /// Those of listing the files.
+    pub fn resolve(self, source: &Source) -> Result<Self> {
+        let Selection::Automatic { hold_out } = self else { return Ok(self) };
+        Ok(match hold_out {
+            _ if source.has(Split::Validation)? => Selection::Validation,
+            Share::Images(0) => Selection::Last,
+            share => Selection::HeldOut { share, seed: None },
+        })
+    }
+}
+
+/// Which images something was measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MeasuredSplit {
+    /// The validation split.
+    Validation,
+    /// Training images that are not learnt from.
+    HeldOut,
+    /// The test split.
+    Test,
+}
+
+impl MeasuredSplit {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Validation, Self::HeldOut, Self::Test];
+
+    /// For readers: `validation`, `held-out`, `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Validation => "validation",
+            Self::HeldOut => "held-out",
+            Self::Test => "test",
+        }
+    }
+
+    /// For columns and tags: `validation`, `held_out`, `test`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Validation => "validation",
+            Self::HeldOut => "held_out",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// The images that choose.
+#[derive(Clone)]
+pub struct SelectionImages {
+    /// Where they come from.
+    pub split: MeasuredSplit,
+    /// The images.
+    pub images: SharedDataset,
+}
+
+/// The images of a run.
+#[derive(Clone)]
+pub struct RunImages {
+    /// Images to learn from.
+    pub train: SharedDataset,
+    /// Images that choose, where any do.
+    pub selection: Option<SelectionImages>,
+}
+
+/// Loads what a run learns from and what chooses. The order: the source's own `train-limit`, then the settings' `limit` of
+/// those, then the held-out images of what is left. The test images are not read unless they choose.
+///
+/// # Errors
+/// Those of loading; a share to hold out that leaves nothing.
+pub fn load(settings: &Settings) -> Result<RunImages> {
+    let source = Source::parse(&settings.data)?;
+    let mut train = source.load(Split::Train)?;
+    if let Some(limit) = settings.limit.filter(|&limit| limit < train.len()) {
+        train = Arc::new(Subset::sample(train, limit, 0)?);
+    }
+    let of_split = |split| source.load(split);
+    let (split, images) = match settings.selection.resolve(&source)? {
+        Selection::Validation => (MeasuredSplit::Validation, of_split(Split::Validation)?),
+        Selection::Test => (MeasuredSplit::Test, of_split(Split::Test)?),
+        Selection::Last | Selection::Automatic { .. } => return Ok(RunImages { train, selection: None }),
+        Selection::HeldOut { share, seed } => {
+            let refuse = |_: DataError| refused(&share, train.len());
+            let (count, seed) = (share.of(train.len()), seed.unwrap_or(settings.seed));
+            let (rest, held_out) = Subset::hold_out_by_class(Arc::clone(&train), count, seed).map_err(refuse)?;
+            train = Arc::new(rest);
+            (MeasuredSplit::HeldOut, Arc::new(held_out) as SharedDataset)
+        }
+        Selection::HeldOutAtRandom { images } => {
+            let refuse = |_: DataError| refused(&images, train.len());
+            let (rest, held_out) = Subset::hold_out(Arc::clone(&train), images, settings.seed).map_err(refuse)?;
+            train = Arc::new(rest);
+            (MeasuredSplit::HeldOut, Arc::new(held_out) as SharedDataset)
+        }
+    };
+    Ok(RunImages { train, selection: Some(SelectionImages { split, images }) })
+}
+
+fn refused(share: &dyn std::fmt::Display, images: usize) -> TrainerError {
+    TrainerError::Invalid {
+        what: "--hold-out",
+        expected: format!("1 or more, and so few that each class keeps one of the {images} training images"),
+        found: share.to_string(),
+        hint: "hold out a tenth of them (--hold-out 10%), or none (--hold-out 0): then the last epoch's weights are the best"
+            .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(data: &str, selection: Selection) -> Settings {
+        Settings { data: data.into(), selection, seed: 5, ..Settings::default() }
+    }
+
+    #[test]
+    fn what_chooses_is_validation_where_there_is_one_and_held_out_otherwise() {
+        let count = |data: &str, selection| {
+            let images = load(&settings(data, selection)).unwrap();
+            (images.train.len(), images.selection.map(|found| (found.split, found.images.len())))
+        };
+        let with = "rendered:train=100,validation=30,test=20";
+        let without = "rendered:train=100,test=20";
+        let none = Selection::Automatic { hold_out: Share::Images(0) };
+        let thirty = Selection::HeldOut { share: Share::Images(30), seed: None };
+        assert_eq!(count(with, Selection::default()), (100, Some((MeasuredSplit::Validation, 30))));
+        assert_eq!(count(without, Selection::default()), (90, Some((MeasuredSplit::HeldOut, 10))));
+        assert_eq!(count(with, none), (100, Some((MeasuredSplit::Validation, 30))));
+        assert_eq!(count(without, none), (100, None));
+        assert_eq!(count(with, thirty), (70, Some((MeasuredSplit::HeldOut, 30))));
+        assert_eq!(count(without, Selection::Test), (100, Some((MeasuredSplit::Test, 20))));
+        let at_random = Selection::HeldOutAtRandom { images: 30 };
+        assert_eq!(count(without, at_random), (70, Some((MeasuredSplit::HeldOut, 30))));
+    }
+
+    #[test]
+    fn limits_come_before_what_is_held_out() {
+        let mut settings = settings("rendered:train=200,test=20,train-limit=100", Selection::default());
+        settings.limit = Some(50);
+        let images = load(&settings).unwrap();
+        assert_eq!((images.train.len(), images.selection.unwrap().images.len()), (45, 5));
+        settings.limit = None;
+        let images = load(&settings).unwrap();
+        assert_eq!((images.train.len(), images.selection.unwrap().images.len()), (90, 10));
+    }
+
+    #[test]
+    fn too_many_held_out_images_are_refused() {
+        for share in [Share::Images(100), Share::Images(500)] {
+            let error =
+                load(&settings("rendered:train=100,test=20", Selection::HeldOut { share, seed: None })).err().unwrap();
+            assert!(error.to_string().starts_with("--hold-out: expected 1 or more"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A run that goes on, also where its data have moved, and also longer.
+
+use super::Trainer;
+use super::job::check_batches;
+use crate::checkpoint::{TrainingCheckpoint, is_there, recover};
+use crate::data::{Identity, Source};
+use crate::error::{Result, TrainerError};
+use crate::evaluation::{check_classes, check_fit};
+use crate::run_folder::{BEST, LAST, lock, remove_partial};
+use crate::selection::{RunImages, load};
+use crate::settings::{ImageIdentities, Settings};
+use std::path::Path;
+
+/// What may change when a run goes on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// Where the same data lie now, as after `--data`.
+    pub data: Option<String>,
+    /// Epochs in all; see [`crate::schedule::Schedule`] for what that means to the learning rate.
+    pub epochs: Option<usize>,
+}
+
+/// Said, and written into the run, where its data moved and it is not known what they were.
+const UNVERIFIED_WARNING: &str = "this run was begun by a version that wrote down nothing to know its images by: classes and \
+    size fit, but whether these are the same images was not verified";
+
+impl Trainer {
+    /// Goes on from the last checkpoint of a run folder.
+    ///
+    /// # Errors
+    /// Those of reading the checkpoint and the data; [`TrainerError::Invalid`] for other data than those of the run, and for
+    /// fewer epochs than are done.
+    pub fn resume(folder: &Path) -> Result<Self> {
+        Self::resume_with(folder, &Changes::default())
+    }
+
+    /// The same with changes.
+    ///
+    /// # Errors
+    /// As [`Trainer::resume`].
+    pub fn resume_with(folder: &Path, changes: &Changes) -> Result<Self> {
+        let last = folder.join(LAST);
+        if !is_there(&last) {
+            let missing = convrnn_models::checkpoint::names::ARCHITECTURE;
+            return Err(convrnn_models::FileError::NotACheckpoint { path: last, missing }.into());
+        }
+        let lock = lock(folder)?;
+        for name in [LAST, BEST] {
+            recover(&folder.join(name))?;
+        }
+        remove_partial(folder)?;
+        let (mut checkpoint, graph) = TrainingCheckpoint::read(&last)?;
+        let settings = &mut checkpoint.training.settings;
+        if let Some(data) = &changes.data {
+            check_place(&settings.data, data)?;
+            settings.data.clone_from(data);
+        }
+        if let Some(epochs) = changes.epochs {
+            let begun = checkpoint.state.epoch + usize::from(checkpoint.state.batch > 0);
+            check_epochs(epochs, begun)?;
+            settings.epochs = epochs;
+        }
+        let images = load(settings)?;
+        check_classes(&graph, &checkpoint.training.description, &images.train)?;
+        if let Some(selection) = &images.selection {
+            check_fit(&graph, &selection.images)?;
+        }
+        check_batches(&graph, settings, images.train.len())?;
+        let identities = identities(&images);
+        match &checkpoint.training.images {
+            Some(expected) => check_identities(settings, expected, &identities)?,
+            None if changes.data.is_some() => checkpoint.training.warnings.push(UNVERIFIED_WARNING.into()),
+            None => {}
+        }
+        checkpoint.training.images = Some(identities);
+        Self::assemble(folder.to_path_buf(), lock, graph, checkpoint, images)
+    }
+}
+
+/// What tells the images of a run from others.
+pub(super) fn identities(images: &RunImages) -> ImageIdentities {
+    ImageIdentities {
+        train: Identity::of(&*images.train),
+        selection: images.selection.as_ref().map(|selection| Identity::of(&*selection.images)),
+    }
+}
+
+/// Verifies that another source differs from the run's in its place alone.
+fn check_place(before: &str, now: &str) -> Result<()> {
+    if Source::parse(before)?.differs_in_place_only(&Source::parse(now)?) {
+        return Ok(());
+    }
+    Err(TrainerError::Invalid {
+        what: "--data",
+        expected: format!("the data of the run in another place: `{before}` with another path and the same options"),
+        found: now.into(),
+        hint: "start a new run to learn from other data".into(),
+    })
+}
+
+fn check_identities(settings: &Settings, expected: &ImageIdentities, found: &ImageIdentities) -> Result<()> {
+    let absent = || "none".to_owned();
+    let describe = |identity: &Option<Identity>| identity.as_ref().map_or_else(absent, Identity::describe);
+    let pairs = [
+        ("training images of the run", expected.train.describe(), found.train.describe()),
+        ("images that choose the best epoch", describe(&expected.selection), describe(&found.selection)),
+    ];
+    if expected == found {
+        return Ok(());
+    }
+    let differing = pairs.into_iter().find(|(_, expected, found)| expected != found);
+    let (what, expected, found) = differing.unwrap_or(("images of the run", "the same".into(), "others".into()));
+    Err(TrainerError::Invalid {
+        what,
+        expected,
+        found: format!("{found} at {}", settings.data),
+        hint: "names, order or labels of the images are not those that the run began with: put the files back, give their \
+               place with --data, or start a new run"
+            .into(),
+    })
+}
+
+fn check_epochs(epochs: usize, begun: usize) -> Result<()> {
+    if epochs >= begun {
+        return Ok(());
+    }
+    Err(TrainerError::Invalid {
+        what: "--epochs",
+        expected: format!("{begun} or more, the epochs that the run has begun"),
+        found: epochs.to_string(),
+        hint: "give the number of epochs in all, those that are done included".into(),
+    })
+}
