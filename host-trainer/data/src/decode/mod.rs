@@ -2,15 +2,15 @@
 //!
 //! | file | decoder |
 //! |---|---|
-//! | JPEG | [`jpeg`]: zune-jpeg for ordinary files, libjpeg for the others |
-//! | PNG, WebP, BMP, TIFF, GIF (its first frame), PPM | [`formats`]: the image library |
+//! | JPEG | `jpeg`: zune-jpeg for ordinary files, libjpeg for the others |
+//! | PNG, WebP, BMP, TIFF, GIF (its first frame), PPM | `formats`: the image library |
 //!
-//! Alpha is composited ([`alpha`]) and the orientation that a camera recorded is applied ([`orientation`]) as
+//! Alpha is composited (`alpha`) and the orientation that a camera recorded is applied (`orientation`) as
 //! [`Decoding`] says, which every checkpoint records.
 
 mod alpha;
 mod formats;
-pub mod jpeg;
+mod jpeg;
 mod orientation;
 
 use convrnn_models::Decoding;

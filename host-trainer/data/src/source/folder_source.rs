@@ -85,7 +85,8 @@ impl FolderSource {
     }
 
     pub fn has(&self, split: Split) -> Result<bool> {
-        Ok(!self.is_unlabelled && folder::splits(&*self.listing()?).contains(&split))
+        let listing = self.listing()?;
+        Ok(!self.is_unlabelled && folder::splits(&listing).contains(&split))
     }
 
     pub fn open(&self, split: Split) -> Result<FolderDataset> {

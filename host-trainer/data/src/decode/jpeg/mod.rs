@@ -1,9 +1,10 @@
 //! JPEG by two decoders: a fast one for ordinary files, libjpeg for all others.
 //!
 //! zune-jpeg is fast, in Rust, and right for what cameras and encoders write by default. It puts wrong pixels together
-//! where components come in scans of their own and chroma is subsampled vertically, and refuses files that libjpeg (and
-//! so Pillow and every viewer) reads; of a progressive file it does not tell whether scans are missing. So a file goes to zune-jpeg only if its header is [ordinary](header::is_ordinary),
-//! and libjpeg has the last word on what zune-jpeg refuses.
+//! where components come in scans of their own and chroma is subsampled vertically, refuses files that libjpeg (and so
+//! Pillow and every viewer) reads, and does not tell of a progressive file whether scans are missing. So a file goes to
+//! zune-jpeg only if its header is ordinary (`Header::is_ordinary`), and libjpeg has the last word on what zune-jpeg
+//! refuses.
 
 mod header;
 mod libjpeg;
