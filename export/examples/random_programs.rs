@@ -33,6 +33,7 @@ fn write(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
         width: frame.width,
         mean: vec![0.5; frame.channels],
         standard_deviation: vec![0.25; frame.channels],
+        decoding: Default::default(),
     };
     let presentation = Presentation { steps: 8, image_steps: 6, blank: 0.0 };
     let description = ProgramDescription { class_names: &[], preprocessing: Some(&preprocessing), presentation };

@@ -13,7 +13,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [source, low, high, batch, epochs] = arguments.as_slice() else {
         return Err("usage: loader_speed SOURCE LOW HIGH BATCH EPOCHS".into());
     };
-    let images = Source::parse(source)?.load(Split::Test)?;
+    let source = Source::parse(source)?;
+    let split = if source.has(Split::Validation)? { Split::Validation } else { Split::Test };
+    let images = source.load(split)?;
     let shape = images.shape();
     let augmentation = Augmentation {
         short_side: Some((low.parse()?, high.parse()?)),
@@ -27,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         width: shape.width,
         mean: vec![0.485, 0.456, 0.406],
         standard_deviation: vec![0.229, 0.224, 0.225],
+        decoding: Default::default(),
     };
     let (mut count, mut sum, started) = (0, 0.0, Instant::now());
     for epoch in 0..epochs.parse()? {

@@ -9,7 +9,7 @@ use crate::metrics::{RunState, STATE_FORMAT};
 use crate::parameters::initialize;
 use crate::selection::load;
 use crate::settings::{Settings, TrainingFile};
-use convrnn_graph::{Parameters, Presentation, StepGraph};
+use convrnn_graph::{Parameters, Presentation, Shape, StepGraph};
 use convrnn_models::checkpoint::Description;
 use convrnn_models::{Architecture, Preprocessing};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub fn measured(
 ) -> Result<(Description, Vec<u8>)> {
     let statistics = crate::data::channel_statistics(&**train)?;
     let (mean, standard_deviation) = (statistics.mean, statistics.standard_deviation);
-    let preprocessing = preprocessing(graph, mean, standard_deviation);
+    let preprocessing = Preprocessing { decoding: train.decoding(), ..preprocessing(graph, mean, standard_deviation) };
     let description = Description { class_names: train.class_names().to_vec(), preprocessing, presentation };
     let count = crate::training::CALIBRATION_FRAMES.min(train.len());
     let chosen: SharedDataset = Arc::new(Subset::stratified(Arc::clone(train), count, seed)?);
@@ -92,8 +92,8 @@ fn neutral(graph: &StepGraph, presentation: Presentation, seed: u64) -> (Descrip
 }
 
 fn preprocessing(graph: &StepGraph, mean: Vec<f32>, standard_deviation: Vec<f32>) -> Preprocessing {
-    let frame = graph.frame;
-    Preprocessing { channels: frame.channels, height: frame.height, width: frame.width, mean, standard_deviation }
+    let Shape { channels, height, width } = graph.frame;
+    Preprocessing { channels, height, width, mean, standard_deviation, decoding: Default::default() }
 }
 
 #[cfg(test)]

@@ -38,6 +38,6 @@ pub use checkpoint::Checkpoint;
 pub use edge::Edge;
 pub use error::{ArchitectureError, FileError};
 pub use layer::Layer;
-pub use preprocessing::Preprocessing;
+pub use preprocessing::{Decoding, Preprocessing};
 pub use report::Report;
 pub use trace::Trace;

@@ -17,6 +17,29 @@ pub struct Preprocessing {
     pub mean: Vec<f32>,
     /// Standard deviation of pixel / 255 by channel.
     pub standard_deviation: Vec<f32>,
+    /// How image files became pixels.
+    #[serde(default, skip_serializing_if = "Decoding::is_plain")]
+    pub decoding: Decoding,
+}
+
+/// How an image file becomes pixels, as far as there is a choice. The default is what checkpoints without a record of it
+/// were trained with: colours as they are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decoding {
+    /// Red, green and blue behind transparent pixels; none: alpha is dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<[u8; 3]>,
+    /// Whether the orientation that a camera recorded (Exif) is applied.
+    #[serde(default)]
+    pub apply_orientation: bool,
+}
+
+impl Decoding {
+    /// Whether colours are taken as they are stored.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Preprocessing {
@@ -81,6 +104,7 @@ mod tests {
             width: 2,
             mean: vec![0.0, 0.5, 1.0],
             standard_deviation: vec![1.0, 0.5, 2.0],
+            decoding: Default::default(),
         };
         let values = preprocessing.normalize(&[255, 0, 255, 0, 255, 0]);
         assert_eq!(values, [1.0, 0.0, -1.0, 1.0, 0.0, -0.5]);

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: ratios against the peers that a user would pick, measured side by side, written into
 //! `docs/PERFORMANCE.md`.
 
+mod archive;
 mod cell;
 mod cmsis_nn;
 pub mod cost;
@@ -25,6 +26,8 @@ pub enum BenchTask {
     Train(train::TrainArguments),
     /// Data pipeline: images a second decoded and augmented, against torchvision on the same files and threads
     Loader(loader::LoaderArguments),
+    /// An archive of 1.28 million images: seconds and memory to list it, and training that is killed and resumed
+    Archive(archive::ArchiveArguments),
     /// Instructions of the integer kernels on the Cortex-M4 and the Cortex-M55 in QEMU, beside CMSIS-NN's
     Kernels,
     /// Working memory, skipped work and flash: exact figures
@@ -77,6 +80,7 @@ pub fn run(task: &BenchTask) -> Result<()> {
     match task {
         BenchTask::Train(arguments) => train::run(arguments),
         BenchTask::Loader(arguments) => loader::run(arguments),
+        BenchTask::Archive(arguments) => archive::run(arguments),
         BenchTask::Kernels => kernels::run(),
         BenchTask::Resources => resources::run(),
         BenchTask::Cost(arguments) => cost::run(arguments),

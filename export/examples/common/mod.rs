@@ -31,6 +31,7 @@ impl Untrained {
             width: graph.frame.width,
             mean: vec![0.5; channels],
             standard_deviation: vec![0.25; channels],
+            decoding: Default::default(),
         };
         let frames: Vec<Tensor> = (0..CALIBRATION_FRAMES)
             .map(|_| {

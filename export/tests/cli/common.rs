@@ -36,6 +36,7 @@ impl Fixture {
             width: frame.width,
             mean: vec![0.25; frame.channels],
             standard_deviation: vec![0.3; frame.channels],
+            decoding: Default::default(),
         };
         let class_names = (0..graph.classes()).map(|class| format!("class {class}")).collect();
         let description = Description { class_names, preprocessing, presentation: architecture.presentation };

@@ -4,8 +4,8 @@
 //! the same epoch is changed in the same way on every thread and after every resume.
 
 use super::dataset::{Dataset, ImageShape, Picture};
-use super::decode::{crop_into, scale_short_side};
 use super::error::{DataError, Result};
+use super::geometry::{crop_into, scale_short_side};
 use super::random::{Purpose, Stream};
 use super::statistics::PrincipalColours;
 

@@ -1,10 +1,13 @@
 //! What the trainer sees of a data set: labelled u8 images of one shape.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use convrnn_models::Decoding;
 use rayon::prelude::*;
 
 use super::error::{DataError, Result};
+use super::fingerprint::ImageRecord;
 
 /// The three parts that a data set may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +115,32 @@ pub trait Dataset: Send + Sync {
         self.image(index)
     }
 
+    /// What was done with the alpha and the orientation of image files; nothing where there are none.
+    fn decoding(&self) -> Decoding {
+        Decoding::default()
+    }
+
+    /// Files that are left out, by reason.
+    fn left_out(&self) -> BTreeMap<String, usize> {
+        BTreeMap::new()
+    }
+
+    /// What statistics and the report before training need of image `index`.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    fn record(&self, index: usize) -> Result<ImageRecord> {
+        Ok(ImageRecord::of(&self.image(index)?.pixels, self.shape().channels))
+    }
+
+    /// Looks at every image once, where that finds damage and saves work later: where images are decoded when read.
+    ///
+    /// # Errors
+    /// [`DataError::DamagedImages`] with all that cannot be decoded, and those of [`Dataset::read`].
+    fn look_at_all(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Image `index` in a buffer of its own.
     ///
     /// # Errors
@@ -137,6 +166,8 @@ pub struct MemoryDataset {
     names: Vec<String>,
     /// Empty where images are at their own place.
     places: Vec<usize>,
+    decoding: Decoding,
+    left_out: BTreeMap<String, usize>,
 }
 
 impl MemoryDataset {
@@ -172,26 +203,38 @@ impl MemoryDataset {
                 found: format!("{label} at image {index}"),
             });
         }
-        Ok(MemoryDataset { shape, class_names, pixels, labels, names: Vec::new(), places: Vec::new() })
+        let (names, places) = (Vec::new(), Vec::new());
+        let (decoding, left_out) = (Decoding::default(), BTreeMap::new());
+        Ok(MemoryDataset { shape, class_names, pixels, labels, names, places, decoding, left_out })
     }
 
     /// Reads the whole of another data set, on all threads.
     ///
     /// # Errors
-    /// The error of the first image, by index, that cannot be read.
+    /// [`DataError::DamagedImages`] with all images that cannot be decoded; otherwise the error of the first image, by
+    /// index, that cannot be read.
     pub fn read_all(source: &dyn Dataset) -> Result<Self> {
         let shape = source.shape();
         let mut pixels = vec![0; source.len() * shape.bytes()];
-        let failure = pixels
+        let mut failures: Vec<(usize, DataError)> = pixels
             .par_chunks_exact_mut(shape.bytes())
             .enumerate()
             .filter_map(|(index, image)| source.read(index, image).err().map(|error| (index, error)))
-            .min_by_key(|(index, _)| *index);
-        if let Some((_, error)) = failure {
-            return Err(error);
+            .collect();
+        failures.sort_by_key(|(index, _)| *index);
+        let mut damaged = Vec::new();
+        for (_, failure) in failures {
+            match failure {
+                DataError::CorruptImage { file, reason } => damaged.push((file, reason)),
+                other => return Err(other),
+            }
+        }
+        if !damaged.is_empty() {
+            return Err(DataError::damaged(damaged, source.len()));
         }
         let labels = (0..source.len()).map(|index| source.label(index) as u32).collect();
-        MemoryDataset::new(shape, source.class_names().to_vec(), pixels, labels)?.named_as(source)
+        let images = MemoryDataset::new(shape, source.class_names().to_vec(), pixels, labels)?.named_as(source)?;
+        Ok(MemoryDataset { decoding: source.decoding(), left_out: source.left_out(), ..images })
     }
 
     /// The same images under the names and places of another set's.
@@ -240,6 +283,19 @@ impl Dataset for MemoryDataset {
 
     fn place(&self, index: usize) -> usize {
         self.places.get(index).copied().unwrap_or(index)
+    }
+
+    fn decoding(&self) -> Decoding {
+        self.decoding
+    }
+
+    fn left_out(&self) -> BTreeMap<String, usize> {
+        self.left_out.clone()
+    }
+
+    fn record(&self, index: usize) -> Result<ImageRecord> {
+        let bytes = self.shape.bytes();
+        Ok(ImageRecord::of(&self.pixels[index * bytes..(index + 1) * bytes], self.shape.channels))
     }
 
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<()> {

@@ -59,6 +59,17 @@ pub enum DataError {
         /// The decoder's reason.
         reason: String,
     },
+    /// Image files of a data set that cannot be decoded, all of them.
+    #[error(
+        "{} of {images} image files cannot be decoded; replace or delete them, or go on without them: \
+         --skip-damaged, or `,skip-damaged=yes` behind the data source{}", files.len(), list_of_damage(files)
+    )]
+    DamagedImages {
+        /// The files and the decoder's reasons, in the order of the data set.
+        files: Vec<(ImageFile, String)>,
+        /// Image files in all.
+        images: usize,
+    },
     /// One image has another size than the data set.
     #[error(
         "{file}: expected an image of {expected} (height x width), found {found}; \
@@ -125,7 +136,26 @@ impl ImageFile {
     }
 }
 
+/// Damaged files that a message names.
+const NAMED: usize = 20;
+
+fn list_of_damage(files: &[(ImageFile, String)]) -> String {
+    let mut list = String::new();
+    for (file, reason) in files.iter().take(NAMED) {
+        list += &format!("\n  {}: {reason}", file.describe());
+    }
+    if files.len() > NAMED {
+        list += &format!("\n  and {} more", files.len() - NAMED);
+    }
+    list
+}
+
 impl DataError {
+    /// Damaged files, of so many in all.
+    pub fn damaged(files: Vec<(ImageFile, String)>, images: usize) -> Self {
+        DataError::DamagedImages { files, images }
+    }
+
     /// Wraps an operating system error with what was tried and where.
     pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         DataError::Io { action, path: path.to_path_buf(), source }

@@ -6,6 +6,7 @@
 //! - [`Identity`] tells whether data that moved are the same;
 //! - [`statistics`] measures what normalisation and colour jitter need;
 //! - [`Batches`] assembles batches on a thread, in an order that a resume repeats exactly;
+//! - [`DataReport`] counts and compares the images of all splits before training;
 //! - [`sheet`] draws images for reports.
 //!
 //! Nothing here knows libtorch.
@@ -18,15 +19,20 @@ pub mod dataset;
 pub mod decode;
 pub mod error;
 pub mod files;
+pub mod fingerprint;
 pub mod folder;
+pub mod geometry;
 pub mod identity;
 pub mod idx;
+pub mod kinds;
 pub mod random;
 pub mod rendered;
+pub mod report;
 pub mod sheet;
 pub mod source;
 pub mod statistics;
 pub mod subset;
+pub mod survey;
 
 pub use augmentation::Augmentation;
 pub use batch::Batch;
@@ -37,6 +43,7 @@ pub use error::{DataError, ImageFile, Result};
 pub use folder::{FolderDataset, FolderOptions};
 pub use identity::Identity;
 pub use rendered::RenderedOptions;
+pub use report::{DataReport, SplitReport};
 pub use sheet::write_contact_sheet;
 pub use source::Source;
 pub use statistics::{ChannelStatistics, PrincipalColours, channel_statistics, preprocessing, principal_colours};

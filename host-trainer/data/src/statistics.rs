@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::dataset::{Dataset, ImageShape};
 use super::error::Result;
+use super::fingerprint::ImageRecord;
 
 /// Per-channel mean and standard deviation of `pixel / 255` over all pixels of all images.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,14 +35,12 @@ struct Sums {
 }
 
 impl Sums {
-    fn add_image(mut self, pixels: &[u8], channels: usize) -> Sums {
-        for pixel in pixels.chunks_exact(channels) {
-            self.pixels += 1;
-            for (row, &left) in pixel.iter().enumerate() {
-                self.first[row] += u64::from(left);
-                for (column, &right) in pixel.iter().enumerate().skip(row) {
-                    self.second[row][column] += u64::from(left) * u64::from(right);
-                }
+    fn add_image(mut self, image: &ImageRecord) -> Sums {
+        self.pixels += image.pixels;
+        for row in 0..3 {
+            self.first[row] += image.first[row];
+            for column in row..3 {
+                self.second[row][column] += image.second[row][column];
             }
         }
         self
@@ -71,17 +70,9 @@ impl Sums {
 
 /// Sums over a whole set; integers, so that the number of threads does not change the result.
 fn sums(dataset: &dyn Dataset) -> Result<Sums> {
-    let shape = dataset.shape();
     (0..dataset.len())
         .into_par_iter()
-        .try_fold(
-            || (Sums::default(), vec![0; shape.bytes()]),
-            |(sums, mut pixels), index| {
-                dataset.read(index, &mut pixels)?;
-                Ok((sums.add_image(&pixels, shape.channels), pixels))
-            },
-        )
-        .map(|part| part.map(|(sums, _)| sums))
+        .try_fold(Sums::default, |sums, index| Ok(sums.add_image(&dataset.record(index)?)))
         .try_reduce(Sums::default, |left, right| Ok(left.merge(right)))
 }
 
@@ -108,7 +99,7 @@ pub fn channel_statistics(dataset: &dyn Dataset) -> Result<ChannelStatistics> {
 pub fn preprocessing(training: &dyn Dataset) -> Result<Preprocessing> {
     let ImageShape { channels, height, width } = training.shape();
     let ChannelStatistics { mean, standard_deviation } = channel_statistics(training)?;
-    Ok(Preprocessing { channels, height, width, mean, standard_deviation })
+    Ok(Preprocessing { channels, height, width, mean, standard_deviation, decoding: training.decoding() })
 }
 
 /// Principal axes of the colours of all pixels; none for gray images.

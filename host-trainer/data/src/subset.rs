@@ -1,15 +1,18 @@
 //! Parts of a data set: random samples, and a validation part held out of training.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use convrnn_models::Decoding;
 use convrnn_models::sampling::balanced;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, ImageShape, Picture, SharedDataset};
 use super::error::{DataError, Result};
+use super::fingerprint::ImageRecord;
 use super::random::{Purpose, Stream};
 
 /// Some of the images of another data set, in a given order.
@@ -247,6 +250,23 @@ impl Dataset for Subset {
 
     fn original(&self, index: usize) -> Result<Picture> {
         self.inner.original(self.indices[index])
+    }
+
+    fn decoding(&self) -> Decoding {
+        self.inner.decoding()
+    }
+
+    fn left_out(&self) -> BTreeMap<String, usize> {
+        self.inner.left_out()
+    }
+
+    fn record(&self, index: usize) -> Result<ImageRecord> {
+        self.inner.record(self.indices[index])
+    }
+
+    /// Looks at the whole set only where most of it is wanted.
+    fn look_at_all(&self) -> Result<()> {
+        if 2 * self.len() >= self.inner.len() { self.inner.look_at_all() } else { Ok(()) }
     }
 }
 

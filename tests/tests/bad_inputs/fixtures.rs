@@ -204,6 +204,9 @@ impl Fixtures {
             ("a data set that is not there", "mnist:DIR/absent".into()),
             ("an image file cut short", "folder:DIR/corrupt,size=28,channels=1".into()),
             ("an image file that is no image", "folder:DIR/text,size=28,channels=1".into()),
+            ("an archive that is none", format!("folder:{},size=28", self.file("none.zip", b"PK\x03\x04 no zip"))),
+            ("a background that is no colour", "folder:DIR/corrupt,background=whit".into()),
+            ("words behind a path that exists", "folder:DIR/corrupt,lazy".into()),
             ("IDX images cut short", "idx:DIR/idx-short".into()),
             ("IDX images with a wrong magic number", "idx:DIR/idx-magic".into()),
             ("fewer labels than images", "idx:DIR/idx-labels".into()),
@@ -351,14 +354,14 @@ fn network(name: &str) -> (Architecture, Parameters<f32>, Description) {
     });
     let parameters = Parameters { values: values.collect() };
     let preprocessing =
-        Preprocessing { channels: 1, height: 28, width: 28, mean: vec![0.13], standard_deviation: vec![0.31] };
+        Preprocessing { channels: 1, height: 28, width: 28, mean: vec![0.13], standard_deviation: vec![0.31], decoding: Default::default() };
     let class_names = (0..graph.classes()).map(|class| class.to_string()).collect();
     let description = Description { class_names, preprocessing, presentation: architecture.presentation };
     (architecture, parameters, description)
 }
 
 fn training(description: &Description) -> String {
-    let Preprocessing { channels, height, width, mean, standard_deviation } = &description.preprocessing;
+    let Preprocessing { channels, height, width, mean, standard_deviation, decoding: _ } = &description.preprocessing;
     let presentation = description.presentation;
     format!(
         "class_names = {:?}\n[preprocessing]\nchannels = {channels}\nheight = {height}\nwidth = {width}\nmean = {mean:?}\n\

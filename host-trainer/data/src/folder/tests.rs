@@ -1,6 +1,7 @@
 use std::io::{Cursor, Write};
 
 use super::super::dataset::MemoryDataset;
+use super::super::source::Source;
 use super::*;
 
 fn png(height: u32, width: u32, value: u8) -> Vec<u8> {
@@ -90,7 +91,7 @@ fn validation_and_test_are_two_splits() {
         }
         let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
         let folder = write_folder(&files);
-        assert_eq!(splits(folder.path()).unwrap(), Split::ALL.into());
+        assert_eq!(splits(&Listing::open(folder.path()).unwrap()), Split::ALL.into());
         for (split, images) in Split::ALL.into_iter().zip([4u8, 3, 2]) {
             let set = FolderDataset::open(folder.path(), split, FolderOptions::default()).unwrap();
             assert_eq!((set.len(), first_value(&set, 0)), (2 * usize::from(images), images));
@@ -107,7 +108,8 @@ fn a_corrupt_image_is_named_with_its_place_in_the_archive() {
     let set = FolderDataset::open(archive.path(), Split::Train, FolderOptions::default()).unwrap();
     assert!(set.image(0).is_ok());
     let error = MemoryDataset::read_all(&set).unwrap_err().to_string();
-    assert!(error.contains("entry `train/cat/1.png`: image cannot be decoded"), "{error}");
+    assert!(error.starts_with("1 of 3 image files cannot be decoded"), "{error}");
+    assert!(error.contains("entry `train/cat/1.png`: "), "{error}");
 }
 
 #[test]
@@ -121,7 +123,7 @@ fn other_sizes_need_the_size_option() {
         error.contains("2.png") && error.contains("4 x 4") && error.contains("9 x 6") && error.contains("size=N"),
         "{error}"
     );
-    let options = FolderOptions { channels: 1, size: Some(5), short: Some(6) };
+    let options = FolderOptions { channels: 1, size: Some(5), short: Some(6), ..FolderOptions::default() };
     let set = FolderDataset::open(folder.path(), Split::Train, options).unwrap();
     assert_eq!(set.image(2).unwrap().shape, ImageShape { channels: 1, height: 5, width: 5 });
     assert_eq!(set.original(2).unwrap().shape, ImageShape { channels: 1, height: 9, width: 6 });
@@ -188,7 +190,7 @@ fn photographs_are_scaled_and_cropped_to_128() {
     let options = FolderOptions { size: Some(128), short: Some(146), ..FolderOptions::default() };
     let set = FolderDataset::open(&path, Split::Validation, options).unwrap();
     assert_eq!((set.len(), set.class_names().len()), (500, 500));
-    let source = super::super::Source::parse(&format!("folder:{}", path.display())).unwrap();
+    let source = Source::parse(&format!("folder:{}", path.display())).unwrap();
     assert_eq!(Split::ALL.map(|split| source.has(split).unwrap()), [false, true, false]);
     let all = MemoryDataset::read_all(&set).unwrap();
     assert_eq!(all.shape(), ImageShape { channels: 3, height: 128, width: 128 });
@@ -206,7 +208,7 @@ fn a_plain_folder_of_images_has_names_and_no_labels() {
         image::GrayImage::from_pixel(6, 6, image::Luma([level])).save(folder.path().join(name)).unwrap();
     }
     let text = format!("folder:{},channels=1", folder.path().display());
-    let source = super::super::Source::parse(&text).unwrap();
+    let source = Source::parse(&text).unwrap();
     let (images, is_labelled) = source.load_images(Split::Test).unwrap();
     assert!(!is_labelled);
     assert_eq!([images.name(0), images.name(1)], ["b.png", "more/a.png"]);
@@ -214,7 +216,151 @@ fn a_plain_folder_of_images_has_names_and_no_labels() {
     // With a folder for a split, a missing split stays an error.
     std::fs::create_dir_all(folder.path().join("train/x")).unwrap();
     std::fs::copy(folder.path().join("b.png"), folder.path().join("train/x/b.png")).unwrap();
+    let source = Source::parse(&text).unwrap();
     assert!(source.load_images(Split::Test).is_err());
     let (images, is_labelled) = source.load_images(Split::Train).unwrap();
     assert!(is_labelled && images.name(0).ends_with("train/x/b.png"), "{}", images.name(0));
+}
+
+fn open(path: &Path, split: Split) -> FolderDataset {
+    FolderDataset::open(path, split, FolderOptions::default()).unwrap()
+}
+
+fn left_out(set: &FolderDataset) -> Vec<(String, usize)> {
+    set.left_out().into_iter().collect()
+}
+
+#[test]
+fn what_is_not_an_image_of_a_class_is_counted_by_reason() {
+    let mut files = contents();
+    files.extend([
+        ("train/cat/.ipynb_checkpoints/0-checkpoint.png", png(4, 4, 0)),
+        ("train/.ipynb_checkpoints/0-checkpoint.png", png(4, 4, 0)),
+        ("train/__MACOSX/._1.png", b"resource fork".to_vec()),
+        ("train/dog/7.svg", b"<svg/>".to_vec()),
+        ("train/dog/8.SVG", b"<svg/>".to_vec()),
+        ("train/dog/notes", b"text".to_vec()),
+        ("train/stray.png", png(4, 4, 0)),
+        ("val/dog/list.csv", b"1,2".to_vec()),
+        ("extra/cat/0.png", png(4, 4, 0)),
+        ("README.md", b"a set".to_vec()),
+    ]);
+    let expected = [
+        ("`.md` files", 1),
+        ("`.svg` files", 2),
+        ("`.txt` files", 1),
+        ("files without an extension", 1),
+        ("hidden files", 4),
+        ("images outside a class folder", 1),
+        ("images outside the splits", 1),
+    ]
+    .map(|(reason, count)| (reason.to_string(), count));
+    let archive = write_file(&tar_bytes(&files));
+    let train = open(archive.path(), Split::Train);
+    assert_eq!(train.class_names(), ["cat", "dog"]);
+    assert_eq!((train.len(), left_out(&train).as_slice()), (3, expected.as_slice()));
+    assert_eq!(left_out(&open(archive.path(), Split::Validation)), [("`.csv` files".to_string(), 1)]);
+    let folder = write_folder(&files);
+    let train = open(folder.path(), Split::Train);
+    assert_eq!((train.class_names(), train.len()), (&["cat".to_string(), "dog".to_string()][..], 3));
+    // On disk hidden folders are not looked into.
+    let counts = train.left_out();
+    assert_eq!((counts["hidden folders"], counts["hidden files"]), (3, 1));
+}
+
+#[test]
+fn the_data_set_begins_in_the_one_folder_that_wraps_it() {
+    for (prefix, is_found) in [("", true), ("set/", true), ("a/b/", true), ("train/", true), ("test/", true)] {
+        let files: Vec<(String, Vec<u8>)> = contents()
+            .into_iter()
+            .map(|(name, bytes)| (format!("{prefix}{}", name.trim_start_matches("./")), bytes))
+            .chain([("LICENSE.txt".to_string(), Vec::new())])
+            .collect();
+        let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+        let archive = write_file(&tar_bytes(&files));
+        let set = open(archive.path(), Split::Train);
+        assert_eq!((set.class_names(), set.len()), (&["cat".to_string(), "dog".to_string()][..], 3), "{prefix}");
+        assert_eq!(set.name(0) == "train/cat/0.png", is_found);
+        assert_eq!(open(archive.path(), Split::Validation).len(), 1, "{prefix}");
+    }
+    // A class called as a split is, and nothing that wraps.
+    let only = write_folder(&[("train/test/0.png", png(2, 2, 0)), ("train/cat/0.png", png(2, 2, 9))]);
+    let set = open(only.path(), Split::Train);
+    assert_eq!((set.class_names(), set.len()), (&["cat".to_string(), "test".to_string()][..], 2));
+}
+
+#[test]
+fn a_folder_called_train_among_unlabelled_images_is_a_folder() {
+    let folder = write_folder(&[
+        ("train/0.png", png(4, 4, 0)),
+        ("tram/1.png", png(4, 4, 1)),
+        ("photos/train/steam/2.png", png(4, 4, 2)),
+    ]);
+    let source = Source::parse(&format!("folder:{}", folder.path().display())).unwrap();
+    assert!(Split::ALL.iter().all(|&split| !source.has(split).unwrap()));
+    let (images, is_labelled) = source.load_images(Split::Test).unwrap();
+    assert_eq!((images.len(), is_labelled), (3, false));
+    // With class folders within it, it is a split, unless the user says that there are none.
+    std::fs::create_dir(folder.path().join("train/steam")).unwrap();
+    std::fs::copy(folder.path().join("train/0.png"), folder.path().join("train/steam/3.png")).unwrap();
+    let source = Source::parse(&format!("folder:{}", folder.path().display())).unwrap();
+    assert!(source.has(Split::Train).unwrap() && source.load_images(Split::Train).unwrap().1);
+    let source = Source::parse(&format!("folder:{},labels=none", folder.path().display())).unwrap();
+    let (images, is_labelled) = source.load_images(Split::Test).unwrap();
+    assert_eq!((images.len(), is_labelled), (4, false));
+    assert!(source.load(Split::Train).err().unwrap().to_string().contains("labels=none"));
+}
+
+/// `é` as one character and as two is one class; names stay as they are otherwise.
+#[test]
+fn a_class_written_in_two_unicode_forms_is_one() {
+    let folder = write_folder(&[
+        ("train/caf\u{e9}/0.png", png(4, 4, 0)),
+        ("train/cafe\u{301}/1.png", png(4, 4, 1)),
+        ("train/bar/2.png", png(4, 4, 2)),
+        ("val/cafe\u{301}/3.png", png(4, 4, 3)),
+    ]);
+    let train = open(folder.path(), Split::Train);
+    assert_eq!(train.class_names(), ["bar", "caf\u{e9}"]);
+    assert_eq!((0..3).map(|index| train.label(index)).collect::<Vec<_>>(), [0, 1, 1]);
+    assert_eq!(open(folder.path(), Split::Validation).label(0), 1);
+}
+
+#[test]
+fn an_empty_class_keeps_its_place() {
+    let folder = write_folder(&[("train/cat/0.png", png(4, 4, 0)), ("train/eel/1.png", png(4, 4, 1))]);
+    std::fs::create_dir(folder.path().join("train/dog")).unwrap();
+    std::fs::create_dir(folder.path().join("train/.git")).unwrap();
+    let train = open(folder.path(), Split::Train);
+    assert_eq!(train.class_names(), ["cat", "dog", "eel"]);
+    assert_eq!(train.label(1), 2);
+}
+
+#[test]
+fn all_damaged_files_are_told_at_once_or_skipped() {
+    let mut files = contents();
+    for (index, name) in ["train/cat/bad.png", "val/dog/bad.webp", "train/dog/empty.jpg"].into_iter().enumerate() {
+        files.push((name, b"RIFFnothing"[..if index == 2 { 0 } else { 11 }].to_vec()));
+    }
+    let archive = write_file(&tar_bytes(&files));
+    let text = format!("folder:{}", archive.path().display());
+    for decode in ["now", "lazy"] {
+        let source = Source::parse(&format!("{text},size=4,decode={decode}")).unwrap();
+        let all = || {
+            let sets = [("train", source.load(Split::Train)?), ("validation", source.load(Split::Validation)?)];
+            crate::DataReport::of(&sets)
+        };
+        let error = all().err().unwrap().to_string();
+        assert!(error.starts_with("3 of 7 image files cannot be decoded"), "{error}");
+        for name in ["train/cat/bad.png", "val/dog/bad.webp", "train/dog/empty.jpg"] {
+            assert!(error.contains(&format!("entry `{name}`: ")), "{error}");
+        }
+        assert!(error.contains("--skip-damaged"), "{error}");
+        let source = Source::parse(&format!("{text},size=4,decode={decode},skip-damaged=yes")).unwrap();
+        let (train, validation) = (source.load(Split::Train).unwrap(), source.load(Split::Validation).unwrap());
+        assert_eq!((train.len(), validation.len()), (3, 1));
+        assert_eq!((train.left_out()["damaged images"], validation.left_out()["damaged images"]), (2, 1));
+        assert_eq!((0..3).map(|index| first_value(&*train, index)).collect::<Vec<_>>(), [0, 1, 3]);
+        assert_eq!((0..3).map(|index| train.label(index)).collect::<Vec<_>>(), [0, 0, 1]);
+    }
 }

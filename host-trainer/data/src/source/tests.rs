@@ -1,10 +1,11 @@
 use std::path::Path;
 
 use super::*;
+use crate::folder::FolderOptions;
 
-fn folder(text: &str) -> (PathBuf, FolderOptions, bool) {
+fn folder(text: &str) -> FolderSource {
     match Source::parse(text).unwrap().kind {
-        Kind::Folder { path, options, lazy } => (path, options, lazy),
+        Kind::Folder(folder) => folder,
         other => panic!("{other:?}"),
     }
 }
@@ -16,16 +17,18 @@ fn every_form_is_read() {
     assert_eq!(Source::parse("rendered").unwrap().kind, Kind::Rendered(RenderedOptions::default()));
     let expected = RenderedOptions { size: 32, noise: 30, seed: 9, ..RenderedOptions::default() };
     assert_eq!(Source::parse("rendered:size=32,noise=30,seed=9").unwrap().kind, Kind::Rendered(expected));
-    assert_eq!(folder("folder:a.tar"), ("a.tar".into(), FolderOptions::default(), false));
-    let options = FolderOptions { channels: 1, size: Some(128), short: Some(146) };
-    assert_eq!(folder("folder:a.tar,size=128,short=146,channels=1,decode=lazy"), ("a.tar".into(), options, true));
+    let plain = folder("folder:a.tar");
+    assert_eq!((plain.path, plain.options, plain.lazy), ("a.tar".into(), FolderOptions::default(), false));
+    let options = FolderOptions { channels: 1, size: Some(128), short: Some(146), ..FolderOptions::default() };
+    let given = folder("folder:a.tar,size=128,short=146,channels=1,decode=lazy");
+    assert_eq!((given.path, given.options, given.lazy), ("a.tar".into(), options, true));
 }
 
 #[test]
 fn paths_may_hold_commas_colons_and_equals_signs() {
-    assert_eq!(folder("folder:C:/my, data/x,size=32").0, Path::new("C:/my, data/x"));
-    assert_eq!(folder("folder:a=b").0, Path::new("a=b"));
-    assert_eq!(folder("folder:a=b,size=32").0, Path::new("a=b"));
+    assert_eq!(folder("folder:C:/my, data/x,size=32").path, Path::new("C:/my, data/x"));
+    assert_eq!(folder("folder:a=b").path, Path::new("a=b"));
+    assert_eq!(folder("folder:a=b,size=32").path, Path::new("a=b"));
 }
 
 #[test]
@@ -40,6 +43,11 @@ fn mistakes_are_told_with_the_nearest_word() {
         ("folder:x,size=-1", "expected a whole number"),
         ("folder:x,size=3,size=4", "given twice"),
         ("folder:x,decode=maybe", "`now` or `lazy`"),
+        ("folder:x,background=whit", "R/G/B"),
+        ("folder:x,background=1/2/256", "R/G/B"),
+        ("folder:x,orientation=left", "`keep` or `apply`"),
+        ("folder:x,skip-damaged=maybe", "`no` or `yes`"),
+        ("mnist:x,background=white", "unknown option `background`"),
         ("rendered:nose=3", "did you mean `noise`?"),
         ("rendered:28", "`28` is no option"),
         ("rendered:classes=11", "expected 2 to 10, found 11"),
@@ -90,6 +98,8 @@ fn a_source_that_moved_has_the_same_options() {
         ("folder:a,size=32", "folder:b.tar,size=32,decode=lazy", true),
         ("folder:a,size=32", "folder:b.tar,size=28", false),
         ("folder:a,train-limit=5", "folder:b", false),
+        ("folder:a,background=white,orientation=apply", "folder:b", true),
+        ("folder:a,background=black", "folder:b", false),
         ("cluttered:a,noise=3", "cluttered:b,noise=3", true),
         ("cluttered:a,noise=3", "cluttered:b,noise=4", false),
         ("rendered:noise=3", "rendered:noise=3", true),
@@ -113,4 +123,24 @@ fn a_lazy_folder_keeps_its_originals() {
     let original = set.original(1).unwrap();
     assert_eq!(original.shape.height.min(original.shape.width), 192);
     assert_eq!(set.image(1).unwrap().shape.height, 128);
+}
+
+#[test]
+fn a_recorded_decoding_holds_where_the_text_says_nothing_else() {
+    let recorded = Decoding { background: Some([1, 2, 3]), apply_orientation: false };
+    for (text, background, apply_orientation) in [
+        ("folder:x", Some([1, 2, 3]), false),
+        ("folder:x,background=black", Some([0; 3]), false),
+        ("folder:x,background=#0a0B0c,orientation=apply", Some([10, 11, 12]), true),
+        ("folder:x,background=7/8/9,orientation=keep", Some([7, 8, 9]), false),
+        ("folder:x,background=none", None, false),
+    ] {
+        let decoding = folder(&with_decoding(text, &recorded)).options.decoding;
+        assert_eq!(decoding, Decoding { background, apply_orientation }, "{text}");
+    }
+    let usual = FolderOptions::default().decoding;
+    assert_eq!(with_decoding("folder:a,b=c,size=3", &usual), "folder:a,b=c,size=3");
+    assert_eq!(with_decoding("mnist:a", &recorded), "mnist:a");
+    assert_eq!(with_decoding("folder:x", &Decoding::default()), "folder:x,background=none,orientation=keep");
+    assert_eq!(folder("folder:x").options.decoding, Decoding { background: Some([255; 3]), apply_orientation: true });
 }

@@ -11,7 +11,11 @@
 //! Options follow, each after a comma: `folder:photos.tar,size=128,channels=3` or
 //! `rendered:size=32,noise=30`.
 
-use std::fmt;
+mod folder_source;
+mod help;
+mod options;
+mod path;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,29 +23,16 @@ use std::sync::Arc;
 use super::cluttered::ClutteredOptions;
 use super::dataset::{Dataset, MemoryDataset, SharedDataset, Split};
 use super::error::{DataError, Result};
-use super::folder::{self, FolderDataset, FolderOptions};
 use super::idx;
 use super::rendered::RenderedOptions;
 use super::subset::Subset;
+use convrnn_models::Decoding;
+use folder_source::FolderSource;
+pub use help::DATA_HELP;
+use options::{Options, nearest};
 
 /// Decoded sets up to this size are held in memory unless `decode=lazy` says otherwise.
 const LARGEST_DECODED: usize = 2 << 30;
-
-/// Help for `--data`, one line a form.
-pub const DATA_HELP: &str = "\
-mnist:DIR        IDX files of MNIST's form (28x28, 10 classes), gzipped or not
-idx:DIR          IDX files of any size
-cluttered:DIR    digits of such files among pieces of others, behind occluders, in noise
-                 options: seed, clutter, occluders, noise, shift
-folder:PATH      image folder or .tar, .tar.zst, .tar.gz: train/<class>/*.jpg|png, val/<class>/...,
-                 test/<class>/...; also called training; valid, validation; testing
-                 options: size=N (crop), short=N (shorter side before the crop), channels=1|3, decode=now|lazy
-rendered         digits in clutter, rendered by the program
-                 options: classes, size, train, validation, test, seed, clutter, occluders, noise, shift,
-                 rotation, warp
-every form       train-limit=N, validation-limit=N, test-limit=N: that many images of a split, drawn evenly
-                 at random, before anything else (--limit, --hold-out) is drawn from it
-options follow after commas: folder:photos.tar,size=128   rendered:size=32,noise=30";
 
 /// Where a data set comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +48,7 @@ enum Kind {
     Mnist(PathBuf),
     Idx(PathBuf),
     Cluttered(PathBuf, ClutteredOptions),
-    Folder { path: PathBuf, options: FolderOptions, lazy: bool },
+    Folder(FolderSource),
     Rendered(RenderedOptions),
 }
 
@@ -72,25 +63,16 @@ impl Source {
     pub fn parse(text: &str) -> Result<Source> {
         let wrong = |reason: String| DataError::Source { text: text.to_string(), reason };
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
-        let mut parts: Vec<&str> = rest.split(',').collect();
-        let mut options = Options { text, known: Vec::new(), given: Vec::new() };
-        // Options are taken from the end, so that a path may hold commas.
-        let takes_path = name != "rendered";
-        while let Some(last) = parts.last() {
-            match last.split_once('=') {
-                Some((key, value)) if is_key(key) && (parts.len() > 1 || !takes_path) => {
-                    options.given.insert(0, (key, value));
-                    parts.pop();
-                }
-                _ => break,
-            }
-        }
-        let path = parts.join(",");
+        let (path, given) = match name {
+            "rendered" => path::options_only(rest).map_err(wrong)?,
+            _ => path::cut(rest).map_err(wrong)?,
+        };
+        let mut options = Options::new(text, given);
         let need_path = || {
             if path.is_empty() {
                 return Err(wrong(format!("a path is missing; write `{name}:PATH`")));
             }
-            Ok(PathBuf::from(&path))
+            path::expand(path).map_err(wrong)
         };
         let kind = match name {
             "mnist" => Kind::Mnist(need_path()?),
@@ -105,26 +87,8 @@ impl Source {
                 cluttered.check()?;
                 Kind::Cluttered(need_path()?, cluttered)
             }
-            "folder" => {
-                let mut folder = FolderOptions::default();
-                folder.channels = options.number("channels", folder.channels)?;
-                folder.size = options.optional("size")?;
-                folder.short = options.optional("short")?;
-                let lazy = match options.take("decode") {
-                    None | Some("now") => false,
-                    Some("lazy") => true,
-                    Some(other) => {
-                        return Err(wrong(format!("decode=`{other}`: expected `now` or `lazy`")));
-                    }
-                };
-                Kind::Folder { path: need_path()?, options: folder, lazy }
-            }
-            "rendered" => {
-                if !path.is_empty() {
-                    return Err(wrong(format!("`{path}` is no option; write `rendered:size=28,noise=20`")));
-                }
-                Kind::Rendered(rendered_options(&mut options)?)
-            }
+            "folder" => Kind::Folder(FolderSource::parse(need_path()?, &mut options)?),
+            "rendered" => Kind::Rendered(rendered_options(&mut options)?),
             _ => {
                 let near = nearest(name, &KINDS).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
                 return Err(wrong(format!("unknown kind `{name}`{near} Known forms:\n{DATA_HELP}")));
@@ -147,10 +111,7 @@ impl Source {
             (Kind::Mnist(path), Kind::Mnist(own))
             | (Kind::Idx(path), Kind::Idx(own))
             | (Kind::Cluttered(path, _), Kind::Cluttered(own, _)) => path.clone_from(own),
-            (Kind::Folder { path, lazy, .. }, Kind::Folder { path: own, lazy: is_lazy, .. }) => {
-                path.clone_from(own);
-                *lazy = *is_lazy;
-            }
+            (Kind::Folder(folder), Kind::Folder(own)) => *folder = folder.moved_to(own),
             _ => {}
         }
         moved == *self
@@ -163,16 +124,22 @@ impl Source {
     pub fn has(&self, split: Split) -> Result<bool> {
         match &self.kind {
             Kind::Mnist(folder) | Kind::Idx(folder) | Kind::Cluttered(folder, _) => Ok(idx::has(folder, split)),
-            Kind::Folder { path, .. } => Ok(folder::splits(path)?.contains(&split)),
+            Kind::Folder(folder) => folder.has(split),
             Kind::Rendered(options) => Ok(split != Split::Validation || options.validation > 0),
         }
+    }
+
+    /// Whether the images lie in files as they are; otherwise the program draws them.
+    pub fn is_in_files(&self) -> bool {
+        matches!(self.kind, Kind::Mnist(_) | Kind::Idx(_) | Kind::Folder(_))
     }
 
     /// Loads one split. Image folders are decoded whole and held in memory where they fit
     /// (2 GiB), unless `decode=lazy` asks for decoding when read.
     ///
     /// # Errors
-    /// Those of the loader: missing or damaged files, a missing split, corrupt images.
+    /// Those of the loader: missing or damaged archives, a missing split; [`DataError::DamagedImages`] with the damaged
+    /// images of all splits, unless `skip-damaged=yes`.
     pub fn load(&self, split: Split) -> Result<SharedDataset> {
         let (limit, whole): (_, SharedDataset) = match split {
             Split::Train => (self.train_limit, self.load_whole(split)?),
@@ -187,10 +154,12 @@ impl Source {
         if let Kind::Cluttered(_, options) = &self.kind {
             return Ok(Arc::new(options.draw(&MemoryDataset::read_all(&*chosen)?, split)?));
         }
-        if let Kind::Folder { lazy: false, .. } = self.kind
+        if let Kind::Folder(folder) = &self.kind
+            && !folder.lazy
             && chosen.len() * chosen.shape().bytes() <= LARGEST_DECODED
         {
-            return Ok(Arc::new(MemoryDataset::read_all(&*chosen)?));
+            let read = MemoryDataset::read_all(&*chosen);
+            return Ok(Arc::new(read.map_err(|error| folder.with_other_splits(split, error))?));
         }
         Ok(chosen)
     }
@@ -201,14 +170,12 @@ impl Source {
     /// # Errors
     /// As [`Source::load`].
     pub fn load_images(&self, split: Split) -> Result<(SharedDataset, bool)> {
-        match (self.load(split), &self.kind) {
-            (Err(DataError::Split { .. }), Kind::Folder { path, options, .. })
-                if Split::ALL.iter().all(|&split| FolderDataset::open(path, split, *options).is_err()) =>
-            {
-                Ok((Arc::new(FolderDataset::open_unlabelled(path, *options)?), false))
-            }
-            (loaded, _) => Ok((loaded?, true)),
+        if let Kind::Folder(folder) = &self.kind
+            && let Some(images) = folder.open_unlabelled()?
+        {
+            return Ok((images, false));
         }
+        Ok((self.load(split)?, true))
     }
 
     fn load_whole(&self, split: Split) -> Result<SharedDataset> {
@@ -234,7 +201,7 @@ impl Source {
                 Arc::new(set)
             }
             Kind::Idx(folder) | Kind::Cluttered(folder, _) => Arc::new(idx::load(folder, split)?),
-            Kind::Folder { path, options, .. } => Arc::new(FolderDataset::open(path, split, *options)?),
+            Kind::Folder(folder) => Arc::new(folder.open(split)?),
             Kind::Rendered(options) if split == Split::Validation && options.validation == 0 => {
                 return Err(DataError::Split {
                     path: PathBuf::from("rendered"),
@@ -249,8 +216,14 @@ impl Source {
     }
 }
 
-fn is_key(key: &str) -> bool {
-    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+/// The text with what a checkpoint records of the decoding of image files, where the text does not say it and it is not
+/// what is done anyway: for runs from before there was a choice.
+pub fn with_decoding(text: &str, recorded: &Decoding) -> String {
+    match Source::parse(text) {
+        Ok(Source { kind: Kind::Folder(folder), .. }) => text.to_string() + &folder.missing_options(recorded),
+        // What is wrong with it is told when it is loaded.
+        _ => text.to_string(),
+    }
 }
 
 fn rendered_options(options: &mut Options<'_>) -> Result<RenderedOptions> {
@@ -271,56 +244,6 @@ fn rendered_options(options: &mut Options<'_>) -> Result<RenderedOptions> {
     Ok(rendered)
 }
 
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    if word.is_empty() {
-        return None;
-    }
-    let near = known.iter().map(|&candidate| (strsim::damerau_levenshtein(word, candidate), candidate)).min()?;
-    (near.0 <= 3).then_some(near.1)
-}
-
-/// Options given as `key=value`, taken one by one; what is left at the end is unknown.
-struct Options<'a> {
-    text: &'a str,
-    known: Vec<&'static str>,
-    given: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> Options<'a> {
-    fn take(&mut self, key: &'static str) -> Option<&'a str> {
-        self.known.push(key);
-        let at = self.given.iter().position(|(given, _)| *given == key)?;
-        Some(self.given.remove(at).1)
-    }
-
-    fn optional<T: FromStr<Err: fmt::Display>>(&mut self, key: &'static str) -> Result<Option<T>> {
-        let Some(value) = self.take(key) else {
-            return Ok(None);
-        };
-        value.parse().map(Some).map_err(|error| DataError::Source {
-            text: self.text.to_string(),
-            reason: format!("option `{key}`: expected a whole number, found `{value}` ({error})"),
-        })
-    }
-
-    fn number<T: FromStr<Err: fmt::Display>>(&mut self, key: &'static str, default: T) -> Result<T> {
-        Ok(self.optional(key)?.unwrap_or(default))
-    }
-
-    fn finish(self) -> Result<()> {
-        let Some((key, _)) = self.given.first() else {
-            return Ok(());
-        };
-        let reason = if self.known.contains(key) {
-            format!("option `{key}` is given twice")
-        } else {
-            let near = nearest(key, &self.known).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
-            format!("unknown option `{key}`{near} Known here: {}", self.known.join(", "))
-        };
-        Err(DataError::Source { text: self.text.to_string(), reason })
-    }
-}
-
 impl FromStr for Source {
     type Err = DataError;
 
@@ -330,5 +253,4 @@ impl FromStr for Source {
 }
 
 #[cfg(test)]
-#[path = "source_tests.rs"]
 mod tests;
