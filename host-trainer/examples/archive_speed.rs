@@ -1,8 +1,8 @@
 //! ImageNet's size without ImageNet: an archive of small images is made, listed twice, trained from, killed in mid-epoch
 //! and gone on with. For `cargo xtask bench archive`.
 //!
-//! `archive_speed FOLDER IMAGES CLASSES STEPS PROGRAM` does all of it in FOLDER; PROGRAM is `convrnn-train`.
-//! `archive_speed index ARCHIVE` lists an archive and prints seconds and the peak of memory in MiB.
+//! `archive_speed FOLDER IMAGES CLASSES STEPS PROGRAM` does it in FOLDER; PROGRAM is `convrnn-train`. The example
+//! `list_archive` of convrnn-data lies beside this program.
 
 #[path = "../tests/archive/steps.rs"]
 mod steps;
@@ -12,33 +12,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use convrnn_trainer::data::files::Listing;
 use steps::{Weights, make, run_until};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["index", archive] => index(Path::new(archive)),
         [folder, images, classes, steps, program] => {
             all(Path::new(folder), images.parse()?, classes.parse()?, steps.parse()?, Path::new(program))
         }
-        _ => Err("usage: archive_speed FOLDER IMAGES CLASSES STEPS PROGRAM | archive_speed index ARCHIVE".into()),
+        _ => Err("usage: archive_speed FOLDER IMAGES CLASSES STEPS PROGRAM".into()),
     }
-}
-
-fn index(archive: &Path) -> Result<(), Box<dyn Error>> {
-    let started = Instant::now();
-    let listing = Listing::open(archive)?;
-    println!("{} files listed in {:.1} s, {}", listing.len(), started.elapsed().as_secs_f64(), peak());
-    Ok(())
-}
-
-/// The largest amount of memory that this process has held.
-fn peak() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: Option<u64> = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-    kib.map_or("peak of memory not known here".into(), |kib| format!("peak of memory {} MiB", kib / 1024))
 }
 
 fn all(folder: &Path, images: usize, classes: usize, steps: u64, program: &Path) -> Result<(), Box<dyn Error>> {
@@ -52,8 +35,8 @@ fn all(folder: &Path, images: usize, classes: usize, steps: u64, program: &Path)
     let cache = folder.join("cache");
     for which in ["first start", "second start"] {
         print!("{which}: ");
-        let mut command = Command::new(std::env::current_exe()?);
-        let status = command.arg("index").arg(&archive).env("XDG_CACHE_HOME", &cache).status()?;
+        let mut command = Command::new(std::env::current_exe()?.with_file_name("list_archive"));
+        let status = command.arg(&archive).env("XDG_CACHE_HOME", &cache).status()?;
         if !status.success() {
             return Err("listing failed".into());
         }

@@ -295,8 +295,14 @@ mod tests {
 
     #[test]
     fn the_training_file_survives_a_round_trip_and_is_what_inference_reads() {
-        let preprocessing =
-            Preprocessing { channels: 1, height: 2, width: 2, mean: vec![0.1307], standard_deviation: vec![0.3081], decoding: Default::default() };
+        let preprocessing = Preprocessing {
+            channels: 1,
+            height: 2,
+            width: 2,
+            mean: vec![0.1307],
+            standard_deviation: vec![0.3081],
+            decoding: Default::default(),
+        };
         let class_names = vec!["zero".into(), "one".into()];
         let description = Description { class_names, preprocessing, presentation: Presentation::held(8) };
         let settings = Settings {

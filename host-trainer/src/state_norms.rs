@@ -88,8 +88,14 @@ mod tests {
         let shape = ImageShape { channels: 1, height: 28, width: 28 };
         let names = vec!["a".into(), "b".into()];
         let images: SharedDataset = Arc::new(MemoryDataset::new(shape, names.clone(), pixels, vec![0, 1]).unwrap());
-        let preprocessing =
-            Preprocessing { channels: 1, height: 28, width: 28, mean: vec![0.5], standard_deviation: vec![0.25], decoding: Default::default() };
+        let preprocessing = Preprocessing {
+            channels: 1,
+            height: 28,
+            width: 28,
+            mean: vec![0.5],
+            standard_deviation: vec![0.25],
+            decoding: Default::default(),
+        };
         let presentation = Presentation::held(5);
         let description = Description { class_names: names, preprocessing, presentation };
         let parameters = initialize(&graph, 3);

@@ -42,8 +42,14 @@ fn program() -> AlignedBytes {
         .iter()
         .map(|parameter| (0..parameter.elements()).map(|i| (i % 5) as f32 * 0.05 - 0.1).collect());
     let parameters = Parameters { values: values.collect() };
-    let preprocessing =
-        Preprocessing { channels: 1, height: 28, width: 28, mean: vec![0.2], standard_deviation: vec![0.3], decoding: Default::default() };
+    let preprocessing = Preprocessing {
+        channels: 1,
+        height: 28,
+        width: 28,
+        mean: vec![0.2],
+        standard_deviation: vec![0.3],
+        decoding: Default::default(),
+    };
     let description = ProgramDescription {
         class_names: &[],
         preprocessing: Some(&preprocessing),

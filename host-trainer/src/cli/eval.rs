@@ -2,6 +2,7 @@
 
 use super::table::format;
 use super::{print, to_json};
+use crate::data::source::with_decoding;
 use crate::data::{SharedDataset, Source, Split, Subset};
 use crate::decoders::{DecoderReport, DecoderTally};
 use crate::error::{Result, TrainerError};
@@ -115,7 +116,7 @@ impl Input {
         };
         let presentation = &mut checkpoint.description.presentation;
         *presentation = override_steps(*presentation, self.steps, self.image_steps)?;
-        let source = Source::parse(&data)?;
+        let source = Source::parse(&with_decoding(&data, &checkpoint.description.preprocessing.decoding))?;
         let split = split_of(&source, self.split)?;
         let images = source.load(split)?;
         check_classes(&checkpoint.graph, &checkpoint.description, &images)?;

@@ -98,6 +98,7 @@ impl Features {
             Some(images) => images.clone(),
             None => data_of(&directory)?,
         };
+        let source = crate::data::source::with_decoding(&source, &checkpoint.description.preprocessing.decoding);
         let source = Source::parse(&source)?;
         let (mut images, is_labelled) = source.load_images(split_of(&source, self.split)?)?;
         check_frame(&checkpoint.graph, &images)?;

@@ -27,6 +27,9 @@ pub(super) fn train(begin: impl FnOnce() -> Result<Trainer>) -> Result<ExitCode>
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_ctrl_c(&stop)?;
     let mut trainer = begin()?;
+    if let Some(report) = trainer.data_report() {
+        eprint!("{}", report.text());
+    }
     let report = Report::new(trainer.architecture())?;
     for warning in report.warnings(&trainer.training().description.presentation) {
         eprintln!("warning: {warning}");

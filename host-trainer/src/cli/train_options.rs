@@ -67,7 +67,7 @@ enum Recipe {
 }
 
 /// What only a new run takes.
-const OPTIONS_OF_A_NEW_RUN: [&str; 36] = [
+const OPTIONS_OF_A_NEW_RUN: [&str; 39] = [
     "architecture",
     "run",
     "recipe",
@@ -96,6 +96,9 @@ const OPTIONS_OF_A_NEW_RUN: [&str; 36] = [
     "shift",
     "flip",
     "colour_jitter",
+    "background",
+    "orientation",
+    "skip_damaged",
     "limit",
     "hold_out",
     "select_on",
@@ -232,6 +235,18 @@ pub struct Train {
     /// Jitter the colours of training images along their principal axes.
     #[arg(long)]
     colour_jitter: bool,
+    /// What shows through transparent pixels of image files: white (if not given), black, gray, R,G,B (0 to 255 each), or
+    /// none: alpha is dropped, as torchvision's ImageFolder does. Recorded in the checkpoint.
+    #[arg(long, value_name = "COLOUR")]
+    background: Option<String>,
+    /// Whether the orientation that a camera recorded in image files (Exif) is applied; it is if not given, and torchvision's
+    /// ImageFolder does not. Recorded in the checkpoint.
+    #[arg(long, value_name = "apply|keep")]
+    orientation: Option<String>,
+    /// Go on without image files that cannot be decoded, and say how many; otherwise all of them are listed and nothing is
+    /// trained.
+    #[arg(long)]
+    skip_damaged: bool,
     /// Use only this many training images, drawn evenly at random.
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
@@ -268,7 +283,7 @@ impl Train {
         }
         let presentation = presentation(&architecture, self.unroll, self.steps, self.image_steps)?;
         let mut settings = Settings {
-            data: self.data.clone().unwrap_or_default(),
+            data: self.data_source(),
             limit: self.limit,
             selection: self.selection()?,
             epochs: self.epochs.unwrap_or(10),
@@ -320,6 +335,19 @@ impl Train {
                 hint: "leave out one of the two: held-out images choose, or the test images do".into(),
             }),
         }
+    }
+
+    /// The text after --data with what other options add to it.
+    fn data_source(&self) -> String {
+        let mut text = self.data.clone().unwrap_or_default();
+        let background = self.background.as_ref().map(|colour| colour.replace(',', "/"));
+        let skip_damaged = self.skip_damaged.then(|| "yes".to_owned());
+        for (key, value) in
+            [("background", background), ("orientation", self.orientation.clone()), ("skip-damaged", skip_damaged)]
+        {
+            text += &value.map_or(String::new(), |value| format!(",{key}={value}"));
+        }
+        text
     }
 
     fn augmentation(&self, architecture: &Architecture) -> Result<AugmentationSettings> {

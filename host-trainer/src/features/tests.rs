@@ -20,8 +20,14 @@ impl Fixture {
     fn new() -> Self {
         let graph = catalogue::find("rgc-28-m4").unwrap().lower().unwrap();
         let images = Source::parse("rendered:size=28,train=16,test=7").unwrap().load(Split::Test).unwrap();
-        let preprocessing =
-            Preprocessing { channels: 1, height: 28, width: 28, mean: vec![0.5], standard_deviation: vec![0.25], decoding: Default::default() };
+        let preprocessing = Preprocessing {
+            channels: 1,
+            height: 28,
+            width: 28,
+            mean: vec![0.5],
+            standard_deviation: vec![0.25],
+            decoding: Default::default(),
+        };
         let presentation = Presentation { steps: 6, image_steps: 4, blank: 0.0 };
         Self { parameters: initialize(&graph, 4), graph, images, preprocessing, presentation }
     }

@@ -1,8 +1,10 @@
 //! A new run: network, data, hyper-parameters, folder.
 
+use super::data_report::data_report;
 use super::resume::identities;
 use super::{Start, Trainer};
 use crate::checkpoint::TrainingCheckpoint;
+use crate::data::source::with_decoding;
 use crate::data::{SharedDataset, Source};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{check_classes, check_fit};
@@ -71,6 +73,9 @@ impl Job {
         let Job { architecture, presentation, mut settings, folder, start } = self;
         let graph = architecture.lower()?;
         check(&graph, &presentation, &settings)?;
+        if let Some(start) = &start {
+            settings.data = with_decoding(&settings.data, &start.description.preprocessing.decoding);
+        }
         settings.selection = settings.selection.resolve(&Source::parse(&settings.data)?)?;
         settings.check()?;
         let images = load(&settings)?;
@@ -79,6 +84,9 @@ impl Job {
         if let Some(selection) = selection {
             check_fit(&graph, &selection.images)?;
         }
+        let mut splits = vec![("train", Arc::clone(train))];
+        splits.extend(selection.iter().map(|selection| (selection.split.name(), Arc::clone(&selection.images))));
+        let report = data_report(splits, &settings.data)?;
         // Everything is verified before anything is written.
         if settings.batch > train.len() {
             return Err(TrainerError::Invalid {
@@ -136,6 +144,7 @@ impl Job {
             types,
         };
         let mut trainer = Trainer::assemble(folder, lock, graph, checkpoint, images)?;
+        trainer.report = Some(report);
         trainer.save(run_folder::LAST)?;
         Ok(trainer)
     }

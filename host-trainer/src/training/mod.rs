@@ -2,6 +2,7 @@
 
 mod accumulation;
 mod average;
+mod data_report;
 mod epoch;
 mod explosion;
 mod integers;
@@ -14,7 +15,7 @@ pub use job::{Job, check};
 pub use resume::Changes;
 
 use crate::checkpoint::TrainingCheckpoint;
-use crate::data::{Augmentation, SharedDataset};
+use crate::data::{Augmentation, DataReport, SharedDataset};
 use crate::error::Result;
 use crate::metrics::{EpochMetrics, RunState};
 use crate::optimizer::Optimizer;
@@ -91,6 +92,7 @@ pub struct Trainer {
     metrics: Vec<EpochMetrics>,
     /// Training steps done when `last` was written.
     saved_step: u64,
+    report: Option<DataReport>,
     _lock: Lock,
 }
 
@@ -147,6 +149,7 @@ impl Trainer {
             saved_step: state.step,
             state,
             metrics,
+            report: None,
             _lock: lock,
         })
     }
@@ -236,6 +239,11 @@ impl Trainer {
             self.saved_step = self.state.step;
         }
         Ok(())
+    }
+
+    /// The images of a new run, counted and compared; none for one that goes on.
+    pub fn data_report(&self) -> Option<&DataReport> {
+        self.report.as_ref()
     }
 
     /// Writes what an epoch leaves behind. `last` comes at the end: a run that is killed in between goes

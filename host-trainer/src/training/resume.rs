@@ -3,6 +3,7 @@
 use super::Trainer;
 use super::job::check_batches;
 use crate::checkpoint::{TrainingCheckpoint, is_there, recover};
+use crate::data::source::with_decoding;
 use crate::data::{Identity, Source};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{check_classes, check_fit};
@@ -50,10 +51,13 @@ impl Trainer {
         }
         remove_partial(folder)?;
         let (mut checkpoint, graph) = TrainingCheckpoint::read(&last)?;
+        let recorded = checkpoint.training.description.preprocessing.decoding;
         let settings = &mut checkpoint.training.settings;
+        settings.data = with_decoding(&settings.data, &recorded);
         if let Some(data) = &changes.data {
-            check_place(&settings.data, data)?;
-            settings.data.clone_from(data);
+            let data = with_decoding(data, &recorded);
+            check_place(&settings.data, &data)?;
+            settings.data = data;
         }
         if let Some(epochs) = changes.epochs {
             let begun = checkpoint.state.epoch + usize::from(checkpoint.state.batch > 0);

@@ -353,8 +353,14 @@ fn network(name: &str) -> (Architecture, Parameters<f32>, Description) {
         (0..parameter.elements()).map(|i| ((i * 13 + tensor * 7) % 17) as f32 / 64.0 - 0.125).collect()
     });
     let parameters = Parameters { values: values.collect() };
-    let preprocessing =
-        Preprocessing { channels: 1, height: 28, width: 28, mean: vec![0.13], standard_deviation: vec![0.31], decoding: Default::default() };
+    let preprocessing = Preprocessing {
+        channels: 1,
+        height: 28,
+        width: 28,
+        mean: vec![0.13],
+        standard_deviation: vec![0.31],
+        decoding: Default::default(),
+    };
     let class_names = (0..graph.classes()).map(|class| class.to_string()).collect();
     let description = Description { class_names, preprocessing, presentation: architecture.presentation };
     (architecture, parameters, description)

@@ -1,0 +1,25 @@
+//! What a new run is about to learn from, counted before anything is written.
+
+use crate::data::{DataError, DataReport, SharedDataset, Source, Split};
+use crate::error::Result;
+
+/// Counts and compares the images of a run, by the names of their splits, and those of the test split where they lie in files:
+/// that these are there and whole is better known before training than after. Nothing is chosen by them.
+///
+/// # Errors
+/// The damaged files of all splits; other errors of reading.
+pub fn data_report(mut splits: Vec<(&str, SharedDataset)>, data: &str) -> Result<DataReport> {
+    let source = Source::parse(data)?;
+    let is_test_there = splits.iter().any(|(name, _)| *name == Split::Test.name());
+    let mut unread = None;
+    if !is_test_there && source.is_in_files() && source.has(Split::Test)? {
+        match source.load(Split::Test) {
+            Ok(images) => splits.push((Split::Test.name(), images)),
+            Err(error @ DataError::DamagedImages { .. }) => return Err(error.into()),
+            Err(error) => unread = Some(format!("test: {error}")),
+        }
+    }
+    let mut report = DataReport::of(&splits)?;
+    report.warnings.extend(unread);
+    Ok(report)
+}
