@@ -105,7 +105,7 @@ fn a_network_with_normalisations_is_refused() {
     let run = folder.path().join("run");
     let architecture = catalogue::find("resnet-28").unwrap();
     let presentation = architecture.presentation;
-    let settings = Settings { data: "rendered:size=28,train=32,test=16".into(), ..settings() };
+    let settings = Settings { data: "rendered:size=28,train=32,validation=16".into(), ..settings() };
     Job { architecture, presentation, settings, folder: Some(run.clone()), start: None }.start().unwrap();
     let error = types_of(&run.join("last")).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("resnet-28, with normalisations"), "{error}");

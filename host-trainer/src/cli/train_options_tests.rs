@@ -54,11 +54,26 @@ fn a_resumed_run_takes_no_option_of_a_new_one() {
     let command = Program::command();
     let argument = |id: &str| command.get_arguments().find(|argument| argument.get_id() == id).unwrap();
     let refused = command.get_arg_conflicts_with(argument("resume"));
-    for other in command.get_arguments().filter(|argument| *argument.get_id() != "resume") {
-        assert!(refused.iter().any(|argument| argument.get_id() == other.get_id()), "--{}", other.get_id());
+    for other in command.get_arguments() {
+        let is_refused = refused.iter().any(|argument| argument.get_id() == other.get_id());
+        // Data may have moved, and more epochs may follow.
+        let may_change = ["resume", "data", "epochs"].contains(&other.get_id().as_str());
+        assert_eq!(is_refused, !may_change, "--{}", other.get_id());
     }
-    let error = Program::try_parse_from(["train", "--resume", "run", "--epochs", "6"]).unwrap_err();
+    let error = Program::try_parse_from(["train", "--resume", "run", "--batch", "6"]).unwrap_err();
     assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
+    let program = Program::try_parse_from(["train", "--resume", "run", "--data", "idx:b", "--epochs", "6"]).unwrap();
+    assert_eq!(program.train.changes(), Changes { data: Some("idx:b".into()), epochs: Some(6) });
+}
+
+#[test]
+fn what_chooses_is_said_by_two_options() {
+    let selection = |options: &str| settings("rgc-28", options).selection;
+    assert_eq!(selection(""), Selection::default());
+    assert_eq!(selection("--hold-out 0"), Selection::Automatic { hold_out: Share::Images(0) });
+    assert_eq!(selection("--hold-out 600"), Selection::HeldOut { share: Share::Images(600), seed: None });
+    assert_eq!(selection("--hold-out 5%"), Selection::HeldOut { share: Share::Percent(5.0), seed: None });
+    assert_eq!(selection("--select-on test"), Selection::Test);
 }
 
 #[test]

@@ -2,7 +2,7 @@ use super::*;
 use std::path::Path;
 
 const STUDY: &str = r#"
-    data = "rendered:size=28,train=96,test=32"
+    data = "rendered:size=28,train=112,test=32"
     seeds = [1, 2]
     reference = "rgc"
     [settings]
