@@ -54,6 +54,10 @@ fn command_before(text: &str) -> Option<(String, String)> {
     while let Some(word) = words.next() {
         if PROGRAMS.contains(&word) {
             command = words.next().map(|name| (word.to_owned(), name.to_owned()));
+            // What follows is for Cargo, whatever packages it names.
+            if word == "cargo" {
+                break;
+            }
         }
     }
     command
@@ -81,6 +85,7 @@ mod tests {
             [of("classes", "convrnn-train train"), of("seed", "convrnn-train train"), own("data")]
         );
         assert_eq!(found("see `cargo xtask bench --rounds 3`"), [of("rounds", "cargo xtask")]);
+        assert_eq!(found("`cargo build -p convrnn-export --features x`"), [of("features", "cargo build")]);
         assert_eq!(found("`convrnn-export program` wrote it; give --target"), [own("target")]);
         assert_eq!(found("see convrnn-train info, and give --steps"), [own("steps")]);
         assert_eq!(found("a--b -- --- \u{2013}-x"), []);
