@@ -125,8 +125,14 @@ mod tests {
         let architecture = catalogue::find("rgc-28-m4").unwrap();
         let graph = architecture.lower().unwrap();
         let images = cycling(&graph, 40);
-        let preprocessing =
-            Preprocessing { channels: 1, height: 28, width: 28, mean: vec![0.5], standard_deviation: vec![0.25], decoding: Default::default() };
+        let preprocessing = Preprocessing {
+            channels: 1,
+            height: 28,
+            width: 28,
+            mean: vec![0.5],
+            standard_deviation: vec![0.25],
+            decoding: Default::default(),
+        };
         let class_names = images.class_names().to_vec();
         let description = Description { class_names, preprocessing, presentation: Presentation::held(2) };
         let parameters = to_tensors(&graph, &initialize(&graph, 1), Device::Cpu).unwrap();

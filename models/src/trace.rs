@@ -173,7 +173,8 @@ impl Trace {
             graph.nodes.iter().map(|node| record("values", &node.name, node.shape)).collect::<Result<_, _>>()?;
         let recorded = recorded.unwrap_or(0);
         let frames = frames.bytes.clone();
-        let trace = Self { architecture, description, weights, frames, labels, indices, logits, recorded, states, values };
+        let trace =
+            Self { architecture, description, weights, frames, labels, indices, logits, recorded, states, values };
         Ok((trace, graph))
     }
 }

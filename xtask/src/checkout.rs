@@ -73,6 +73,10 @@ pub fn build_all() -> Command {
 pub fn build_programs() -> Command {
     let mut command = cargo();
     command.args(["build", "--locked", "--package", "convrnn-trainer", "--package", "convrnn-export"]);
-    command.args(["--no-default-features", "--features", "convrnn-export/onnxruntime,convrnn-export/serial,convrnn-export/plots"]);
+    command.args([
+        "--no-default-features",
+        "--features",
+        "convrnn-export/onnxruntime,convrnn-export/serial,convrnn-export/plots",
+    ]);
     command
 }

@@ -47,17 +47,26 @@ pub fn run(arguments: &DemoArguments) -> Result<()> {
     stages.run_long("build of both programs, firmware tools meanwhile", "4 minutes from nothing", build)?;
     let folder = new_folder(&checkout::root().join("runs"))?;
     let mut demo = Demo { report: Report::new(), folder };
-    let checkpoint = stages.run_long("training on digits drawn by the program, with clutter, occluders and noise", "a minute", || demo.train(arguments))?;
+    let checkpoint = stages.run_long(
+        "training on digits drawn by the program, with clutter, occluders and noise",
+        "a minute",
+        || demo.train(arguments),
+    )?;
     stages.run("accuracy by time step, whole and with recurrence taken away", || demo.evaluate(&checkpoint))?;
     stages.run("export of ONNX and device programs", || demo.export(&checkpoint))?;
-    eprintln!("tract is left out here, since it takes as long to build as all the rest; it joins in `cargo xtask test`");
-    let trace = stages.run_long("every engine's answers beside libtorch's", "half a minute", || demo.validate(&checkpoint, arguments))?;
+    eprintln!(
+        "tract is left out here, since it takes as long to build as all the rest; it joins in `cargo xtask test`"
+    );
+    let trace = stages.run_long("every engine's answers beside libtorch's", "half a minute", || {
+        demo.validate(&checkpoint, arguments)
+    })?;
     if arguments.no_firmware {
         eprintln!("left out: the Cortex-M4 (--no-firmware)");
     } else if let (Some(tool), false) = (firmware::missing(), process::is_root()) {
         eprintln!("left out: the Cortex-M4 (no {tool}; `cargo xtask setup` says how to get it)");
     } else {
-        stages.run_long("the int8 program on a Cortex-M4 in QEMU", "half a minute", || demo.stream(&trace, arguments))?;
+        stages
+            .run_long("the int8 program on a Cortex-M4 in QEMU", "half a minute", || demo.stream(&trace, arguments))?;
     }
     let path = demo.folder.join("report.html");
     demo.report.write(&path)?;

@@ -60,6 +60,9 @@ mod tests {
         assert_eq!(stages.run("first", || Ok(7)).unwrap(), 7);
         assert!(stages.run("second", || -> Result<()> { bail!("it broke") }).is_err());
         let table = stages.table();
-        assert!(table.contains(" s  first\n") && !table.contains("second") && table.ends_with(" s  in all\n"), "{table}");
+        assert!(
+            table.contains(" s  first\n") && !table.contains("second") && table.ends_with(" s  in all\n"),
+            "{table}"
+        );
     }
 }

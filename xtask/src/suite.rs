@@ -32,7 +32,8 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
     } else {
         eprintln!("left out: lints (no clippy here: rustup component add clippy)");
     }
-    stages.run("tests of the workspace", || process::run(checkout::cargo().args(["test", "--workspace", "--locked"])))?;
+    stages
+        .run("tests of the workspace", || process::run(checkout::cargo().args(["test", "--workspace", "--locked"])))?;
     if arguments.no_firmware {
         eprintln!("left out: firmware (--no-firmware)");
     } else if let (Some(tool), false) = (firmware::missing(), process::is_root()) {

@@ -84,7 +84,7 @@ fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// Colour and shape of a group: circles, then triangles in the same colours.
 fn look(number: usize) -> (RGBColor, Mark) {
-    let mark = if number / COLOURS.len() % 2 == 0 { Mark::Circle } else { Mark::Triangle };
+    let mark = if (number / COLOURS.len()).is_multiple_of(2) { Mark::Circle } else { Mark::Triangle };
     (COLOURS[number % COLOURS.len()], mark)
 }
 

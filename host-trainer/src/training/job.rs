@@ -19,6 +19,7 @@ use convrnn_graph::{Operation, Parameters, Presentation, StepGraph};
 use convrnn_models::Architecture;
 use convrnn_models::checkpoint::Description;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Raw training frames kept in a checkpoint for quantisation.
 pub(crate) const CALIBRATION_FRAMES: usize = 256;

@@ -16,7 +16,7 @@ fn net(seed: u64) -> (Architecture, StepGraph, Parameters<f32>) {
     let architecture = random_architecture(seed);
     let graph = architecture.lower().unwrap();
     let mut parameters = random_parameters(&graph, &mut ChaCha8Rng::seed_from_u64(seed));
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         for (parameter, values) in graph.parameters.iter().zip(&mut parameters.values) {
             if parameter.shape.len() == 1 && !parameter.name.ends_with("variance") {
                 values.fill(if parameter.name.ends_with("scale") { 1.0 } else { 0.0 });

@@ -139,9 +139,7 @@ impl<'a, V: Value> Job<'a, V> {
             return in_scratch::<SMALL>(|scratch| machine.dispatch(Depthwise { job: self, rows, end, scratch }));
         }
         match self.rows_fitting(LARGE) {
-            Some(rows) => {
-                in_scratch::<LARGE>(|scratch| machine.dispatch(Depthwise { job: self, rows, end, scratch }))
-            }
+            Some(rows) => in_scratch::<LARGE>(|scratch| machine.dispatch(Depthwise { job: self, rows, end, scratch })),
             None => false,
         }
     }

@@ -3,8 +3,8 @@
 use super::band::{Band, Extent, for_each};
 use super::job::{Job, OUTPUT_TILE};
 use super::outside::MOST_TOLD;
-use super::products::{LEAST_CHANNELS, Weights, ZEROS, add_windows};
 pub(crate) use super::products::{BAND, MAP, PADDED_MAP};
+use super::products::{LEAST_CHANNELS, Weights, ZEROS, add_windows};
 use crate::kernels::vectors::floats::{Floats, store_first};
 use crate::task::{Task, elements_mut};
 
