@@ -73,7 +73,6 @@ fn constant(name: &str, dimensions: &[usize], values: &[f32]) -> TensorProto {
         dims: dimensions.iter().map(|&size| size as i64).collect(),
         data_type: DataType::Float as i32,
         raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        ..TensorProto::default()
     }
 }
 
@@ -115,7 +114,6 @@ fn operator(environment: &Environment, kind: &str, x: Vec<f32>, constants: Vec<T
             initializer: constants,
             input: vec![value("x", &[STEPS, 1, CHANNELS])],
             output: vec![value("Y", &[STEPS, 1, 1, CHANNELS])],
-            ..GraphProto::default()
         }),
         ..ModelProto::default()
     };

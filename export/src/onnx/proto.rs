@@ -50,7 +50,6 @@ impl ModelWriter {
             input: inputs.iter().map(|&input| input.into()).collect(),
             output: vec![name.into()],
             attribute: attributes,
-            ..NodeProto::default()
         });
     }
 
@@ -78,7 +77,6 @@ impl ModelWriter {
                 dims: shape.iter().map(|&size| size as i64).collect(),
                 data_type: kind as i32,
                 raw_data: bytes(),
-                ..TensorProto::default()
             });
         }
         name
@@ -108,10 +106,8 @@ impl ModelWriter {
                 initializer: self.constants,
                 input: self.inputs,
                 output: self.outputs,
-                ..GraphProto::default()
             }),
             metadata_props: metadata.iter().map(entry).collect(),
-            ..ModelProto::default()
         }
     }
 }
