@@ -77,6 +77,9 @@ pub struct RunState {
     pub sums: EpochSums,
     /// Best accuracy so far on the images that choose; none where none do.
     pub best_accuracy: Option<f64>,
+    /// The loss beside it. None also in runs of versions where the first of equally accurate epochs was the best: they go on so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_loss: Option<f64>,
     /// Seconds of training and evaluation so far.
     pub seconds: f64,
 }
@@ -91,13 +94,35 @@ impl EpochMetrics {
     }
 }
 
-/// The epoch whose weights are in the checkpoint `best`: the first with the best accuracy on the images that choose, or the
-/// last epoch where none do.
-pub fn best(metrics: &[EpochMetrics]) -> Option<&EpochMetrics> {
-    metrics.iter().reduce(|best, epoch| match (best.accuracy(), epoch.accuracy()) {
-        (Some(before), Some(now)) if now <= before => best,
-        _ => epoch,
-    })
+impl RunState {
+    /// Takes note of what an epoch gave on the images that choose, and says whether its weights are the best so far: those
+    /// with the highest accuracy, of several the one with the smallest loss.
+    pub fn observe(&mut self, accuracy: f64, loss: f64) -> bool {
+        let is_best = match (self.best_accuracy, self.best_loss) {
+            (None, _) => true,
+            (Some(best), None) => accuracy > best,
+            (Some(best), Some(best_loss)) => accuracy > best || (accuracy == best && loss < best_loss),
+        };
+        if is_best {
+            let breaks_ties = self.best_accuracy.is_none() || self.best_loss.is_some();
+            self.best_loss = breaks_ties.then_some(loss);
+            self.best_accuracy = Some(accuracy);
+        }
+        is_best
+    }
+
+    /// The epoch whose weights are in the checkpoint `best`, or the last epoch where no images choose.
+    pub fn best<'a>(&self, metrics: &'a [EpochMetrics]) -> Option<&'a EpochMetrics> {
+        let is_best = |epoch: &&EpochMetrics| {
+            let measured = epoch.measured.as_ref();
+            measured.map(|measured| measured.accuracy) == self.best_accuracy
+                && (self.best_loss.is_none() || measured.map(|measured| measured.loss) == self.best_loss)
+        };
+        match self.best_accuracy {
+            Some(_) => metrics.iter().find(is_best),
+            None => metrics.last(),
+        }
+    }
 }
 
 /// One line a record.
@@ -201,20 +226,26 @@ mod tests {
     }
 
     #[test]
-    fn the_best_epoch_is_the_first_of_the_best_or_the_last_where_nothing_is_measured() {
-        let of = |accuracies: &[f64]| -> usize {
-            let epochs: Vec<EpochMetrics> = (1..)
-                .zip(accuracies)
-                .map(|(number, &accuracy)| {
-                    let mut epoch = epoch(number, MeasuredSplit::HeldOut);
-                    epoch.measured.iter_mut().for_each(|measured| measured.accuracy = accuracy);
-                    epoch
-                })
-                .collect();
-            best(&epochs).unwrap().epoch
+    fn the_best_epoch_is_the_most_accurate_then_the_one_with_the_smallest_loss() {
+        let of = |mut state: RunState, figures: &[(f64, f64)]| {
+            let mut epochs = Vec::new();
+            for (number, &(accuracy, loss)) in (1..).zip(figures) {
+                let mut epoch = epoch(number, MeasuredSplit::HeldOut);
+                epoch.measured.iter_mut().for_each(|measured| (measured.accuracy, measured.loss) = (accuracy, loss));
+                epochs.push(epoch);
+                let is_best = state.observe(accuracy, loss);
+                assert_eq!(state.best(&epochs).map(|best| best.epoch == number), Some(is_best));
+            }
+            state.best(&epochs).unwrap().epoch
         };
-        assert_eq!([of(&[0.5]), of(&[0.5, 0.75, 0.75, 0.25]), of(&[0.5, 0.25])], [1, 2, 1]);
+        let new = RunState::default;
+        assert_eq!(of(new(), &[(0.5, 1.0)]), 1);
+        assert_eq!(of(new(), &[(0.5, 1.0), (0.75, 0.9), (0.75, 0.8), (0.75, 0.85), (0.25, 0.1)]), 3);
+        assert_eq!(of(new(), &[(1.0, 0.2), (1.0, 0.2)]), 1);
+        // A run of a version that took the first goes on so.
+        let old = RunState { best_accuracy: Some(0.5), ..new() };
+        assert_eq!(of(old, &[(0.75, 0.9), (0.75, 0.8)]), 1);
         let unmeasured = |number| EpochMetrics { measured: None, ..epoch(number, MeasuredSplit::Test) };
-        assert_eq!(best(&[unmeasured(1), unmeasured(2)]).unwrap().epoch, 2);
+        assert_eq!(new().best(&[unmeasured(1), unmeasured(2)]).unwrap().epoch, 2);
     }
 }

@@ -164,7 +164,8 @@ fn refused(share: &dyn std::fmt::Display, images: usize) -> TrainerError {
         what: "--hold-out",
         expected: format!("1 or more, and so few that each class keeps one of the {images} training images"),
         found: share.to_string(),
-        hint: "hold out a tenth of them (--hold-out 10%), or none (--hold-out 0): then the last epoch's weights are the best"
+        hint: "hold out a tenth of them (--hold-out 10%), or none (--hold-out 0, with another --schedule than plateau): then the last \
+               epoch's weights are the best"
             .into(),
     }
 }

@@ -58,8 +58,9 @@ fn explain(message: &str, key: &str, advice: impl Fn(Unfit<'_>) -> Option<&'stat
         _ => {
             let message = message.replace("expected usize", "expected a whole number, 0 or more");
             let message = message.replace("expected f64", "expected a number");
-            let advice = advice(Unfit::Type { key }).map_or(String::new(), |advice| format!(": {advice}"));
-            return message + &advice;
+            let is_of_another_type = message.starts_with("invalid type");
+            let advice = is_of_another_type.then(|| advice(Unfit::Type { key })).flatten();
+            return message + &advice.map_or(String::new(), |advice| format!(": {advice}"));
         }
     };
     let known = &quoted[1..];

@@ -48,10 +48,9 @@ fn adding_a_cell_quotes_the_vanilla_cell() {
 }
 
 /// A whole file, told by its name, becomes a graph; a part of one is word for word in a file of the catalogue, which is read
-/// by other tests. A study is read by the program that runs it.
+/// by other tests. A study is read by the program that runs it, those of `docs/studies` too.
 #[test]
 fn every_toml_of_the_documents_is_what_it_claims_to_be() {
-    let folder = tempfile::tempdir().unwrap();
     let catalogue: Vec<String> = catalogue::ENTRIES.iter().map(|(_, text)| normal(text)).collect();
     let mut found = 0;
     for document in documents() {
@@ -62,9 +61,7 @@ fn every_toml_of_the_documents_is_what_it_claims_to_be() {
             if is("name =") {
                 Architecture::parse(&block.body, &origin).unwrap_or_else(|error| panic!("{error}"));
             } else if is("data =") {
-                let path = folder.path().join("study.toml");
-                std::fs::write(&path, &block.body).unwrap();
-                run(&["convrnn-train", "compare", path.to_str().unwrap(), "--help"]);
+                is_a_study(&block.body, &origin);
             } else {
                 let part = normal(&block.body);
                 assert!(
@@ -76,16 +73,28 @@ fn every_toml_of_the_documents_is_what_it_claims_to_be() {
         }
     }
     assert!(found >= 2, "{found}");
+    for entry in std::fs::read_dir(root().join("docs/studies")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            is_a_study(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string());
+        }
+    }
 }
 
-/// Runs one of the programs and gives what it printed.
-fn run(words: &[&str]) -> String {
-    let output = output(words);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}\n{}", words.join(" "), text(&output.stderr));
-    text(&output.stdout)
+/// The program reads the whole study and stops at its data, which are nowhere.
+fn is_a_study(text: &str, origin: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("study.toml");
+    let line =
+        |line: &str| if line.starts_with("data =") { "data = \"mnist:nowhere\"".into() } else { line.to_owned() };
+    std::fs::write(&path, text.lines().map(line).collect::<Vec<String>>().join("\n")).unwrap();
+    let results = folder.path().join("results");
+    let output = output(&["convrnn-train", "compare", path.to_str().unwrap(), "--output", results.to_str().unwrap()]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && message.contains("nowhere: no such"), "{origin}: {message}");
 }
 
+/// Runs one of the programs.
 fn output(words: &[&str]) -> Output {
     let (program, arguments) = match words {
         ["cargo", "xtask", rest @ ..] => ("xtask", rest),

@@ -73,10 +73,7 @@ pub fn build_all() -> Command {
 pub fn build_programs() -> Command {
     let mut command = cargo();
     command.args(["build", "--locked", "--package", "convrnn-trainer", "--package", "convrnn-export"]);
-    command.args([
-        "--no-default-features",
-        "--features",
-        "convrnn-export/onnxruntime,convrnn-export/serial,convrnn-export/plots",
-    ]);
+    // Without the package before them: cargo takes `convrnn-export/onnxruntime` for none where two packages are chosen.
+    command.args(["--no-default-features", "--features", "onnxruntime,serial,plots"]);
     command
 }

@@ -126,7 +126,7 @@ fn program_text(report: &ProgramReport) -> String {
         entry("frame", sides(report.frame)),
         entry("classes", report.classes),
         entry("presentation", format!("{steps} steps, the image in the first {image_steps}")),
-        entry("first image-driven logits", format!("{first} (with its weights)")),
+        entry("first image-driven logits", format!("{first} (with its weights, as its exporter found)")),
         entry("MACs a step", grouped(report.multiply_accumulates)),
         entry("RAM (arena)", bytes(report.arena as u64)),
         entry("  states", bytes(report.states as u64)),

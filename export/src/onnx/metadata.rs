@@ -1,7 +1,7 @@
 //! What a model's `metadata_props` say: all that is needed to show it an image, without this program.
 
 use super::{FRAMES, Frames, IMAGE, LOGITS, past, present};
-use convrnn_graph::timing::Timing;
+use convrnn_graph::first_image_steps;
 use convrnn_models::Checkpoint;
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ pub enum Model {
 /// | `presentation` | steps, steps with the image on show, and the value of every element of the blank frame after them |
 /// | `states` | of the step: names of input and output, shape and initial value of each state |
 /// | `output` | name and axes of the logits |
-/// | `first_image_step` | the first step (from 1) whose logits can depend on the image; null if none can |
+/// | `first_image_step` | the first step (from 1) whose logits can depend on the image, with these weights; null if none can |
 /// | `class_names` | names in the order of the logits |
 pub fn metadata(
     checkpoint: &Checkpoint,
@@ -38,13 +38,15 @@ pub fn metadata(
 ) -> Vec<(String, String)> {
     let description = &checkpoint.description;
     let value = |value: serde_json::Result<Value>| value.expect("plain records have a JSON form");
+    // That of these weights: they can make it later than the arrows and edges do.
+    let first_image_step = first_image_steps(&checkpoint.graph, &checkpoint.parameters)[checkpoint.graph.logits.0];
     let entries = [
         ("input", input(checkpoint, model)),
         ("preprocessing", value(serde_json::to_value(&description.preprocessing))),
         ("presentation", value(serde_json::to_value(presentation))),
         ("states", states(checkpoint, model)),
         ("output", output(model)),
-        ("first_image_step", json!(Timing::new(&checkpoint.graph).first_image_step)),
+        ("first_image_step", json!(first_image_step)),
         ("class_names", json!(description.class_names)),
     ];
     let architecture = ("architecture".to_owned(), checkpoint.architecture.to_toml());

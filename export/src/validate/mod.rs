@@ -32,7 +32,7 @@ use convrnn_graph::StepGraph;
 use convrnn_models::{Checkpoint, Trace};
 use rayon::prelude::*;
 
-/// Points of top-1 (percent) by which an int8 engine may lie from the trace.
+/// Points of top-1 (percent) that an int8 engine may lose against the trace.
 pub const INTEGER_POINTS: f64 = 0.3;
 
 /// Part of the range of the trace's logits by which an int8 logit may differ before the error is called large.
@@ -139,17 +139,34 @@ pub fn validate(
     report
 }
 
-/// An int8 engine must decide as well as the trace, and stay near its logits.
+/// Whether top-1 is more than [`INTEGER_POINTS`] below the trace's and the 95 % interval of the difference leaves out zero;
+/// none where it is below, but the interval holds zero.
+fn loses_accuracy(agreement: &Agreement) -> Option<bool> {
+    let lost = agreement.trace_top1 - agreement.top1;
+    match lost > INTEGER_POINTS + ROUNDING {
+        false => Some(false),
+        true => (lost > agreement.interval).then_some(true),
+    }
+}
+
+/// An int8 engine must decide as well as the trace, as far as the images can tell, and stay near its logits.
 fn judge_integers(
     report: &mut EngineReport,
     network: &Network<'_>,
     trace: &Trace,
     agreement: &Agreement,
 ) -> Result<(), EngineError> {
-    let points = (agreement.top1 - agreement.trace_top1).abs();
+    let loses = loses_accuracy(agreement);
     let error = agreement.relative_difference;
-    if points > INTEGER_POINTS + ROUNDING || error > LARGEST_INTEGER_ERROR {
+    if loses == Some(true) || error > LARGEST_INTEGER_ERROR {
         report.verdict = Verdict::Failed;
+    }
+    if loses.is_none() {
+        report.notes.push(format!(
+            "{} images cannot tell a loss of {INTEGER_POINTS} points of top-1 from none: record more in the trace \
+             (`convrnn-train trace --images`)",
+            agreement.images
+        ));
     }
     if error > LARGE_INTEGER_ERROR {
         report.notes.push(format!(

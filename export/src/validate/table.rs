@@ -118,7 +118,7 @@ pub fn footer(options: &Options, recorded: usize, kinds: &[EngineKind]) -> Strin
     });
     if kinds.iter().any(|kind| kind.numerics() == Numerics::Integer) {
         text.push_str(&format!(
-            "; int8 within {INTEGER_POINTS} points\nof the trace's top-1 and {LARGEST_INTEGER_ERROR} of the range (above \
+            "; int8 must not lose more than\n{INTEGER_POINTS} points of top-1, as far as the images can tell, and lie within {LARGEST_INTEGER_ERROR} of the range (above \
              {LARGE_INTEGER_ERROR} its error is called large)"
         ));
     }

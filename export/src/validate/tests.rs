@@ -1,5 +1,6 @@
 //! Wrong implementations, one mistake each: all are caught, and at the place of the mistake.
 
+use super::Agreement;
 use super::limits::Limits;
 use super::operations::{Judgement, Recording, ingredients, judge};
 use convrnn_graph::testing::{random_parameters, random_trained_network};
@@ -309,5 +310,37 @@ fn the_interpreter_and_the_exact_run_agree() {
         let expected = interpreter.step(&frame);
         let (expected, found) = (&expected[graph.logits.0].values, &step[graph.logits.0]);
         assert!(expected.iter().zip(found).all(|(x, &y)| (x - f64::from(y)).abs() < 1e-5));
+    }
+}
+
+#[test]
+fn int8_fails_where_the_images_can_tell_that_it_loses() {
+    let agreement = |images: usize, gained: usize, lost: usize| {
+        let percent = |count: usize| 100.0 * count as f64 / images as f64;
+        Agreement {
+            images,
+            absolute_difference: 0.0,
+            relative_difference: 0.0,
+            step: 1,
+            image: 0,
+            relative_by_step: Vec::new(),
+            agreement_by_step: Vec::new(),
+            top1: percent(images / 2 + gained - lost),
+            trace_top1: percent(images / 2),
+            gained,
+            lost,
+            interval: super::agreement::paired_interval(gained, lost, images),
+        }
+    };
+    for (images, gained, lost, expected) in [
+        (20, 1, 0, Some(false)),
+        (20, 0, 1, None),
+        (20, 0, 8, Some(true)),
+        (1000, 10, 13, Some(false)),
+        (1000, 10, 14, None),
+        (10_000, 20, 60, Some(true)),
+        (10_000, 60, 20, Some(false)),
+    ] {
+        assert_eq!(super::loses_accuracy(&agreement(images, gained, lost)), expected, "{images} {gained} {lost}");
     }
 }

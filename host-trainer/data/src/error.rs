@@ -61,8 +61,8 @@ pub enum DataError {
     },
     /// Image files of a data set that cannot be decoded, all of them.
     #[error(
-        "{} of {images} image files cannot be decoded; replace or delete them, or go on without them: \
-         --skip-damaged, or `,skip-damaged=yes` behind the data source{}", files.len(), list_of_damage(files)
+        "{} of {images} image files cannot be decoded; replace or delete them, or go on without them: write \
+         `,skip-damaged=yes` behind the data source{}", files.len(), list_of_damage(files)
     )]
     DamagedImages {
         /// The files and the decoder's reasons, in the order of the data set.

@@ -67,7 +67,7 @@ fn no_validation(folder: &Path) -> DataError {
         wanted: Split::Validation.name(),
         expected: "a form of data set that has one: folder:PATH with a folder `val`".into(),
         found: "IDX files, which are a training and a test split".into(),
-        hint: "hold out training images instead (--hold-out 10%)",
+        hint: "choose another split; training holds out training images instead",
     }
 }
 

@@ -27,7 +27,7 @@ pub struct DataReport {
 /// One split.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SplitReport {
-    /// Its name: `train`, `validation`, `held out of train`, ...
+    /// Its name: `train`, `validation`, `held-out`, ...
     pub split: String,
     /// Number of images.
     pub images: usize,

@@ -16,6 +16,7 @@ pub(super) fn message(error: &TrainerError, command: &clap::Command) -> String {
             format!("{}: expected {}, found {found}; {}", say(what), say(expected), say(hint))
         }
         TrainerError::Exploded(explosion) => say(&explosion.to_string()),
+        TrainerError::OutOfMemory { .. } => say(&error.to_string()),
         other => other.to_string(),
     }
 }

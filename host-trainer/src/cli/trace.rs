@@ -13,12 +13,14 @@ use std::process::ExitCode;
 pub struct TraceCommand {
     #[command(flatten)]
     input: Input,
-    /// Number of images whose logits are recorded at every step: a random sample of the split, every class in its share.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    images: usize,
+    /// Number of images whose logits are recorded at every step: a random sample of the split, every class in its share;
+    /// 1000 if not given, or all where there are fewer.
+    #[arg(long, value_name = "N")]
+    images: Option<usize>,
     /// Number of these for which every value of every step is recorded; they come first in the file.
-    #[arg(long, value_name = "K", default_value_t = 4)]
-    record: usize,
+    /// 4 if not given, or all where there are fewer.
+    #[arg(long, value_name = "K")]
+    record: Option<usize>,
     /// Names the random sample.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -39,7 +41,9 @@ impl TraceCommand {
             description: &checkpoint.description,
             parameters: &parameters,
         };
-        let trace = trace(workers.executor(), &traced, &images, self.images, self.record, self.seed)?;
+        let count = self.images.unwrap_or(images.len().min(1000));
+        let record = self.record.unwrap_or(count.min(4));
+        let trace = trace(workers.executor(), &traced, &images, count, record, self.seed)?;
         trace.write(&self.output, &checkpoint.graph)?;
         print(&format!(
             "{}: {} images, logits of {} steps, every value of {} images\n",

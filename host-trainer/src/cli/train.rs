@@ -4,7 +4,6 @@ use super::print;
 use super::progress::Progress;
 use super::train_options::Train;
 use crate::error::{Result, TrainerError};
-use crate::metrics::best;
 use crate::selection::SelectionImages;
 use crate::settings::TrainingFile;
 use crate::training::{Flow, Outcome, Trainer};
@@ -91,7 +90,7 @@ fn choosing(trainer: &Trainer) -> String {
 fn accuracies(trainer: &Trainer) -> String {
     let metrics = trainer.metrics();
     let last = metrics.last().and_then(|epoch| epoch.measured.as_ref());
-    let best = best(metrics).and_then(|epoch| Some((epoch.epoch, epoch.accuracy()?)));
+    let best = trainer.state().best(metrics).and_then(|epoch| Some((epoch.epoch, epoch.accuracy()?)));
     match last.zip(best) {
         Some((last, (epoch, accuracy))) => format!(
             "{} accuracy at the last step {:.2} % (best epoch {epoch}: {:.2} %), ",

@@ -7,7 +7,6 @@ use crate::error::{Result, TrainerError};
 use crate::evaluation::evaluate_sequence;
 use crate::executor::Ablation;
 use crate::measurement::Measurement;
-use crate::metrics::best;
 use crate::parameters::to_tensors;
 use crate::run_folder::{BEST, LAST};
 use crate::selection::{MeasuredSplit, Selection};
@@ -137,7 +136,9 @@ pub fn run(
 }
 
 fn figures(trainer: &Trainer, is_trial: bool) -> Result<Option<Figures>> {
-    let Some((best, last)) = best(trainer.metrics()).zip(trainer.metrics().last()) else { return Ok(None) };
+    let Some((best, last)) = trainer.state().best(trainer.metrics()).zip(trainer.metrics().last()) else {
+        return Ok(None);
+    };
     let measured = if is_trial { best.measured.clone() } else { Some(measure(trainer)?) };
     Ok(Some(Figures {
         measured,

@@ -156,14 +156,10 @@ impl Trainer {
         self.state.epoch += 1;
         self.state.batch = 0;
         // Where no images choose, the latest weights are the best.
-        let is_best = match measured.as_ref().map(|measured| measured.accuracy) {
-            Some(accuracy) => {
+        let is_best = match &measured {
+            Some(Measurement { accuracy, loss, .. }) => {
                 self.training.settings.schedule.observe(&mut self.state.schedule, 1.0 - accuracy);
-                let is_best = self.state.best_accuracy.is_none_or(|best| accuracy > best);
-                if is_best {
-                    self.state.best_accuracy = Some(accuracy);
-                }
-                is_best
+                self.state.observe(*accuracy, *loss)
             }
             None => true,
         };

@@ -4,7 +4,7 @@ use super::Trainer;
 use super::job::check_batches;
 use crate::checkpoint::{TrainingCheckpoint, is_there, recover};
 use crate::data::source::with_decoding;
-use crate::data::{Identity, Source};
+use crate::data::{DataError, Identity, Source};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{check_classes, check_fit};
 use crate::run_folder::{BEST, LAST, lock, remove_partial};
@@ -64,7 +64,7 @@ impl Trainer {
             check_epochs(epochs, begun)?;
             settings.epochs = epochs;
         }
-        let images = load(settings)?;
+        let images = load(settings).map_err(|error| say_that_data_may_have_moved(error, changes))?;
         check_classes(&graph, &checkpoint.training.description, &images.train)?;
         if let Some(selection) = &images.selection {
             check_fit(&graph, &selection.images)?;
@@ -78,6 +78,17 @@ impl Trainer {
         }
         checkpoint.training.images = Some(identities);
         Self::assemble(folder.to_path_buf(), lock, graph, checkpoint, images)
+    }
+}
+
+/// Data that are not where they were may be elsewhere.
+fn say_that_data_may_have_moved(error: TrainerError, changes: &Changes) -> TrainerError {
+    match error {
+        TrainerError::Data(DataError::Missing { what, path, hint }) if changes.data.is_none() => {
+            let hint = format!("{hint}; if the data moved, name their new place: --data SOURCE");
+            DataError::Missing { what, path, hint }.into()
+        }
+        other => other,
     }
 }
 

@@ -3,7 +3,6 @@
 use super::common::{assert_same, checkpoint, finish, start, write_idx};
 use convrnn_models::checkpoint::names;
 use convrnn_trainer::data::{Share, Split};
-use convrnn_trainer::metrics::best;
 use convrnn_trainer::schedule::Schedule;
 use convrnn_trainer::selection::{EARLIER_WARNING, MeasuredSplit, Selection, TEST_WARNING};
 use convrnn_trainer::settings::{Settings, TrainingFile};
@@ -47,7 +46,7 @@ fn the_best_epoch_and_the_learning_rate_do_not_depend_on_test_images() {
     let last = checkpoint(&at("run-right"), "last");
     let measured = last.metrics[0].measured.as_ref().unwrap();
     assert_eq!(measured.split, MeasuredSplit::HeldOut);
-    assert_eq!(best(&last.metrics).unwrap().epoch, run.state.epoch, "`best` holds the best epoch");
+    assert_eq!(last.state.best(&last.metrics).unwrap().epoch, run.state.epoch, "`best` holds the best epoch");
     assert!(last.state.schedule.best_error.is_some_and(|error| error <= 1.0 - measured.accuracy));
 }
 

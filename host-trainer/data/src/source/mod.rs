@@ -208,7 +208,7 @@ impl Source {
                     wanted: split.name(),
                     expected: "option `validation=N`".into(),
                     found: "no such option".into(),
-                    hint: "write `rendered:validation=2000`, or hold out training images (--hold-out 10%)",
+                    hint: "write `rendered:validation=2000`, or choose another split; training holds out training images instead",
                 });
             }
             Kind::Rendered(options) => Arc::new(options.render(split)?),
