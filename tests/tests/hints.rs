@@ -13,7 +13,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which commands can say what a file says, by the longest beginning of its path.
-const SPEAKERS: [(&str, &[&str]); 23] = [
+const SPEAKERS: [(&str, &[&str]); 24] = [
+    // The help of `train`.
+    ("host-trainer/data/src/source/help.rs", &["train"]),
     // Every command that reads images can say what the data crate says.
     ("host-trainer/data", &["train", "eval", "features", "trace", "init", "compare", "fine-tune"]),
     ("host-trainer/src/cli/compare.rs", &["compare"]),
