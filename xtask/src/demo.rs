@@ -44,7 +44,7 @@ pub fn run(arguments: &DemoArguments) -> Result<()> {
             packages.join().expect("the set-up of packages does not panic")
         })
     };
-    stages.run_long("build of both programs, firmware tools meanwhile", "4 minutes from nothing", build)?;
+    stages.run_long("build of both programs, firmware tools meanwhile", "4 to 8 minutes from nothing", build)?;
     let folder = new_folder(&checkout::root().join("runs"))?;
     let mut demo = Demo { report: Report::new(), folder };
     let checkpoint = stages.run_long(
