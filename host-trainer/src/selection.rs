@@ -3,7 +3,7 @@
 //! They are never the test images unless a user says so. What was chosen on images fits them a little better than new ones,
 //! so that their accuracy is no estimate any more.
 
-use crate::data::{DataError, Share, SharedDataset, Source, Split, Subset};
+use crate::data::{Share, SharedDataset, Source, Split, Subset, counted};
 use crate::error::{Result, TrainerError};
 use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
@@ -133,36 +133,60 @@ pub struct RunImages {
 /// Those of loading; a share to hold out that leaves nothing.
 pub fn load(settings: &Settings) -> Result<RunImages> {
     let source = Source::parse(&settings.data)?;
-    let mut train = source.load(Split::Train)?;
-    if let Some(limit) = settings.limit.filter(|&limit| limit < train.len()) {
-        train = Arc::new(Subset::sample(train, limit, 0)?);
-    }
-    let of_split = |split| source.load(split);
-    let (split, images) = match settings.selection.resolve(&source)? {
-        Selection::Validation => (MeasuredSplit::Validation, of_split(Split::Validation)?),
-        Selection::Test => (MeasuredSplit::Test, of_split(Split::Test)?),
-        Selection::Last | Selection::Automatic { .. } => return Ok(RunImages { train, selection: None }),
-        Selection::HeldOut { share, seed } => {
-            let refuse = |_: DataError| refused(&share, train.len());
-            let (count, seed) = (share.of(train.len()), seed.unwrap_or(settings.seed));
-            let (rest, held_out) = Subset::hold_out_by_class(Arc::clone(&train), count, seed).map_err(refuse)?;
-            train = Arc::new(rest);
-            (MeasuredSplit::HeldOut, Arc::new(held_out) as SharedDataset)
-        }
-        Selection::HeldOutAtRandom { images } => {
-            let refuse = |_: DataError| refused(&images, train.len());
-            let (rest, held_out) = Subset::hold_out(Arc::clone(&train), images, settings.seed).map_err(refuse)?;
-            train = Arc::new(rest);
-            (MeasuredSplit::HeldOut, Arc::new(held_out) as SharedDataset)
-        }
+    let whole = source.load(Split::Train)?;
+    load_with(&source, whole, settings)
+}
+
+/// The same with the training images of the source at hand.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(source: &Source, whole: SharedDataset, settings: &Settings) -> Result<RunImages> {
+    let selection = settings.selection.resolve(source)?;
+    let (train, held_out) = divide(whole, settings, selection)?;
+    let (split, images) = match (selection, held_out) {
+        (_, Some(held_out)) => (MeasuredSplit::HeldOut, held_out),
+        (Selection::Validation, None) => (MeasuredSplit::Validation, source.load(Split::Validation)?),
+        (Selection::Test, None) => (MeasuredSplit::Test, source.load(Split::Test)?),
+        (_, None) => return Ok(RunImages { train, selection: None }),
     };
     Ok(RunImages { train, selection: Some(SelectionImages { split, images }) })
+}
+
+/// Of all training images, what a run learns from and, where it holds out any, what it holds out.
+///
+/// # Errors
+/// A share to hold out that leaves nothing.
+pub fn divide(
+    whole: SharedDataset,
+    settings: &Settings,
+    selection: Selection,
+) -> Result<(SharedDataset, Option<SharedDataset>)> {
+    let train: SharedDataset = match settings.limit.filter(|&limit| limit < whole.len()) {
+        Some(limit) => Arc::new(Subset::sample(whole, limit, 0)?),
+        None => whole,
+    };
+    let images = train.len();
+    let (parts, share): (_, &dyn std::fmt::Display) = match &selection {
+        Selection::HeldOut { share, seed } => {
+            (Subset::hold_out_by_class(train, share.of(images), seed.unwrap_or(settings.seed)), share)
+        }
+        Selection::HeldOutAtRandom { images } => (Subset::hold_out(train, *images, settings.seed), images),
+        Selection::Automatic { .. } | Selection::Validation | Selection::Test | Selection::Last => {
+            return Ok((train, None));
+        }
+    };
+    let (rest, held_out) = parts.map_err(|_| refused(share, images))?;
+    Ok((Arc::new(rest), Some(Arc::new(held_out))))
 }
 
 fn refused(share: &dyn std::fmt::Display, images: usize) -> TrainerError {
     TrainerError::Invalid {
         what: "--hold-out",
-        expected: format!("1 or more, and so few that each class keeps one of the {images} training images"),
+        expected: format!(
+            "1 or more, and so few that each class keeps one of the {}",
+            counted(images, "training images")
+        ),
         found: share.to_string(),
         hint: "hold out a tenth of them (--hold-out 10%), or none (--hold-out 0, with another --schedule than plateau): then the last \
                epoch's weights are the best"

@@ -1,7 +1,7 @@
 //! Writes down what libtorch computes, step by step, for other engines to be compared with.
 
 use crate::data::batches::evaluation_batches;
-use crate::data::{BatchPlan, Batches, SharedDataset, Subset};
+use crate::data::{BatchPlan, Batches, SharedDataset, Subset, counted};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{EVALUATION_BATCH, frames};
 use crate::executor::{Executor, RunOptions, whole_batch};
@@ -39,8 +39,8 @@ pub fn trace(
     if count == 0 || count > available || recorded > count {
         return Err(TrainerError::Invalid {
             what: "--images and --record",
-            expected: format!("1 to {available} images, no more recorded than traced"),
-            found: format!("{count} images, {recorded} recorded"),
+            expected: format!("1 to {}, no more recorded than traced", counted(available, "images")),
+            found: format!("{}, {recorded} recorded", counted(count, "images")),
             hint: "every recorded image takes as much space as all values of all steps".into(),
         });
     }

@@ -3,7 +3,8 @@
 //! The texts are those of the sources: every string outside of tests, and the help of every option. An option that stands
 //! by itself must be one of every command that can say the text; one of another command is written with that command before
 //! it, `convrnn-train train --classes 3`, and must be one of that. Below the command line of `convrnn-train`, an option of
-//! `train` may stand by itself: for other commands `cli/hints.rs` words it anew, which its tests hold.
+//! `train` may stand by itself: for other commands `cli/hints.rs` words it anew, which its tests hold. The help of every command
+//! is looked at as users see it, too.
 
 use convrnn_models::hints::mentions;
 use convrnn_tests::{programs, root};
@@ -13,10 +14,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// Which commands can say what a file says, by the longest beginning of its path.
-const SPEAKERS: [(&str, &[&str]); 24] = [
-    // The help of `train`.
-    ("host-trainer/data/src/source/help.rs", &["train"]),
-    // Every command that reads images can say what the data crate says.
+const SPEAKERS: [(&str, &[&str]); 23] = [
+    // Every command that reads images can say what the data crate says, the forms of data sets included.
     ("host-trainer/data", &["train", "eval", "features", "trace", "init", "compare", "fine-tune"]),
     ("host-trainer/src/cli/compare.rs", &["compare"]),
     // What `trace` shares with it is worded anew as well.
@@ -29,7 +28,7 @@ const SPEAKERS: [(&str, &[&str]); 24] = [
     ("host-trainer/src/cli/matched.rs", &["match"]),
     ("host-trainer/src/cli/trace.rs", &["trace"]),
     ("host-trainer/src/cli/train.rs", &["train", "fine-tune"]),
-    ("host-trainer/src/cli/train_options.rs", &["train"]),
+    ("host-trainer/src/cli/train_options", &["train"]),
     ("host-trainer/src/features", &["features"]),
     ("host-trainer/src/study", &["compare"]),
     ("host-trainer/src/tracing.rs", &["trace"]),
@@ -51,13 +50,35 @@ const SHARED_BY: [(&str, &[&str]); 3] = [
     ("models/src/calibration.rs", &["program", "validate", "drift"]),
 ];
 
-/// Options of one command, as its help lists them.
-fn options(program: &str, command: &str) -> BTreeSet<String> {
-    let output = Command::new(programs().join(program)).args([command, "--help"]).output().unwrap();
-    assert!(output.status.success(), "{program} {command} is no command");
-    let help = String::from_utf8(output.stdout).unwrap();
-    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-') || line.starts_with("[aliases"));
-    lines.flat_map(mentions).map(|mention| mention.option).chain(["help".into(), "version".into()]).collect()
+/// The long help of a command, or of a program where the command is none.
+fn help(program: &str, command: Option<&str>) -> String {
+    let output = Command::new(programs().join(program)).args(command).arg("--help").output().unwrap();
+    assert!(output.status.success(), "{program} {command:?} is no command");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Options in a help: each begins a line, in a place where no text that is folded begins; below it may be others names of it.
+fn options(help: &str) -> BTreeSet<String> {
+    let of_line = |line: &str| {
+        let is_option = line.starts_with("  -") || line.starts_with("      --");
+        let most = match is_option {
+            true => 1,
+            false if line.trim_start().starts_with("[alias") => usize::MAX,
+            false => 0,
+        };
+        mentions(line).into_iter().take(most).map(|mention| mention.option).collect::<Vec<_>>()
+    };
+    help.lines().flat_map(of_line).chain(["help".into(), "version".into()]).collect()
+}
+
+/// The commands that the help of a program lists.
+fn commands(program: &str) -> Vec<String> {
+    let help = help(program, None);
+    let list = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+    let name =
+        |line: &str| line.strip_prefix("  ").filter(|name| name.starts_with(char::is_alphabetic)).map(str::to_owned);
+    let names = list.lines().filter_map(name).filter_map(|line| line.split_whitespace().next().map(str::to_owned));
+    names.filter(|name| name != "help").collect()
 }
 
 /// String literals of a source, those of its documentation where it is of the command line; nothing of its tests.
@@ -126,7 +147,7 @@ fn every_hint_names_an_option_of_the_command_that_gives_it() {
     let mut known: HashMap<(String, String), BTreeSet<String>> = HashMap::new();
     let mut has = |program: &str, command: &str, option: &str| {
         let key = (program.to_owned(), command.to_owned());
-        known.entry(key).or_insert_with(|| options(program, command)).contains(option)
+        known.entry(key).or_insert_with(|| options(&help(program, Some(command)))).contains(option)
     };
     let (mut hints, mut wrong) = (0, Vec::new());
     for (name, source) in &files {
@@ -161,4 +182,41 @@ fn every_hint_names_an_option_of_the_command_that_gives_it() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(hints >= 40, "{hints} hints");
+}
+
+/// An option of another command stands in backticks, behind that command: `convrnn-train trace --images`.
+#[test]
+fn every_option_that_a_help_names_is_one_of_its_command() {
+    let (mut named, mut wrong) = (0, Vec::new());
+    for program in ["convrnn-train", "convrnn-export"] {
+        let commands = commands(program);
+        assert!(commands.len() >= 8 && commands.iter().any(|command| command == "completions"), "{commands:?}");
+        for command in std::iter::once(None).chain(commands.iter().map(|command| Some(command.as_str()))) {
+            let text = help(program, command);
+            let own = options(&text);
+            // A paragraph is folded anywhere, within backticks too.
+            for paragraph in text.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")) {
+                for mention in mentions(&paragraph) {
+                    named += 1;
+                    let is_quoted = paragraph[..mention.place.start].matches('`').count() % 2 == 1;
+                    let is_right = match mention.command.filter(|_| is_quoted) {
+                        Some((program, _)) if program == "cargo" => true,
+                        Some((program, command)) => {
+                            options(&help(&program, Some(command.as_str()))).contains(&mention.option)
+                        }
+                        None => own.contains(&mention.option),
+                    };
+                    if !is_right {
+                        wrong.push(format!(
+                            "{program} {} says --{}: {paragraph}",
+                            command.unwrap_or(""),
+                            mention.option
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(named >= 150, "{named} options named");
 }

@@ -42,7 +42,7 @@ impl Identity {
             Identity::Same { digest } => format!("the trace is of these weights (digest {})", short(digest)),
             Identity::Other { traced, found } => format!(
                 "the trace is of other weights: their digest is {}, that of the checkpoint's {}. Trace this checkpoint \
-                 with `convrnn-train trace`; until then nothing here says whether an engine is right",
+                 with `convrnn-train trace`; by this one no engine can be judged",
                 short(traced),
                 short(found)
             ),

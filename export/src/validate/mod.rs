@@ -126,7 +126,7 @@ pub fn validate(
     };
     let judged = compare(kind, network, trace, images).and_then(|agreement| {
         match kind.numerics() {
-            Numerics::Integer => judge_integers(&mut report, network, trace, &agreement)?,
+            Numerics::Integer => judge_integers(&mut report, network, trace, examined, &agreement)?,
             Numerics::Float => judge_floats(&mut report, kind, network, trace, examined, &agreement, options)?,
         }
         report.agreement = Some(agreement);
@@ -149,13 +149,20 @@ fn loses_accuracy(agreement: &Agreement) -> Option<bool> {
     }
 }
 
-/// An int8 engine must decide as well as the trace, as far as the images can tell, and stay near its logits.
+/// An int8 engine must decide as well as the trace, as far as the images can tell, and stay near its logits. A trace that
+/// cannot judge says nothing of it.
 fn judge_integers(
     report: &mut EngineReport,
     network: &Network<'_>,
     trace: &Trace,
+    examined: &TraceReport,
     agreement: &Agreement,
 ) -> Result<(), EngineError> {
+    if !examined.can_judge() {
+        report.verdict = Verdict::NotJudged;
+        report.divergence = examined.operations.divergence.clone();
+        return Ok(());
+    }
     let loses = loses_accuracy(agreement);
     let error = agreement.relative_difference;
     if loses == Some(true) || error > LARGEST_INTEGER_ERROR {
@@ -186,7 +193,7 @@ fn judge_integers(
     Ok(())
 }
 
-/// A float engine must be right in every operation and near the trace in its logits.
+/// A float engine must be right in every operation, which is known of any trace, and near the trace in its logits.
 fn judge_floats(
     report: &mut EngineReport,
     kind: EngineKind,
@@ -204,9 +211,13 @@ fn judge_floats(
     let operations = divergence::of_engine(kind, network, trace, &images)?;
     let own = operations.divergence.clone();
     report.operations = Some(operations);
-    report.divergence = own.or_else(|| examined.operations.divergence.clone());
-    if report.divergence.is_some() {
+    if own.is_some() {
         report.verdict = Verdict::Failed;
+        report.divergence = own;
+    } else if !examined.can_judge() {
+        report.verdict = Verdict::NotJudged;
+        report.divergence = examined.operations.divergence.clone();
+        report.notes.push("each of its operations is right, on what it made of the frames itself".to_owned());
     } else if !is_near {
         explain(report, network, trace, examined, agreement, options);
     }
@@ -231,20 +242,24 @@ fn explain(
     if agreement.absolute_difference <= rounding {
         report.notes.push(format!(
             "its logits differ by more than {:e} of their range, but every operation is right to rounding, and rounding alone \
-             can move them by {:.1e} of it: this network amplifies rounding",
+             can move them by {:.1e} of it: this network amplifies rounding{}",
             options.tolerance,
-            part(rounding)
+            part(rounding),
+            other_answers(agreement)
         ));
         return;
     }
-    report.verdict = Verdict::Failed;
     let reference = match Reference::new(network).run(Image { pixels: trace.frame(image), values: &values }) {
         Ok(logits) => logits,
-        Err(error) => return report.notes.push(error.to_string()),
+        Err(error) => {
+            report.verdict = Verdict::Failed;
+            return report.notes.push(error.to_string());
+        }
     };
     let expected: Vec<f32> =
         (1..=reference.len()).flat_map(|step| trace.logits_at(image, step).iter().copied()).collect();
     let from_trace = largest_difference(&reference.concat(), &expected);
+    report.verdict = if from_trace <= allowed { Verdict::Failed } else { Verdict::NotJudged };
     let about = format!("image {image}, where rounding explains {:.1e} of the range", part(allowed));
     report.notes.push(match from_trace <= allowed {
         true => format!(
@@ -257,6 +272,18 @@ fn explain(
             examined.identity.cause()
         ),
     });
+}
+
+/// `, and 22.0 % of the answers at the last step are others than the trace's: …`; nothing where all are the same.
+fn other_answers(agreement: &Agreement) -> String {
+    let other = 100.0 - agreement.agreement_by_step.last().copied().unwrap_or(100.0);
+    match other > 0.0 {
+        true => format!(
+            ", and {other:.1} % of the answers at the last step are others than the trace's. No f32 engine can be relied on to \
+             repeat another's answers here; look for weights of unusual size, or train with a lower learning rate"
+        ),
+        false => String::new(),
+    }
 }
 
 /// Spreads the images over threads, each with an engine of its own.

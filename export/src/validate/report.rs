@@ -10,8 +10,10 @@ use serde::{Serialize, Serializer};
 pub enum Verdict {
     /// It does.
     Ok,
-    /// It does not, or the trace is not what the checkpoint's weights make.
+    /// It does not.
     Failed,
+    /// Nobody can tell: the trace is of other weights, or not what the checkpoint's weights make.
+    NotJudged,
     /// An engine of others gave no answer: it refused the model, ended with an error or panicked.
     EngineFailed,
     /// This program was built without it.
@@ -24,6 +26,7 @@ impl Verdict {
         match self {
             Verdict::Ok => "ok",
             Verdict::Failed => "FAILED",
+            Verdict::NotJudged => "not judged",
             Verdict::EngineFailed => "engine failed",
             Verdict::LeftOut => "left out",
         }
@@ -39,6 +42,14 @@ pub struct TraceReport {
     pub identity: Identity,
     /// Whether these make the values that it holds.
     pub operations: Operations,
+}
+
+impl TraceReport {
+    /// Whether an engine's logits can be judged by the trace's: it is not known to be of other weights, and its values are
+    /// what the weights make.
+    pub fn can_judge(&self) -> bool {
+        !matches!(self.identity, Identity::Other { .. }) && self.operations.divergence.is_none()
+    }
 }
 
 /// What one engine did.
@@ -91,11 +102,11 @@ fn verdict<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::
 }
 
 /// How the program ends: 0 where every engine that was run is right; 1 where one is not, or the trace is of other weights
-/// or not what the weights make; 3 where nothing is wrong but an engine of others gave no answer.
+/// or not what the weights make, so that no engine can be judged by it; 3 where nothing is wrong but an engine of others gave no answer.
 pub fn exit_code(trace: &TraceReport, engines: &[EngineReport]) -> u8 {
     let is_other = matches!(trace.identity, Identity::Other { .. });
     let any = |verdict: Verdict| engines.iter().any(|report| report.verdict == verdict);
-    if is_other || trace.operations.divergence.is_some() || any(Verdict::Failed) {
+    if is_other || trace.operations.divergence.is_some() || any(Verdict::Failed) || any(Verdict::NotJudged) {
         1
     } else if any(Verdict::EngineFailed) {
         3

@@ -68,7 +68,7 @@ pub fn row(report: &EngineReport) -> String {
             Whose::Engine => sentence(divergence),
             // Said of the trace already, once for all engines.
             Whose::Trace => format!(
-                "cannot be judged: the trace itself is not what the checkpoint's weights make, first at step {}, {} (see above)",
+                "the trace itself is not what the checkpoint's weights make, first at step {}, {} (see above)",
                 divergence.step, divergence.node
             ),
         });
@@ -77,7 +77,7 @@ pub fn row(report: &EngineReport) -> String {
         Verdict::EngineFailed => {
             format!("engine failed: {error}; that says nothing of the network or of the other engines")
         }
-        Verdict::Ok | Verdict::Failed | Verdict::LeftOut => error.clone(),
+        Verdict::Ok | Verdict::Failed | Verdict::NotJudged | Verdict::LeftOut => error.clone(),
     };
     for remark in report.error.as_ref().map(failed).iter().chain(&report.notes) {
         text.push_str(&format!("\n    {remark}"));

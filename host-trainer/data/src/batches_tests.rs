@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::dataset::{ImageShape, MemoryDataset};
+use super::super::dataset::{Contents, ImageShape, MemoryDataset};
 use super::*;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 2, width: 2 };
@@ -88,22 +88,14 @@ fn normalising_is_preprocessing_plus_the_colour_shift() {
 /// A set whose image 5 cannot be read, or makes the reader panic.
 struct Broken {
     panics: bool,
-    names: Vec<String>,
+    contents: Contents,
 }
 
 impl Dataset for Broken {
-    fn len(&self) -> usize {
-        8
+    fn contents(&self) -> &Contents {
+        &self.contents
     }
-    fn class_names(&self) -> &[String] {
-        &self.names
-    }
-    fn shape(&self) -> ImageShape {
-        SHAPE
-    }
-    fn label(&self, _: usize) -> usize {
-        0
-    }
+
     fn read(&self, index: usize, _: &mut [u8]) -> Result<()> {
         if index != 5 {
             return Ok(());
@@ -114,7 +106,7 @@ impl Dataset for Broken {
 }
 
 fn broken(panics: bool) -> Vec<Result<Batch>> {
-    let set = Arc::new(Broken { panics, names: vec!["x".into()] });
+    let set = Arc::new(Broken { panics, contents: Contents::new(SHAPE, vec!["x".into()], vec![0; 8]) });
     Batches::new(set, BatchPlan::evaluate(2)).unwrap().collect()
 }
 

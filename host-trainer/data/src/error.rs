@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::words::counted;
+
 /// An error of the data pipeline. Every message says what failed, where, what was expected and
 /// found, and what to do about it.
 #[derive(Debug, Error)]
@@ -97,6 +99,37 @@ pub enum DataError {
         /// What to do.
         hint: &'static str,
     },
+    /// A split has classes that the training split lacks.
+    #[error(
+        "{path}: the {split} split cannot be used: expected only classes of the training split ({}), found {} more: {}; the \
+         network has no output for what it cannot learn: give the training split images of {}, or take {} out of the \
+         {split} split",
+        counted(*known, "classes"), classes.len(), list_of_names(classes), pronoun(classes), pronoun(classes),
+        path = path.display()
+    )]
+    ExtraClasses {
+        /// The folder or archive.
+        path: PathBuf,
+        /// The split.
+        split: &'static str,
+        /// What training lacks.
+        classes: Vec<String>,
+        /// Classes of the training split.
+        known: usize,
+    },
+    /// A split lies in two folders or more.
+    #[error(
+        "{path}: the {split} split: expected one folder, found {}; merge them into one, or rename those that are not meant",
+        list_of_folders(folders), path = path.display()
+    )]
+    TwoFolders {
+        /// The folder or archive.
+        path: PathBuf,
+        /// The split.
+        split: &'static str,
+        /// Names of the folders with their numbers of images.
+        folders: Vec<(String, usize)>,
+    },
     /// A number given to the pipeline lies outside what can be done.
     #[error("{what}: expected {expected}, found {found}")]
     Invalid {
@@ -136,8 +169,25 @@ impl ImageFile {
     }
 }
 
-/// Damaged files that a message names.
+/// Damaged files, or classes, that a message names.
 const NAMED: usize = 20;
+
+fn list_of_names(names: &[String]) -> String {
+    let mut list: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    if names.len() > NAMED {
+        list.push(format!("{} others", names.len() - NAMED));
+    }
+    list.join(", ")
+}
+
+fn pronoun(names: &[String]) -> &'static str {
+    if names.len() == 1 { "it" } else { "them" }
+}
+
+fn list_of_folders(folders: &[(String, usize)]) -> String {
+    let one = |(name, images): &(String, usize)| format!("`{name}` with {}", counted(*images, "images"));
+    folders.iter().map(one).collect::<Vec<_>>().join(" and ")
+}
 
 fn list_of_damage(files: &[(ImageFile, String)]) -> String {
     let mut list = String::new();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::dataset::Dataset;
+use super::words::counted;
 
 /// What tells a data set from another one: the names of its classes, and name and label of every image, in order.
 /// Pixels are not read.
@@ -45,7 +46,8 @@ impl Identity {
 
     /// For messages: `60000 images, digest 0123456789abcdef`.
     pub fn describe(&self) -> String {
-        format!("{} images, digest {}", self.images, self.digest.get(..16).unwrap_or(&self.digest))
+        let digest = self.digest.get(..16).unwrap_or(&self.digest);
+        format!("{}, digest {digest}", counted(self.images, "images"))
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::dataset::{Dataset, SharedDataset};
 use super::error::{DataError, Result};
+use super::words::counted;
 
 /// A class of fewer images is warned of.
 const FEW: usize = 5;
@@ -92,7 +93,7 @@ impl DataReport {
 
 impl SplitReport {
     fn rows(&self) -> Vec<Vec<String>> {
-        let left_out: Vec<String> = self.left_out.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let left_out: Vec<String> = self.left_out.iter().map(|(reason, count)| counted(*count, reason)).collect();
         let left_out = left_out.join(", ");
         let row = |split: &str, class: String, images: usize, left_out: &str| {
             vec![split.to_string(), class, images.to_string(), left_out.to_string()]
@@ -101,10 +102,14 @@ impl SplitReport {
         if self.classes.len() > LISTED {
             let counts = || self.classes.iter().map(|(_, images)| *images);
             let (least, most) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
-            let classes = format!("{} classes of {least} to {most} images", self.classes.len());
+            let most = counted(most, "images");
+            let classes = match self.classes.iter().all(|(_, images)| *images == least) {
+                true => format!("{} classes of {most}", self.classes.len()),
+                false => format!("{} classes of {least} to {most}", self.classes.len()),
+            };
             return vec![row(split, classes, self.images, &left_out)];
         }
-        let mut rows = vec![row(split, format!("{} classes", self.classes.len()), self.images, &left_out)];
+        let mut rows = vec![row(split, counted(self.classes.len(), "classes"), self.images, &left_out)];
         rows.extend(self.classes.iter().map(|(class, images)| row("", class.clone(), *images, "")));
         rows
     }
@@ -166,12 +171,13 @@ fn warn_of_equal(splits: &[(&str, SharedDataset)], warnings: &mut Vec<String>) -
         }
         for (other, (count, pair, differ)) in repeats {
             let labels = if differ { ", of different classes" } else { "" };
-            warnings.push(match other == number {
-                true => format!("{split}: {count} images repeat others of it, such as {pair}{labels}"),
-                false => {
-                    format!("{split}: {count} images are in {} as well, such as {pair}{labels}", splits[other].0)
-                }
-            });
+            let what = match (other == number, count) {
+                (true, 1) => "1 image repeats another of it:".to_owned(),
+                (true, _) => format!("{count} images repeat others of it, such as"),
+                (false, 1) => format!("1 image is in {} as well:", splits[other].0),
+                (false, _) => format!("{count} images are in {} as well, such as", splits[other].0),
+            };
+            warnings.push(format!("{split}: {what} {pair}{labels}"));
         }
     }
     Ok(())
@@ -209,17 +215,31 @@ mod tests {
                 "train: fewer than 5 images of `class 1`",
                 "test: no images of `class 1`, `class 2`",
                 "test: fewer than 5 images of `class 0`",
-                "train: 1 images repeat others of it, such as `3` and `8`, of different classes",
-                "test: 1 images are in train as well, such as `4` and `0`",
+                "train: 1 image repeats another of it: `3` and `8`, of different classes",
+                "test: 1 image is in train as well: `4` and `0`",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_one_is_singular() {
+        let left_out = [("damaged images", 1), ("hidden files", 2)].map(|(reason, count)| (reason.to_string(), count));
+        let split = SplitReport {
+            split: "train".into(),
+            images: 7,
+            classes: vec![("cat".into(), 7)],
+            left_out: left_out.into_iter().collect(),
+        };
+        let text = DataReport { splits: vec![split], warnings: Vec::new() }.text();
+        let line = text.lines().nth(1).unwrap();
+        assert_eq!(line, "train  1 class       7  1 damaged image, 2 hidden files");
     }
 
     #[test]
     fn many_classes_take_one_line_and_flat_sets_are_told() {
         let train: Vec<(u8, u32)> = (0..30).map(|class| (7, class)).collect();
         let report = DataReport::of(&[("train", set(30, &train))]).unwrap();
-        assert_eq!(report.text().lines().nth(1).unwrap(), "train  30 classes of 1 to 1 images      30");
+        assert_eq!(report.text().lines().nth(1).unwrap(), "train  30 classes of 1 image      30");
         let flat = "train: every pixel of every image is 7: there is nothing to learn from";
         assert!(report.warnings.contains(&flat.to_string()), "{:?}", report.warnings);
         let few = "train: fewer than 5 images of `class 0`, `class 1`, `class 2`, `class 3`, `class 4`, 25 more";

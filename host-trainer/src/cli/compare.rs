@@ -1,6 +1,6 @@
 //! `convrnn-train compare`.
 
-use super::hints::reworded;
+use super::hints::Speaker;
 use super::progress::Progress;
 use super::table::{format, grouped};
 use super::train::stop_on_ctrl_c;
@@ -9,7 +9,9 @@ use crate::data::Share;
 use crate::error::Result;
 use crate::selection::{Selection, TEST_WARNING};
 use crate::study::statistics::Estimate;
-use crate::study::{Figures, Row, RunOutcome, Study, StudyEvent, SummaryRow, execute, summarize};
+use crate::study::{
+    Figures, Row, RunOutcome, Study, StudyEvent, SummaryRow, execute, has_something_to_draw, summarize,
+};
 use crate::training::Flow;
 use clap::{Args, CommandFactory};
 use std::io::IsTerminal;
@@ -103,7 +105,7 @@ const STUDY_HELP: &str = r#"A study file:
   settings.learning_rate = 0.1     # for this architecture only
 
 Written into the folder: runs/<architecture>/{trial,plain,tuned}-<number>, trials.csv, results.csv, summary.csv,
-accuracy-against-parameters.svg and .csv. Intervals of 95 % over seeds are Student's on the scale of log-odds, so that they
+accuracy-against-parameters.svg and .csv; columns and axes name the split that was measured. Intervals of 95 % over seeds are Student's on the scale of log-odds, so that they
 stay within 0 and 100 % (Korn and Graubard 1998).
 
 Which images choose the best epoch is a setting: the validation split where the data set has one, or else a tenth of the training
@@ -124,7 +126,7 @@ impl Compare {
             None => Study::parse(&self.text(), Path::new("options"))?,
         };
         if study.members.iter().any(|member| member.settings.selection == Selection::Test) {
-            eprintln!("warning: {TEST_WARNING}");
+            eprintln!("warning: {}", self.in_own_words(TEST_WARNING));
         }
         let folder = self.output.clone().unwrap_or_else(|| {
             let name = self.study.as_deref().and_then(Path::file_stem).unwrap_or("study".as_ref());
@@ -138,7 +140,7 @@ impl Compare {
                     progress.show_part(&format!("run {number}/{runs} {label}: "), *epochs, event);
                 }
                 StudyEvent::Done { number, runs, label, outcome, is_skipped } => {
-                    let line = line(*number, *runs, label, outcome, *is_skipped);
+                    let line = self.line(*number, *runs, label, outcome, *is_skipped);
                     // With --json standard output holds the answer only.
                     progress.suspend(|| match self.json {
                         true if std::io::stderr().is_terminal() => eprint!("{line}"),
@@ -163,7 +165,10 @@ impl Compare {
             true => print(&to_json(&summary))?,
             false => print(&text(&study, &summary, &folder))?,
         }
-        let failures = failures(&done.rows);
+        if !has_something_to_draw(&summary) {
+            eprintln!("nothing to draw: no run has a result");
+        }
+        let failures = self.failures(&done.rows);
         for failure in &failures {
             eprintln!("failed: {failure}");
         }
@@ -197,37 +202,37 @@ impl Compare {
         }
         text
     }
-}
 
-fn line(number: usize, runs: usize, label: &str, outcome: &RunOutcome, is_skipped: bool) -> String {
-    let what = match (&outcome.figures, &outcome.failure) {
-        (Some(Figures { measured: Some(measured), epoch, seconds, .. }), _) => format!(
-            "{} accuracy {:.2} % at the last step, loss {:.4}, best epoch {epoch}, {seconds:.0} s",
-            measured.split.name(),
-            100.0 * measured.accuracy,
-            measured.loss,
-        ),
-        (Some(figures), _) => format!("nothing measured, {:.0} s", figures.seconds),
-        (None, Some(failure)) => in_own_words(failure),
-        (None, None) => "no result".into(),
-    };
-    format!("run {number}/{runs} {label}: {what}{}\n", if is_skipped { " (done before)" } else { "" })
-}
+    fn line(&self, number: usize, runs: usize, label: &str, outcome: &RunOutcome, is_skipped: bool) -> String {
+        let what = match (&outcome.figures, &outcome.failure) {
+            (Some(Figures { measured: Some(measured), epoch, seconds, .. }), _) => format!(
+                "{} accuracy {:.2} % at the last step, loss {:.4}, best epoch {epoch}, {seconds:.0} s",
+                measured.split.name(),
+                100.0 * measured.accuracy,
+                measured.loss,
+            ),
+            (Some(figures), _) => format!("nothing measured, {:.0} s", figures.seconds),
+            (None, Some(failure)) => self.in_own_words(failure),
+            (None, None) => "no result".into(),
+        };
+        format!("run {number}/{runs} {label}: {what}{}\n", if is_skipped { " (done before)" } else { "" })
+    }
 
-/// The runs that have no result, with the reason.
-fn failures(rows: &[Row]) -> Vec<String> {
-    let failure = |row: &Row| {
-        let reason = row.outcome.failure.as_deref().filter(|_| row.outcome.figures.is_none())?;
-        Some(format!("{} {}-{}: {}", row.member, row.setting, row.seed, in_own_words(reason)))
-    };
-    rows.iter().filter_map(failure).collect()
-}
+    /// The runs that have no result, with the reason.
+    fn failures(&self, rows: &[Row]) -> Vec<String> {
+        let failure = |row: &Row| {
+            let reason = row.outcome.failure.as_deref().filter(|_| row.outcome.figures.is_none())?;
+            Some(format!("{} {}-{}: {}", row.member, row.setting, row.seed, self.in_own_words(reason)))
+        };
+        rows.iter().filter_map(failure).collect()
+    }
 
-/// What training said, with the keys of a study file instead of options.
-fn in_own_words(text: &str) -> String {
-    match Arguments::command().find_subcommand("compare") {
-        Some(command) => reworded(text, command),
-        None => text.to_owned(),
+    /// What training said, with the keys of a study file instead of options.
+    fn in_own_words(&self, text: &str) -> String {
+        match Arguments::command().find_subcommand("compare") {
+            Some(command) => Speaker { command, has_study_file: self.study.is_some() }.reworded(text),
+            None => text.to_owned(),
+        }
     }
 }
 
@@ -237,6 +242,7 @@ fn text(study: &Study, summary: &[SummaryRow], folder: &Path) -> String {
         None => "-".into(),
     };
     let against = format!("minus {}", study.reference);
+    let accuracy = format!("{} accuracy [%]", summary.first().map_or("test", |row| row.split));
     let header = [
         "architecture",
         "setting",
@@ -244,7 +250,7 @@ fn text(study: &Study, summary: &[SummaryRow], folder: &Path) -> String {
         "steps",
         "runs",
         "failed",
-        "mean [%]",
+        &accuracy,
         "deviation",
         "95 % interval",
         &against,
@@ -298,28 +304,17 @@ mod tests {
         assert_eq!((study.seeds.len(), study.members.len(), study.tuning.unwrap().trials), (5, 3, 6));
     }
 
+    /// The command as given by options of a study.
+    fn compare(options: &str) -> Compare {
+        let fixed = "convrnn-train compare --architectures ff-28,rgc-28 --data rendered";
+        let words = fixed.split_whitespace().chain(options.split_whitespace());
+        let matches = Arguments::command().try_get_matches_from(words).unwrap();
+        <Compare as clap::FromArgMatches>::from_arg_matches(matches.subcommand_matches("compare").unwrap()).unwrap()
+    }
+
     #[test]
     fn options_become_the_same_study() {
-        let program = Arguments::command().try_get_matches_from([
-            "convrnn-train",
-            "compare",
-            "--architectures",
-            "ff-28,rgc-28",
-            "--data",
-            "rendered",
-            "--classes",
-            "3",
-            "--seeds",
-            "1,2",
-            "--set",
-            "epochs=2",
-            "--trials",
-            "1",
-        ]);
-        let matches = program.unwrap();
-        let compare =
-            <Compare as clap::FromArgMatches>::from_arg_matches(matches.subcommand_matches("compare").unwrap())
-                .unwrap();
+        let compare = compare("--classes 3 --seeds 1,2 --set epochs=2 --trials 1");
         let study = Study::parse(&compare.text(), Path::new("options")).unwrap();
         assert_eq!(
             (study.seeds, study.members.len(), study.tuning.unwrap().hold_out),
@@ -337,7 +332,7 @@ mod tests {
             settings: crate::settings::Settings::default(),
             outcome: RunOutcome { failure: failure.map(str::to_owned), figures: None },
         };
-        let found = failures(&[row(1, None), row(2, Some("it exploded: give a lower --learning-rate"))]);
+        let found = compare("").failures(&[row(1, None), row(2, Some("it exploded: give a lower --learning-rate"))]);
         assert_eq!(found, ["rgc plain-2: it exploded: give a lower settings.learning_rate"]);
     }
 }

@@ -3,7 +3,7 @@
 use super::table::format;
 use super::{print, to_json};
 use crate::data::source::with_decoding;
-use crate::data::{SharedDataset, Source, Split, Subset};
+use crate::data::{SharedDataset, Source, Split, Subset, counted};
 use crate::decoders::{DecoderReport, DecoderTally};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{Evaluation, check_classes, evaluate_decoded, first_image_step};
@@ -252,7 +252,7 @@ impl Eval {
         if let Some(folder) = &self.plots {
             let mut lines = vec![("whole network", whole.accuracy())];
             lines.extend(ablated.as_ref().map(|ablated| ("without recurrence", ablated.accuracy())));
-            crate::plots::accuracy_by_step(folder, split.name(), &lines)?;
+            crate::plots::accuracy_by_step(folder, &format!("{} images", split.name()), None, &lines)?;
         }
         if self.json {
             print(&to_json(&Answer {
@@ -326,9 +326,8 @@ fn text(split: Split, whole: &Evaluation, ablated: Option<&Evaluation>, presenta
         .collect();
     let mut text = format(&header, &rows);
     text += &format!(
-        "{} {} images, accuracy at the last step {} %",
-        whole.images,
-        split.name(),
+        "{}, accuracy at the last step {} %",
+        counted(whole.images as usize, &format!("{} images", split.name())),
         percent(whole.last_accuracy())
     );
     if let Some(ablated) = ablated {

@@ -3,7 +3,7 @@
 use super::eval::{SplitName, data_of, split_of, warn_of_sequence};
 use super::print;
 use super::table::{format, grouped, step};
-use crate::data::{Source, Subset};
+use crate::data::{Source, Subset, counted};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::check_frame;
 use crate::features::{Layout, Subject, layers, write};
@@ -144,9 +144,9 @@ impl Features {
         let mut text = format(&["layer", "shape", "values", "first image step"], &rows);
         for path in &self.output {
             text += &format!(
-                "{}: {} images x {} values x {} time bins\n",
+                "{}: {} x {} values x {} time bins\n",
                 path.display(),
-                layout.presented.len(),
+                counted(layout.presented.len(), "images"),
                 layout.neuroids(),
                 layout.steps
             );

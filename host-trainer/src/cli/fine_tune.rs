@@ -8,10 +8,9 @@ use crate::error::Result;
 use crate::run_folder::checkpoint_of;
 use crate::schedule::Schedule;
 use crate::selection::Selection;
-use crate::settings::{Settings, TrainingFile};
+use crate::settings::Settings;
 use crate::training::{Changes, Job, Trainer, types_of};
 use clap::Args;
-use convrnn_models::checkpoint::names;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -71,7 +70,8 @@ pub struct FineTune {
     #[arg(long, value_name = "IMAGES")]
     limit: Option<usize>,
     /// Hold out so many training images, or such a share of them, alike of every class, to choose the best epoch by; 0 for
-    /// none. If not given, the images that chose when the network was trained (they are the same where it had no --limit).
+    /// none. If not given, the images that chose when the network was trained. With another --limit or other data these are
+    /// others, and a warning says how many of them the network has learnt from.
     #[arg(long, value_name = "IMAGES|P%")]
     hold_out: Option<Share>,
     /// Seconds between checkpoints within an epoch; 0 for one at every training step. The result is the same.
@@ -103,14 +103,11 @@ impl FineTune {
         for doubt in doubts {
             eprintln!("warning: {doubt}");
         }
-        let trained = TrainingFile::read(&directory.join(names::TRAINING))?.settings;
+        let trained = start.trained.settings.clone();
         let mut settings = Settings {
             data: self.data.clone().map_or_else(|| data_of(&directory), Ok)?,
             limit: self.limit,
-            selection: match self.hold_out {
-                Some(share) => selection_of(Some(share)),
-                None => as_trained(&trained),
-            },
+            selection: self.selection(&trained),
             epochs: self.epochs.unwrap_or(2),
             batch: self.batch,
             learning_rate: self.learning_rate,
@@ -131,14 +128,19 @@ impl FineTune {
         let (architecture, presentation) = (checkpoint.architecture, checkpoint.description.presentation);
         Ok(Job { architecture, presentation, settings, folder: self.run.clone(), start: Some(start) })
     }
-}
 
-/// What chose when the network was trained: held-out images are those that it has not learnt from. Test images are not taken
-/// over.
-fn as_trained(trained: &Settings) -> Selection {
-    match trained.selection {
-        Selection::HeldOut { share, seed } => Selection::HeldOut { share, seed: seed.or(Some(trained.seed)) },
-        Selection::Test => Selection::default(),
-        selection => selection,
+    /// What chooses: what is asked for, or else what chose when the network was trained. Held-out images are drawn as they
+    /// were then, so that they are images that the network has not learnt from. Test images are not taken over.
+    fn selection(&self, trained: &Settings) -> Selection {
+        let asked = self.hold_out.map_or(trained.selection, |hold_out| selection_of(Some(hold_out)));
+        let seed = match trained.selection {
+            Selection::HeldOut { seed: Some(seed), .. } => seed,
+            _ => trained.seed,
+        };
+        match asked {
+            Selection::HeldOut { share, .. } => Selection::HeldOut { share, seed: Some(seed) },
+            Selection::Test => Selection::default(),
+            other => other,
+        }
     }
 }

@@ -4,46 +4,88 @@
 //! these options: `compare` has keys of a study file instead, `fine-tune` takes the rest from the run that it begins with.
 //! Here every option that a command does not have becomes what a user of that command can do.
 
+use crate::data::Share;
 use crate::error::TrainerError;
 use crate::study::overrides::key_of;
 use convrnn_models::hints::mentions;
 
-/// The message of an error for the user of a command. Only words of the program are changed, nothing that was found.
-pub(super) fn message(error: &TrainerError, command: &clap::Command) -> String {
-    let say = |text: &str| reworded(text, command);
-    match error {
-        TrainerError::Invalid { what, expected, found, hint } => {
-            format!("{}: expected {}, found {found}; {}", say(what), say(expected), say(hint))
-        }
-        TrainerError::Exploded(explosion) => say(&explosion.to_string()),
-        TrainerError::OutOfMemory { .. } => say(&error.to_string()),
-        other => other.to_string(),
-    }
+/// Who says a text: a command, and whether its user has given a study file, which takes the place of options.
+#[derive(Clone, Copy)]
+pub(super) struct Speaker<'a> {
+    pub(super) command: &'a clap::Command,
+    pub(super) has_study_file: bool,
 }
 
-/// A text without options that the command does not have.
-pub(super) fn reworded(text: &str, command: &clap::Command) -> String {
-    let mut said = String::with_capacity(text.len());
-    let mut done = 0;
-    for mention in mentions(text) {
-        if mention.command.is_some() || has(command, &mention.option) {
-            continue;
+impl Speaker<'_> {
+    /// The message of an error. Only words of the program are changed, nothing that was found.
+    pub(super) fn message(self, error: &TrainerError) -> String {
+        let say = |text: &str| self.reworded(text);
+        match error {
+            TrainerError::Invalid { what, expected, found, hint } => {
+                format!("{}: expected {}, found {found}; {}", say(what), say(expected), say(hint))
+            }
+            TrainerError::Exploded(explosion) => say(&explosion.to_string()),
+            TrainerError::OutOfMemory { .. } => say(&error.to_string()),
+            other => other.to_string(),
         }
-        said += &text[done..mention.place.start];
-        done = mention.place.end;
-        said += &match key_of(&mention.option).filter(|_| command.get_name() == "compare") {
-            Some(key) => key.to_owned(),
-            None => format!("`convrnn-train train --{}`", mention.option),
+    }
+
+    /// A text without options that the user cannot give.
+    pub(super) fn reworded(self, text: &str) -> String {
+        let is_study = self.command.get_name() == "compare";
+        let mut said = String::with_capacity(text.len());
+        let mut done = 0;
+        for mention in mentions(text) {
+            let option = mention.option.as_str();
+            // What `compare` calls so is for trials.
+            let is_another = is_study && option == "hold-out";
+            if mention.command.is_some() || (self.takes(option) && !is_another) {
+                continue;
+            }
+            said += &text[done..mention.place.start];
+            done = mention.place.end;
+            match key_of(option).filter(|_| is_study) {
+                Some(key) => {
+                    said += key;
+                    if let Some((value, length)) = table(option, &text[done..]) {
+                        said += &format!(" = {value}");
+                        done += length;
+                    }
+                }
+                None => said += &format!("`convrnn-train train --{option}`"),
+            }
+        }
+        said + &text[done..]
+    }
+
+    /// Whether the user can give an option.
+    fn takes(self, option: &str) -> bool {
+        let is_given = |argument: &&clap::Arg| {
+            argument.get_long_and_visible_aliases().is_some_and(|names| names.contains(&option))
         };
+        let Some(argument) = self.command.get_arguments().find(is_given) else {
+            return matches!(option, "help" | "version");
+        };
+        let conflicts = || self.command.get_arg_conflicts_with(argument);
+        !(self.has_study_file && conflicts().iter().any(|other| other.get_id() == "study"))
     }
-    said + &text[done..]
 }
 
-/// Whether a command has an option.
-fn has(command: &clap::Command, option: &str) -> bool {
-    let is_given =
-        |argument: &clap::Arg| argument.get_long_and_visible_aliases().is_some_and(|names| names.contains(&option));
-    matches!(option, "help" | "version") || command.get_arguments().any(is_given)
+/// What a study file has for the value of an option, where that is a table there, and how long the value is, with the space
+/// before it.
+fn table(option: &str, rest: &str) -> Option<(String, usize)> {
+    let rest = rest.strip_prefix(' ')?;
+    let value = rest.split(|letter: char| letter.is_whitespace() || ",;)".contains(letter)).next()?;
+    let table = match (option, value) {
+        ("schedule", "constant" | "cosine") => format!("{{ kind = \"{value}\" }}"),
+        ("select-on", "test") => "{ kind = \"test\" }".into(),
+        ("hold-out", "0") => "{ kind = \"last\" }".into(),
+        ("hold-out", share) if share.parse::<Share>().is_ok() => {
+            format!("{{ kind = \"held-out\", share = \"{share}\" }}")
+        }
+        _ => return None,
+    };
+    Some((table, 1 + value.len()))
 }
 
 #[cfg(test)]
@@ -53,7 +95,39 @@ mod tests {
     use clap::CommandFactory;
 
     fn said(name: &str, text: &str) -> String {
-        reworded(text, Arguments::command().find_subcommand(name).unwrap())
+        let program = Arguments::command();
+        Speaker { command: program.find_subcommand(name).unwrap(), has_study_file: false }.reworded(text)
+    }
+
+    /// With a study file `compare` takes no option of a study.
+    #[test]
+    fn with_a_study_file_its_keys_are_named() {
+        let program = Arguments::command();
+        let command = program.find_subcommand("compare").unwrap();
+        let with =
+            |has_study_file| Speaker { command, has_study_file }.reworded("--classes 3, --data SOURCE, --output DIR");
+        assert_eq!(with(true), "classes 3, data SOURCE, --output DIR");
+        assert_eq!(with(false), "--classes 3, --data SOURCE, --output DIR");
+    }
+
+    /// What `compare` holds out by an option is for its trials; what chooses the best epoch is a setting.
+    #[test]
+    fn what_chooses_is_a_setting_of_a_study() {
+        assert_eq!(
+            said(
+                "compare",
+                "hold out a tenth (--hold-out 10%), or none (--hold-out 0, with another --schedule than plateau)"
+            ),
+            "hold out a tenth (settings.selection = { kind = \"held-out\", share = \"10%\" }), or none (settings.selection = \
+             { kind = \"last\" }, with another settings.schedule than plateau)"
+        );
+        assert_eq!(said("compare", "--hold-out: expected 1"), "settings.selection: expected 1");
+        assert_eq!(
+            said("compare", "without --select-on test, others"),
+            "without settings.selection = { kind = \"test\" }, others"
+        );
+        assert_eq!(said("compare", "give --schedule cosine, or"), "give settings.schedule = { kind = \"cosine\" }, or");
+        assert_eq!(said("fine-tune", "--hold-out 10%"), "--hold-out 10%");
     }
 
     #[test]
@@ -79,7 +153,8 @@ mod tests {
             hint: "give a smaller --batch".into(),
         };
         let program = Arguments::command();
-        let found = message(&invalid, program.find_subcommand("compare").unwrap());
+        let command = program.find_subcommand("compare").unwrap();
+        let found = Speaker { command, has_study_file: false }.message(&invalid);
         assert_eq!(found, "settings.batch: expected at most 3, found --batch; give a smaller settings.batch");
     }
 
@@ -93,9 +168,10 @@ mod tests {
             .collect();
         assert!(options.len() > 100, "{}", options.len());
         for command in program.get_subcommands() {
-            for option in &options {
-                for mention in mentions(&reworded(&format!("give --{option}"), command)) {
-                    let is_right = mention.command.is_some() || has(command, &mention.option);
+            for (option, has_study_file) in options.iter().flat_map(|option| [(option, false), (option, true)]) {
+                let speaker = Speaker { command, has_study_file };
+                for mention in mentions(&speaker.reworded(&format!("give --{option}"))) {
+                    let is_right = mention.command.is_some() || speaker.takes(&mention.option);
                     assert!(is_right, "{} says --{option}", command.get_name());
                 }
             }

@@ -1,12 +1,11 @@
 //! `convrnn-train init`.
 
+use super::network_options::NetworkOptions;
 use super::print;
 use crate::error::{Result, TrainerError};
 use crate::initial::untrained;
 use crate::settings::Settings;
-use crate::unroll::{Unroll, presentation};
 use clap::Args;
-use convrnn_models::catalogue;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,18 +25,8 @@ pub struct Init {
     /// Use only this many training images, drawn evenly at random.
     #[arg(long, value_name = "IMAGES", requires = "data")]
     limit: Option<usize>,
-    /// Classes to tell apart: channels of the architecture's last layer; as the architecture says if not given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    classes: Option<u16>,
-    /// Number of steps of 10 ms, T; as the architecture says if not given.
-    #[arg(long, value_name = "T", conflicts_with = "unroll")]
-    steps: Option<usize>,
-    /// Steps the image is on show, then blank; as the architecture says if not given.
-    #[arg(long, value_name = "N", conflicts_with = "unroll")]
-    image_steps: Option<usize>,
-    /// Number of steps by rule.
-    #[arg(long, value_enum, default_value = "full")]
-    unroll: Unroll,
+    #[command(flatten)]
+    network: NetworkOptions,
     /// Names the random stream of the weights.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -52,11 +41,7 @@ impl Init {
             let message = "exists already; a checkpoint is never overwritten: give another --output".to_owned();
             return Err(TrainerError::Content { path: self.output, message });
         }
-        let mut architecture = catalogue::find(&self.architecture)?;
-        if let Some(classes) = self.classes {
-            architecture.set_classes(classes.into());
-        }
-        let presentation = presentation(&architecture, self.unroll, self.steps, self.image_steps)?;
+        let (architecture, presentation) = self.network.of(&self.architecture)?;
         let settings = Settings {
             data: self.data.clone().unwrap_or_default(),
             limit: self.limit,

@@ -10,6 +10,7 @@ mod info;
 mod init;
 mod list;
 mod matched;
+mod network_options;
 mod progress;
 mod table;
 mod trace;
@@ -17,7 +18,7 @@ mod train;
 mod train_options;
 
 use crate::error::Result;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Train and examine convolutional recurrent networks.
@@ -74,16 +75,21 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", said(&error, matches.subcommand_name().unwrap_or_default()));
+            eprintln!("error: {}", said(&error, &matches));
             ExitCode::FAILURE
         }
     }
 }
 
-/// The message of an error in the words of a command.
-fn said(error: &crate::error::TrainerError, name: &str) -> String {
-    match Arguments::command().find_subcommand(name) {
-        Some(command) => hints::message(error, command),
+/// The message of an error in the words of the command that was given.
+fn said(error: &crate::error::TrainerError, matches: &ArgMatches) -> String {
+    let program = Arguments::command();
+    let given = matches.subcommand().and_then(|(name, given)| Some((program.find_subcommand(name)?, given)));
+    match given {
+        Some((command, given)) => {
+            let has_study_file = matches!(given.try_contains_id("study"), Ok(true));
+            hints::Speaker { command, has_study_file }.message(error)
+        }
         None => error.to_string(),
     }
 }

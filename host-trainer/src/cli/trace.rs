@@ -2,6 +2,7 @@
 
 use super::eval::Input;
 use super::print;
+use crate::data::counted;
 use crate::error::Result;
 use crate::parameters::to_tensors;
 use crate::tracing::{Traced, trace};
@@ -46,11 +47,11 @@ impl TraceCommand {
         let trace = trace(workers.executor(), &traced, &images, count, record, self.seed)?;
         trace.write(&self.output, &checkpoint.graph)?;
         print(&format!(
-            "{}: {} images, logits of {} steps, every value of {} images\n",
+            "{}: {}, logits of {} steps, every value of {}\n",
             self.output.display(),
-            trace.images(),
+            counted(trace.images(), "images"),
             checkpoint.description.presentation.steps,
-            trace.recorded
+            counted(trace.recorded, "images")
         ))?;
         Ok(ExitCode::SUCCESS)
     }

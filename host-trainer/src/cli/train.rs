@@ -3,6 +3,7 @@
 use super::print;
 use super::progress::Progress;
 use super::train_options::Train;
+use crate::data::counted;
 use crate::error::{Result, TrainerError};
 use crate::selection::SelectionImages;
 use crate::settings::TrainingFile;
@@ -42,6 +43,9 @@ pub(super) fn train(begin: impl FnOnce() -> Result<Trainer>) -> Result<ExitCode>
     for warning in &trainer.training().warnings {
         eprintln!("warning: {warning}");
     }
+    for note in trainer.notes() {
+        eprintln!("note: {note}");
+    }
     eprintln!("{}", choosing(&trainer));
     let epochs = settings.epochs;
     let folder = trainer.folder().display().to_string();
@@ -62,8 +66,10 @@ pub(super) fn train(begin: impl FnOnce() -> Result<Trainer>) -> Result<ExitCode>
     match outcome {
         Outcome::Interrupted { epoch, batch } => {
             eprintln!(
-                "interrupted after {epoch} of {epochs} epochs and {batch} batches; saved in {folder}/last; \
-                 go on with: convrnn-train train --resume {folder}"
+                "interrupted after {epoch} of {} and {}; saved in {folder}/last; go on with: convrnn-train train \
+                 --resume {folder}",
+                counted(epochs, "epochs"),
+                counted(batch, "batches")
             );
             Ok(ExitCode::from(130))
         }
@@ -77,12 +83,14 @@ pub(super) fn train(begin: impl FnOnce() -> Result<Trainer>) -> Result<ExitCode>
 
 /// What chooses the best epoch.
 fn choosing(trainer: &Trainer) -> String {
-    let learning = trainer.train_images().len();
+    let learning = counted(trainer.train_images().len(), "images");
     match trainer.selection() {
         Some(SelectionImages { split, images }) => {
-            format!("{learning} images to learn from; {} {} images choose the best epoch", images.len(), split.name())
+            let what = counted(images.len(), &format!("{} images", split.name()));
+            let choose = if images.len() == 1 { "chooses" } else { "choose" };
+            format!("{learning} to learn from; {what} {choose} the best epoch")
         }
-        None => format!("{learning} images to learn from; none choose: the last epoch's weights are the best"),
+        None => format!("{learning} to learn from; none choose: the last epoch's weights are the best"),
     }
 }
 

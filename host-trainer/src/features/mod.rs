@@ -20,7 +20,7 @@ mod npz;
 pub use layout::{FeatureLayer, Layout, Presented, layers};
 
 use crate::data::batches::evaluation_batches;
-use crate::data::{Batch, SharedDataset};
+use crate::data::{Batch, SharedDataset, counted};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{EVALUATION_BATCH, frames};
 use crate::executor::{Executor, RunOptions, whole_batch};
@@ -78,9 +78,9 @@ pub fn write(
             what: "size of the features",
             expected: format!("at most {} (--max-size)", gibibytes(largest)),
             found: format!(
-                "{}: {} images x {} values x {} steps x 4 bytes",
+                "{}: {} x {} values x {} steps x 4 bytes",
                 gibibytes(bytes),
-                layout.presented.len(),
+                counted(layout.presented.len(), "images"),
                 layout.neuroids(),
                 layout.steps
             ),

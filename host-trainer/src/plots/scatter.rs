@@ -16,7 +16,9 @@ pub struct Scatter {
     /// Name of the horizontal, logarithmic axis.
     pub horizontal: &'static str,
     /// Name and unit of the vertical axis.
-    pub vertical: &'static str,
+    pub vertical: String,
+    /// What the columns of the CSV are called that hold the places on the two axes.
+    pub columns: (&'static str, String),
     /// What the vertical axis never goes beyond; error bars are cut there.
     pub limits: (f64, f64),
     /// Points by colour.
@@ -68,7 +70,8 @@ pub fn write(scatter: &Scatter, folder: &Path, name: &str) -> Result<()> {
     let mut image = String::new();
     scatter.draw(&mut image).map_err(|error| TrainerError::Plot { path: path.clone(), message: error.to_string() })?;
     write_whole(&path, image.as_bytes())?;
-    let mut csv = String::from("group,label,horizontal,value,low,high\n");
+    let (horizontal, value) = &scatter.columns;
+    let mut csv = format!("group,label,{horizontal},{value},{value}_low,{value}_high\n");
     for group in &scatter.groups {
         for Point { label, horizontal, value, low, high, .. } in &group.points {
             let _ = writeln!(csv, "{},{label},{horizontal},{value},{low},{high}", group.name);
@@ -158,7 +161,7 @@ impl Scatter {
         chart
             .configure_mesh()
             .x_desc(self.horizontal)
-            .y_desc(self.vertical)
+            .y_desc(self.vertical.as_str())
             .x_label_formatter(&|&value| across.label(value))
             .y_label_formatter(&|&value| up.label(value))
             .bold_line_style(RGBColor(225, 225, 225))
@@ -214,7 +217,8 @@ mod tests {
         let scatter = Scatter {
             title: "Accuracy over seeds".into(),
             horizontal: "parameters",
-            vertical: "accuracy [%]",
+            vertical: "accuracy [%]".into(),
+            columns: ("parameters", "accuracy".into()),
             limits: (0.0, 100.0),
             groups: names.iter().zip(parameters).map(group).collect(),
         };
@@ -247,7 +251,8 @@ mod tests {
         let scatter = Scatter {
             title: "Accuracy".into(),
             horizontal: "parameters",
-            vertical: "accuracy [%]",
+            vertical: "accuracy [%]".into(),
+            columns: ("parameters", "accuracy".into()),
             limits: (0.0, 100.0),
             groups: vec![
                 Group { name: "ff".into(), points: vec![point("plain", false), point("tuned", true)] },
@@ -257,7 +262,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(&scatter, folder.path(), "figure").unwrap();
         let csv = std::fs::read_to_string(folder.path().join("figure.csv")).unwrap();
-        assert_eq!(csv, "group,label,horizontal,value,low,high\nff,plain,40000,80,78,82\nff,tuned,40000,80,78,82\n");
+        assert_eq!(
+            csv,
+            "group,label,parameters,accuracy,accuracy_low,accuracy_high\nff,plain,40000,80,78,82\nff,tuned,40000,80,78,82\n"
+        );
         let svg = std::fs::read_to_string(folder.path().join("figure.svg")).unwrap();
         // Two circles a point, one an entry of the legend.
         assert_eq!(svg.matches("<circle").count(), 6, "{svg}");

@@ -5,11 +5,12 @@ use super::run::{Done, RunOutcome, check_same, exists, final_split, run};
 use crate::data::{Share, Source, Split};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::check_fit;
-use crate::selection::{Selection, load};
+use crate::selection::{Selection, divide, load_with};
 use crate::settings::Settings;
 use crate::training::{Event, Flow};
 use convrnn_models::files::write_whole;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One try of other hyper-parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,11 +125,12 @@ pub fn execute(study: &Study, folder: &Path, observer: &mut dyn FnMut(&StudyEven
     Ok(done)
 }
 
-/// Verifies that every member can learn from the images, before the first one does.
+/// Verifies that every member can learn from the images, and that trials have some to choose by, before the first one learns.
 fn check_data(study: &Study) -> Result<()> {
     let Some(first) = study.members.first() else { return Ok(()) };
     let source = Source::parse(&first.settings.data)?;
-    let images = load(&first.settings)?;
+    let whole = source.load(Split::Train)?;
+    let images = load_with(&source, Arc::clone(&whole), &first.settings)?;
     let measured = source.load(final_split(&source)?.0)?;
     for member in &study.members {
         let graph = member.architecture.lower()?;
@@ -137,7 +139,28 @@ fn check_data(study: &Study) -> Result<()> {
             check_fit(&graph, images)?;
         }
     }
+    let Some(tuning) = &study.tuning else { return Ok(()) };
+    for member in &study.members {
+        let wrong = |message| TrainerError::Content { path: study.origin.clone(), message };
+        let settings = tuning.settings(&member.settings, 1).map_err(wrong)?;
+        let parts = divide(Arc::clone(&whole), &settings, settings.selection);
+        parts.map_err(|error| of_trials(error, study))?;
+    }
     Ok(())
+}
+
+/// What trials hold out is not what `--hold-out` of a training run is.
+fn of_trials(error: TrainerError, study: &Study) -> TrainerError {
+    match error {
+        TrainerError::Invalid { what: "--hold-out", expected, found, .. } => TrainerError::Content {
+            path: study.origin.clone(),
+            message: format!(
+                "tuning.hold_out: expected {expected}, found {found}; hold out a share of them: hold_out = \"10%\" below \
+                 [tuning] in a study file, --hold-out 10% without one"
+            ),
+        },
+        other => other,
+    }
 }
 
 /// The study with the images that choose settled for its data. Where figures are measured on the validation split, since there
@@ -214,7 +237,8 @@ impl Execution<'_> {
         for number in 1..=tuning.trials {
             let wrong = |message| TrainerError::Content { path: self.folder.into(), message };
             let settings = tuning.settings(&member.settings, number).map_err(wrong)?;
-            let Some(outcome) = self.run(member, &format!("trial-{number}"), &settings)? else { return Ok(None) };
+            let outcome = self.run(member, &format!("trial-{number}"), &settings);
+            let Some(outcome) = outcome.map_err(|error| of_trials(error, self.study))? else { return Ok(None) };
             if let Some(accuracy) = outcome.accuracy().filter(|accuracy| *accuracy > best.1) {
                 best = (number, accuracy);
             }

@@ -90,6 +90,8 @@ pub struct Study {
     pub members: Vec<Member>,
     /// The file's text.
     pub text: String,
+    /// Where it lies, for messages.
+    pub origin: PathBuf,
 }
 
 /// One network of a study.
@@ -154,6 +156,7 @@ impl Study {
             tuning: file.tuning,
             members,
             text: text.to_owned(),
+            origin: origin.into(),
         };
         study.check().map_err(wrong)?;
         Ok(study)

@@ -12,14 +12,17 @@
 //! ```
 
 mod execute;
+mod figure;
 mod file;
 pub mod overrides;
 mod report;
 mod run;
 pub mod statistics;
+mod tables;
 mod tuning;
 
 pub use execute::{Row, StudyEvent, StudyOutcome, Trial, execute};
+pub use figure::has_something_to_draw;
 pub use file::{Member, Study};
 pub use report::{SummaryRow, summarize, write};
 pub use run::{Done, Figures, RunOutcome};

@@ -24,8 +24,9 @@ pub fn value_at(settings: &Settings, path: &str) -> Option<Value> {
     Some(value)
 }
 
-/// Where a study file has what an option of `convrnn-train train` sets: option and key.
-const KEYS: [(&str, &str); 30] = [
+/// Where a study file has what an option of `convrnn-train train` sets: option and key. What trials hold out is another thing,
+/// `tuning.hold_out`.
+const KEYS: [(&str, &str); 31] = [
     ("accumulate", "settings.accumulate"),
     ("batch", "settings.batch"),
     ("classes", "classes"),
@@ -36,7 +37,7 @@ const KEYS: [(&str, &str); 30] = [
     ("ema-decay", "settings.ema_decay"),
     ("epochs", "settings.epochs"),
     ("flip", "settings.augmentation.flip"),
-    ("hold-out", "tuning.hold_out"),
+    ("hold-out", "settings.selection"),
     ("image-steps", "image_steps"),
     ("label-smoothing", "settings.loss.label_smoothing"),
     ("learning-rate", "settings.learning_rate"),
@@ -47,6 +48,7 @@ const KEYS: [(&str, &str); 30] = [
     ("save-every", "settings.save_every"),
     ("schedule", "settings.schedule"),
     ("seed", "seeds"),
+    ("select-on", "settings.selection"),
     ("sequence", "settings.sequence"),
     ("shift", "settings.augmentation.pad"),
     ("short-side", "settings.augmentation.short_side"),

@@ -1,16 +1,15 @@
 //! The tables and the figure of a study.
 
 use super::execute::{Row, StudyOutcome};
+use super::figure::figure;
 use super::file::Study;
-use super::overrides::value_at;
 use super::statistics::{Estimate, paired_differences};
-use crate::error::Result;
-use crate::plots::scatter::{self, Group, Point, Scatter};
+use super::tables::{results_csv, summary_csv, trials_csv};
+use crate::error::{Result, TrainerError};
+use crate::plots::scatter;
 use crate::selection::MeasuredSplit;
-use crate::settings::Settings;
 use convrnn_models::files::write_whole;
 use serde::Serialize;
-use std::fmt::Write;
 use std::path::Path;
 
 /// One architecture and setting over its seeds.
@@ -26,6 +25,8 @@ pub struct SummaryRow {
     pub steps: usize,
     /// Runs that failed; they have no accuracy and are left out below.
     pub failed: usize,
+    /// The images that accuracies are of: `test`, or `validation` of data without a test split.
+    pub split: &'static str,
     /// Accuracy of the best epoch's weights at the last time step, over seeds.
     pub accuracy: Option<Estimate>,
     /// Accuracy minus that of the reference with the same setting and seed; none for the reference itself.
@@ -40,6 +41,7 @@ pub fn summarize(study: &Study, rows: &[Row]) -> Vec<SummaryRow> {
     let accuracies = |rows: &[&Row]| -> Vec<(u64, f64)> {
         rows.iter().filter_map(|row| row.outcome.accuracy().map(|accuracy| (row.seed, accuracy))).collect()
     };
+    let split = final_split(rows).name();
     let mut summary = Vec::new();
     for member in &study.members {
         for setting in ["plain", "tuned"] {
@@ -56,6 +58,7 @@ pub fn summarize(study: &Study, rows: &[Row]) -> Vec<SummaryRow> {
                 parameters: member.parameters,
                 steps: member.presentation.steps,
                 failed: rows.len() - values.len(),
+                split,
                 accuracy: Estimate::of(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>(), (0.0, 1.0)),
                 difference: Estimate::of(&paired_differences(&values, &reference), (-1.0, 1.0))
                     .filter(|_| !is_reference),
@@ -65,7 +68,10 @@ pub fn summarize(study: &Study, rows: &[Row]) -> Vec<SummaryRow> {
     summary
 }
 
-/// Writes `trials.csv`, `results.csv`, `summary.csv` and `accuracy-against-parameters.svg`.
+/// The figure's name, without `.svg` and `.csv`.
+const FIGURE: &str = "accuracy-against-parameters";
+
+/// Writes `trials.csv`, `results.csv`, `summary.csv` and, where any run has a result, `accuracy-against-parameters.svg`.
 ///
 /// # Errors
 /// Files that cannot be written.
@@ -75,174 +81,29 @@ pub fn write(study: &Study, done: &StudyOutcome, folder: &Path) -> Result<()> {
         write_whole(&folder.join("trials.csv"), trials_csv(study, done).as_bytes())?;
     }
     write_whole(&folder.join("results.csv"), results_csv(study, &done.rows).as_bytes())?;
-    write_whole(&folder.join("summary.csv"), summary_csv(study, &summary).as_bytes())?;
-    scatter::write(&figure(study, &summary, final_split(&done.rows)), folder, "accuracy-against-parameters")
-}
-
-fn tuned_paths(study: &Study) -> Vec<String> {
-    let ranges = study.tuning.as_ref().and_then(|tuning| tuning.ranges().ok()).unwrap_or_default();
-    let paths = ranges.into_iter().map(|(path, _)| path);
-    ["learning_rate", "optimizer.clip"]
-        .map(String::from)
-        .into_iter()
-        .chain(paths.filter(|path| !is_usual(path)))
-        .collect()
-}
-
-fn is_usual(path: &str) -> bool {
-    matches!(path, "learning_rate" | "optimizer.clip")
-}
-
-fn values(paths: &[String], settings: &Settings) -> String {
-    paths.iter().map(|path| format!(",{}", cell(value_at(settings, path)))).collect()
-}
-
-fn cell(value: Option<toml::Value>) -> String {
-    match value {
-        Some(toml::Value::Float(value)) => value.to_string(),
-        Some(value) => format!("\"{}\"", value.to_string().replace('"', "\"\"")),
-        None => String::new(),
+    write_whole(&folder.join("summary.csv"), summary_csv(study, &summary, final_split(&done.rows)).as_bytes())?;
+    match figure(study, &summary, final_split(&done.rows)) {
+        Some(figure) => scatter::write(&figure, folder, FIGURE),
+        None => remove_figure(folder),
     }
 }
 
-fn number(value: Option<f64>) -> String {
-    value.map_or(String::new(), |value| value.to_string())
-}
-
-/// How a run ended, in a word.
-fn status(outcome: &super::RunOutcome) -> &'static str {
-    match (&outcome.figures, &outcome.failure) {
-        (Some(_), _) => "done",
-        (None, Some(failure)) if failure.starts_with("out of memory") => "out-of-memory",
-        (None, _) => "exploded",
+/// Removes a figure that shows what is no longer so: axes without a point, as earlier versions drew, or runs that were deleted.
+fn remove_figure(folder: &Path) -> Result<()> {
+    for path in ["svg", "csv"].map(|kind| folder.join(format!("{FIGURE}.{kind}"))) {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(TrainerError::io("remove", &path)(error));
+            }
+            _ => {}
+        }
     }
-}
-
-fn trials_csv(study: &Study, done: &StudyOutcome) -> String {
-    let paths = tuned_paths(study);
-    let mut text = format!("architecture,trial,chosen,{},hold_out_accuracy,seconds,status\n", paths.join(","));
-    for trial in &done.trials {
-        let figures = trial.outcome.figures.as_ref();
-        let _ = writeln!(
-            text,
-            "{},{},{}{},{},{},{}",
-            trial.member,
-            trial.number,
-            u8::from(trial.is_chosen),
-            values(&paths, &trial.settings),
-            number(trial.outcome.accuracy()),
-            number(figures.map(|figures| figures.seconds)),
-            status(&trial.outcome),
-        );
-    }
-    text
-}
-
-fn results_csv(study: &Study, rows: &[Row]) -> String {
-    let paths = tuned_paths(study);
-    let mut text = format!(
-        "architecture,setting,seed,parameters,steps,epochs,{},best_epoch,selection_accuracy,{split}_accuracy,{split}_loss,\
-         train_accuracy,images_per_second,seconds,status\n",
-        paths.join(","),
-        split = final_split(rows).key(),
-    );
-    for row in rows {
-        let member = study.members.iter().find(|member| member.name == row.member);
-        let (figures, measured) = (row.outcome.figures.as_ref(), row.outcome.measured());
-        let figure = |value: fn(&super::Figures) -> f64| number(figures.map(value));
-        let _ = writeln!(
-            text,
-            "{},{},{},{},{},{}{},{},{},{},{},{},{},{},{}",
-            row.member,
-            row.setting,
-            row.seed,
-            member.map_or(0, |member| member.parameters),
-            member.map_or(0, |member| member.presentation.steps),
-            row.settings.epochs,
-            values(&paths, &row.settings),
-            figures.map_or(String::new(), |figures| figures.epoch.to_string()),
-            number(figures.and_then(|figures| figures.selection_accuracy)),
-            number(measured.map(|measured| measured.accuracy)),
-            number(measured.map(|measured| measured.loss)),
-            figure(|figures| figures.train_accuracy),
-            figure(|figures| figures.images_per_second),
-            figure(|figures| figures.seconds),
-            status(&row.outcome),
-        );
-    }
-    text
+    Ok(())
 }
 
 /// Which images the figures of the runs are of.
-fn final_split(rows: &[Row]) -> MeasuredSplit {
+pub(super) fn final_split(rows: &[Row]) -> MeasuredSplit {
     rows.iter().find_map(|row| Some(row.outcome.measured()?.split)).unwrap_or(MeasuredSplit::Test)
-}
-
-fn summary_csv(study: &Study, summary: &[SummaryRow]) -> String {
-    let mut text = String::from(
-        "architecture,setting,parameters,steps,runs,failed,mean,standard_deviation,low_95,high_95,\
-         reference,pairs,difference,difference_standard_deviation,difference_low_95,difference_high_95\n",
-    );
-    let four = |estimate: Option<Estimate>| {
-        let interval = estimate.and_then(|estimate| estimate.interval);
-        [
-            estimate.map(|estimate| estimate.mean),
-            estimate.and_then(|estimate| estimate.deviation),
-            interval.map(|interval| interval.0),
-            interval.map(|interval| interval.1),
-        ]
-        .map(number)
-        .join(",")
-    };
-    let count = |estimate: Option<Estimate>| estimate.map_or(0, |estimate| estimate.count);
-    for row in summary {
-        let _ = writeln!(
-            text,
-            "{},{},{},{},{},{},{},{},{},{}",
-            row.architecture,
-            row.setting,
-            row.parameters,
-            row.steps,
-            count(row.accuracy),
-            row.failed,
-            four(row.accuracy),
-            study.reference,
-            count(row.difference),
-            four(row.difference),
-        );
-    }
-    text
-}
-
-fn figure(study: &Study, summary: &[SummaryRow], split: MeasuredSplit) -> Scatter {
-    let group = |name: &str| {
-        let rows = summary.iter().filter(|row| row.architecture == name);
-        let points = rows.filter_map(|row| {
-            let accuracy = row.accuracy?;
-            let (low, high) = accuracy.interval.unwrap_or((accuracy.mean, accuracy.mean));
-            Some(Point {
-                label: row.setting,
-                horizontal: row.parameters as f64,
-                value: 100.0 * accuracy.mean,
-                low: 100.0 * low,
-                high: 100.0 * high,
-                is_filled: row.setting == "tuned" || study.tuning.is_none(),
-            })
-        });
-        Group { name: name.to_owned(), points: points.collect() }
-    };
-    let plain = if study.tuning.is_some() { "; hollow: plain, filled: tuned" } else { "" };
-    Scatter {
-        title: format!("Accuracy over seeds, 95 % intervals{plain}"),
-        horizontal: "parameters (points at one place are set apart)",
-        vertical: match split {
-            MeasuredSplit::Test => "test accuracy at the last step [%]",
-            MeasuredSplit::Validation => "validation accuracy at the last step [%]",
-            MeasuredSplit::HeldOut => "held-out accuracy at the last step [%]",
-        },
-        limits: (0.0, 100.0),
-        groups: study.members.iter().map(|member| group(&member.name)).collect(),
-    }
 }
 
 #[cfg(test)]
@@ -294,5 +155,19 @@ mod tests {
         assert_eq!((difference.count, difference.mean), (2, -0.0625));
         assert!((difference.deviation.unwrap() - 0.125 / 2f64.sqrt()).abs() < 1e-12);
         assert_eq!((b.failed, b.accuracy.unwrap().mean, b.difference), (0, 0.75, None));
+        assert_eq!([a.split, b.split], ["test"; 2]);
+        for split in MeasuredSplit::ALL {
+            let expected = "architecture,setting,parameters,steps,runs,failed,KEY,KEY_standard_deviation,KEY_low_95,KEY_high_95,\
+                reference,pairs,KEY_difference,KEY_difference_standard_deviation,KEY_difference_low_95,KEY_difference_high_95";
+            let text = summary_csv(&study, &summary, split);
+            let key = format!("{}_accuracy", split.key());
+            let difference = expected.replace("KEY_difference", &format!("{key}_difference"));
+            assert_eq!(text.lines().next().unwrap(), difference.replace("KEY", &key));
+            let figure = figure(&study, &summary, split).unwrap();
+            assert_eq!(figure.vertical, format!("{} accuracy at the last step [%]", split.name()));
+            assert_eq!(figure.columns.1, format!("{key}_percent"));
+        }
+        let failed = summarize(&study, &[row("a", 1, None), row("b", 1, None)]);
+        assert!(figure(&study, &failed, MeasuredSplit::Test).is_none(), "nothing to draw");
     }
 }

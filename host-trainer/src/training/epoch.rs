@@ -43,14 +43,8 @@ impl Trainer {
         };
         let batches = Batches::new(Arc::clone(&self.train), plan)?;
         let total = batches.total();
-        let steps_per_epoch = settings.steps_per_epoch(total);
-        let all_steps = (steps_per_epoch * settings.epochs).max(1);
         let save_every = Duration::from_secs_f64(settings.save_every);
-        let rate_of = |trainer: &Self, step: u64| {
-            let progress = step as f64 / all_steps as f64;
-            let factor = settings.schedule.factor(&trainer.state.schedule, trainer.state.epoch, progress);
-            settings.learning_rate_at(factor, step, steps_per_epoch)
-        };
+        let rate_of = |trainer: &Self, step: u64| settings.rate(&trainer.state, step, total);
         // That of the last update: a run stopped after it has no other left in this epoch.
         let mut rate = rate_of(self, self.state.step.saturating_sub(1));
         let mut saved = Instant::now();

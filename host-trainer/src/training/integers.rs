@@ -3,6 +3,7 @@
 use super::Trainer;
 use crate::error::{Result, TrainerError};
 use crate::parameters::from_tensors;
+use crate::settings::TrainingFile;
 use convrnn_graph::Parameters;
 use convrnn_graph::quantize::{Candidates, PixelScale, QuantizedGraph, ValueTypes, quantize_with_types};
 use convrnn_models::Checkpoint;
@@ -24,6 +25,8 @@ pub struct Start {
     pub calibration: Vec<u8>,
     /// The integer types to train with.
     pub types: ValueTypes,
+    /// How the network was trained, and on which images.
+    pub trained: TrainingFile,
 }
 
 /// Reads a checkpoint directory to fine-tune: its integer types are found anew, from its calibration frames, and what is
@@ -56,6 +59,7 @@ pub fn types_of(directory: &Path) -> Result<(Checkpoint, Start, Vec<Doubt>)> {
         description: checkpoint.description.clone(),
         calibration: frames.concat(),
         types: calibrated.chosen.quantized.types,
+        trained: TrainingFile::read(&directory.join(names::TRAINING))?,
     };
     Ok((checkpoint, start, calibrated.doubts))
 }

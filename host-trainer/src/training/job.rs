@@ -2,10 +2,10 @@
 
 use super::data_report::data_report;
 use super::resume::identities;
-use super::{Start, Trainer};
+use super::{Start, Trainer, learnt};
 use crate::checkpoint::TrainingCheckpoint;
 use crate::data::source::with_decoding;
-use crate::data::{SharedDataset, Source};
+use crate::data::{SharedDataset, Source, counted};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{check_classes, check_fit};
 use crate::initial::measured;
@@ -92,12 +92,19 @@ impl Job {
         if settings.batch > train.len() {
             return Err(TrainerError::Invalid {
                 what: "--batch",
-                expected: format!("at most the {} images to learn from", train.len()),
+                expected: format!("at most the {} to learn from", counted(train.len(), "images")),
                 found: settings.batch.to_string(),
                 hint: "give a smaller --batch".into(),
             });
         }
         check_batches(&graph, &settings, train.len())?;
+        let mut warnings = match settings.selection {
+            Selection::Test => vec![TEST_WARNING.to_owned()],
+            _ => Vec::new(),
+        };
+        if let Some(start) = &start {
+            warnings.extend(learnt::warning(&start.trained, &settings, &images));
+        }
         let start = match start {
             Some(start) => {
                 check_classes(&graph, &start.description, train)?;
@@ -128,10 +135,6 @@ impl Job {
         run_folder::remove_partial(&folder)?;
         // The average starts as the weights do.
         let trained = settings.ema_decay.map(|_| parameters.clone());
-        let warnings = match settings.selection {
-            Selection::Test => vec![TEST_WARNING.to_owned()],
-            _ => Vec::new(),
-        };
         let training = TrainingFile { description, warnings, images: Some(identities(&images)), settings };
         let checkpoint = TrainingCheckpoint {
             architecture,

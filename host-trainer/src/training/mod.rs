@@ -7,6 +7,7 @@ mod epoch;
 mod explosion;
 mod integers;
 mod job;
+mod learnt;
 mod resume;
 
 pub use integers::{Start, types_of};
@@ -93,6 +94,8 @@ pub struct Trainer {
     /// Training steps done when `last` was written.
     saved_step: u64,
     report: Option<DataReport>,
+    /// What a user should know of this start alone.
+    notes: Vec<String>,
     _lock: Lock,
 }
 
@@ -150,6 +153,7 @@ impl Trainer {
             state,
             metrics,
             report: None,
+            notes: Vec::new(),
             _lock: lock,
         })
     }
@@ -246,6 +250,11 @@ impl Trainer {
         self.report.as_ref()
     }
 
+    /// What a user should know of this start, and not of the run.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// Writes what an epoch leaves behind. `last` comes at the end: a run that is killed in between goes
     /// on from the `last` before and writes the others again.
     fn save_epoch(&mut self, is_best: bool) -> Result<()> {
@@ -257,7 +266,7 @@ impl Trainer {
         file(METRICS, crate::metrics::to_json_lines(&self.metrics))?;
         file(SUMMARY, crate::metrics::to_csv(&self.metrics))?;
         crate::tensorboard::write(&self.folder.join(TENSORBOARD), &self.metrics)?;
-        crate::plots::epochs(&self.folder.join(PLOTS), &self.metrics)?;
+        crate::plots::epochs(&self.folder.join(PLOTS), &self.metrics, &self.state)?;
         self.save(LAST)
     }
 }

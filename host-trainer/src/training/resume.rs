@@ -4,10 +4,12 @@ use super::Trainer;
 use super::job::check_batches;
 use crate::checkpoint::{TrainingCheckpoint, is_there, recover};
 use crate::data::source::with_decoding;
-use crate::data::{DataError, Identity, Source};
+use crate::data::{DataError, Identity, Source, counted};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{check_classes, check_fit};
+use crate::metrics::RunState;
 use crate::run_folder::{BEST, LAST, lock, remove_partial};
+use crate::schedule::Schedule;
 use crate::selection::{RunImages, load};
 use crate::settings::{ImageIdentities, Settings};
 use std::path::Path;
@@ -59,6 +61,7 @@ impl Trainer {
             check_place(&settings.data, &data)?;
             settings.data = data;
         }
+        let epochs_before = settings.epochs;
         if let Some(epochs) = changes.epochs {
             let begun = checkpoint.state.epoch + usize::from(checkpoint.state.batch > 0);
             check_epochs(epochs, begun)?;
@@ -76,9 +79,31 @@ impl Trainer {
             None if changes.data.is_some() => checkpoint.training.warnings.push(UNVERIFIED_WARNING.into()),
             None => {}
         }
+        let note = rate_change(&checkpoint.training.settings, &checkpoint.state, epochs_before, images.train.len());
         checkpoint.training.images = Some(identities);
-        Self::assemble(folder.to_path_buf(), lock, graph, checkpoint, images)
+        let mut trainer = Self::assemble(folder.to_path_buf(), lock, graph, checkpoint, images)?;
+        trainer.notes.extend(note);
+        Ok(trainer)
     }
+}
+
+/// What another number of epochs in all does to the learning rate where it follows a cosine over all of them: in a sentence,
+/// the rate of the last training step and that of the next one.
+fn rate_change(settings: &Settings, state: &RunState, epochs_before: usize, images: usize) -> Option<String> {
+    if settings.schedule != Schedule::Cosine || settings.epochs == epochs_before || settings.epochs == state.epoch {
+        return None;
+    }
+    let batches = settings.batches(images);
+    // A run that has not begun has no rate to jump from.
+    let last = state.step.checked_sub(1)?;
+    let before = Settings { epochs: epochs_before, ..settings.clone() }.rate(state, last, batches);
+    let after = settings.rate(state, state.step, batches);
+    let moves = if after > before { "jumps up" } else { "falls" };
+    Some(format!(
+        "the learning rate {moves} from {before:.3e} at the last training step to {after:.3e} at the next one, since the cosine goes \
+         over {} from here on, not {epochs_before}; the result is not that of a run started with so many",
+        counted(settings.epochs, "epochs"),
+    ))
 }
 
 /// Data that are not where they were may be elsewhere.

@@ -47,14 +47,15 @@ pub fn make(path: &Path, images: usize, classes: usize) -> std::io::Result<()> {
 pub type Weights = BTreeMap<u64, u64>;
 
 /// Lets a run go until it has passed so many training steps, noting its checkpoints; then kills it. Seconds until the
-/// first step was seen are told.
+/// first step beyond those that the run had taken before was seen are told.
 pub fn run_until(command: &mut Command, run: &Path, step: u64, weights: &mut Weights) -> Option<f64> {
+    let begun = checkpoint(run).map_or(0, |(step, _)| step);
     let started = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
     let mut first = None;
     let reached = loop {
         if let Some((now, digest)) = checkpoint(run) {
-            if now > 0 {
+            if now > begun {
                 first.get_or_insert(started.elapsed().as_secs_f64());
                 weights.insert(now, digest);
             }

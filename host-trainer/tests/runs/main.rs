@@ -1,8 +1,11 @@
-//! Whole runs: which images choose the best epoch, data that moved, longer runs, last batches, memory that runs out.
+//! Whole runs: which images choose the best epoch, splits that do not fit, data that moved, longer runs, last batches, learning on,
+//! memory that runs out.
 
 mod common;
 mod last_batch;
+mod learnt;
 #[cfg(target_os = "linux")]
 mod memory;
 mod moved;
 mod selection;
+mod splits;

@@ -64,6 +64,17 @@ fn data_that_moved_are_known_again_and_others_are_refused() {
     assert_eq!(Trainer::resume(&stopped).unwrap().run(&mut |_| Flow::Continue).unwrap(), Outcome::Finished);
 }
 
+/// Goes on for a fifth epoch by the command line, which says what becomes of the rate.
+fn assert_rate_is_told(run: &Path) {
+    let mut command = assert_cmd::Command::cargo_bin("convrnn-train").unwrap();
+    let output = command.args(["train", "--epochs", "5", "--resume"]).arg(run).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let notes: Vec<&str> =
+        said.lines().filter(|line| line.starts_with("note: the learning rate jumps up from ")).collect();
+    assert!(notes.len() == 1 && notes[0].contains(" over 5 epochs from here on, not 4;"), "{said}");
+}
+
 /// With a constant rate, steps and a plateau, a run that goes on for longer is one that was started so.
 #[test]
 fn a_longer_run_has_the_bits_of_one_that_was_started_so() {
@@ -81,7 +92,9 @@ fn a_longer_run_has_the_bits_of_one_that_was_started_so() {
         finish(start(&alone, Settings { epochs: 4, ..settings(data(), schedule.clone()) }));
         finish(start(&longer, settings(data(), schedule.clone())));
         let changes = Changes { data: None, epochs: Some(4) };
-        finish(Trainer::resume_with(&longer, &changes).unwrap());
+        let trainer = Trainer::resume_with(&longer, &changes).unwrap();
+        let notes = trainer.notes().to_vec();
+        finish(trainer);
         let rates = |run: &Path| -> Vec<f64> {
             checkpoint(run, "last").metrics.iter().map(|epoch| epoch.learning_rate).collect()
         };
@@ -96,12 +109,22 @@ fn a_longer_run_has_the_bits_of_one_that_was_started_so() {
                     "{found:?}"
                 );
                 assert_eq!(rates(&alone)[2..], found[2..]);
+                // The last step of two epochs, and the ninth of sixteen.
+                let note = "the learning rate jumps up from 1.903e-3 at the last training step to 2.500e-2 at the next one, since \
+                    the cosine goes over 4 epochs from here on, not 2; the result is not that of a run started with so many";
+                assert_eq!(notes, [note]);
+                assert!(Trainer::resume(&longer).unwrap().notes().is_empty(), "the rate goes on as it stands");
+                assert_rate_is_told(&longer);
             }
-            _ => assert_same(&alone, &longer),
+            _ => {
+                assert_same(&alone, &longer);
+                assert!(notes.is_empty(), "{notes:?}");
+            }
         }
         let error = refusal(&longer, &Changes { data: None, epochs: Some(3) });
         assert!(
-            error.starts_with("--epochs: expected 4 or more, the epochs that the run has begun, found 3"),
+            error.starts_with("--epochs: expected ")
+                && error.contains(" or more, the epochs that the run has begun, found 3"),
             "{error}"
         );
     }

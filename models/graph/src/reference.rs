@@ -1,7 +1,10 @@
-//! The f64 reference interpreter: the oracle of every executor. Written to be read, not to be fast.
+//! The f64 reference interpreter: the oracle of every executor. Written to be read, not to be fast, but for its
+//! convolution.
+
+mod convolution;
 
 use crate::graph::{NodeId, Read, StepGraph};
-use crate::operation::{Convolution, Operation, Pool, Resize};
+use crate::operation::{Operation, Pool, Resize};
 use crate::parameters::Parameters;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -85,7 +88,7 @@ pub fn evaluate(operation: &Operation, inputs: &[&Tensor], shape: Shape, paramet
     match operation {
         Operation::Convolution(spec) => {
             let bias = spec.bias.map(|id| parameters.get(id));
-            convolution(spec, inputs, shape, parameters.get(spec.weight), bias)
+            convolution::convolve(spec, inputs, shape, parameters.get(spec.weight), bias)
         }
         Operation::Resize(spec) => resize(spec, inputs[0], shape),
         Operation::BatchNorm(norm) => {
@@ -113,80 +116,6 @@ pub fn evaluate(operation: &Operation, inputs: &[&Tensor], shape: Shape, paramet
             Tensor::new(shape, values.collect())
         }
     }
-}
-
-/// `y[o, r, c] = bias[o] + sum over i, u, v of w[o, i, u, v] * x[i, r * stride + u - top, ...]`.
-fn convolution(spec: &Convolution, inputs: &[&Tensor], shape: Shape, weight: &[f64], bias: Option<&[f64]>) -> Tensor {
-    let [kernel_height, kernel_width] = spec.kernel;
-    let channels: usize = inputs.iter().map(|input| input.shape.channels).sum();
-    let group_inputs = channels / spec.groups;
-    let group_outputs = shape.channels / spec.groups;
-    let kernel_area = kernel_height * kernel_width;
-    let mut output = Tensor::zeros(shape);
-    for out_channel in 0..shape.channels {
-        let start = out_channel * shape.positions();
-        let map = &mut output.values[start..start + shape.positions()];
-        map.fill(bias.map_or(0.0, |bias| bias[out_channel]));
-        let group_start = out_channel / group_outputs * group_inputs;
-        let mut channel = 0;
-        for input in inputs {
-            for local in 0..input.shape.channels {
-                let concatenated = channel + local;
-                if concatenated < group_start || concatenated >= group_start + group_inputs {
-                    continue;
-                }
-                let offset = (out_channel * group_inputs + concatenated - group_start) * kernel_area;
-                accumulate(spec, input, local, &weight[offset..offset + kernel_area], shape, map);
-            }
-            channel += input.shape.channels;
-        }
-    }
-    output
-}
-
-/// Adds one input channel's contribution to one output channel. Each output element sums over u, then v.
-fn accumulate(spec: &Convolution, input: &Tensor, channel: usize, kernel: &[f64], shape: Shape, map: &mut [f64]) {
-    let [kernel_height, kernel_width] = spec.kernel;
-    let (stride_down, stride_along) = (spec.stride[0], spec.stride[1]);
-    let plane = &input.values[channel * input.shape.positions()..][..input.shape.positions()];
-    for u in 0..kernel_height {
-        for v in 0..kernel_width {
-            let weight = kernel[u * kernel_width + v];
-            let columns = inside_range(shape.width, stride_along, v, spec.padding.left, input.shape.width);
-            if columns.is_empty() {
-                continue;
-            }
-            for row in inside_range(shape.height, stride_down, u, spec.padding.top, input.shape.height) {
-                let source_row = row * stride_down + u - spec.padding.top;
-                let source = &plane[source_row * input.shape.width..][..input.shape.width];
-                let target = &mut map[row * shape.width..][columns.clone()];
-                let source = &source[columns.start * stride_along + v - spec.padding.left..];
-                if stride_along == 1 {
-                    for (sum, x) in target.iter_mut().zip(source) {
-                        *sum += weight * x;
-                    }
-                } else {
-                    for (sum, x) in target.iter_mut().zip(source.iter().step_by(stride_along)) {
-                        *sum += weight * x;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The output positions whose input position `position * stride + offset - before` lies within the
-/// map; empty where there are none.
-pub(crate) fn inside_range(
-    output: usize,
-    stride: usize,
-    offset: usize,
-    before: usize,
-    size: usize,
-) -> std::ops::Range<usize> {
-    let start = before.saturating_sub(offset).div_ceil(stride);
-    let end = (size + before).saturating_sub(offset).div_ceil(stride).min(output);
-    start..end
 }
 
 /// The position within the map, if the padded position lies in it.

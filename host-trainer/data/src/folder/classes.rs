@@ -7,6 +7,7 @@ use super::layout::{Layout, LeftOutCounts, Role, folder_names, normal};
 use crate::dataset::Split;
 use crate::error::{DataError, Result};
 use crate::files::Listing;
+use crate::words::counted;
 
 /// What a split holds.
 pub struct Classified {
@@ -24,7 +25,8 @@ impl Classified {
     /// Sorts the files of a list. Classes are those of the training split where there is one.
     ///
     /// # Errors
-    /// [`DataError::Split`] where the split has no images or holds a class that training lacks.
+    /// [`DataError::Split`] where the split has no images, [`DataError::ExtraClasses`] where it holds classes that training
+    /// lacks.
     pub fn of(listing: &Listing, layout: &Layout<'_>, split: Split) -> Result<Self> {
         let mut left_out = LeftOutCounts::new();
         let mut count = |found: Option<Split>, reason: &str| {
@@ -70,27 +72,34 @@ impl Classified {
                 .collect()
         };
         let class_names: Vec<String> = all.into_iter().collect();
-        let numbers = met
+        let number = |class: &&str| class_names.binary_search_by(|name| name.as_str().cmp(&normal(class))).ok();
+        let numbers: Vec<Option<usize>> = met.iter().map(number).collect();
+        let extra: BTreeSet<String> = met
             .iter()
-            .map(|class| {
-                let found = class_names.binary_search_by(|name| name.as_str().cmp(&normal(class)));
-                found.map(|number| number as u32).map_err(|_| DataError::Split {
-                    path: listing.path().to_path_buf(),
-                    wanted: split.name(),
-                    expected: format!("only classes of the training split ({} of them)", class_names.len()),
-                    found: format!("class `{class}`"),
-                    hint: "give all splits the same class folders",
-                })
-            })
-            .collect::<Result<Vec<u32>>>()?;
+            .zip(&numbers)
+            .filter(|(_, number)| number.is_none())
+            .map(|(class, _)| normal(class).into_owned())
+            .collect();
+        if !extra.is_empty() {
+            return Err(DataError::ExtraClasses {
+                path: listing.path().into(),
+                split: split.name(),
+                classes: extra.into_iter().collect(),
+                known: class_names.len(),
+            });
+        }
+        let numbers: Vec<u32> = numbers.into_iter().flatten().map(|number| number as u32).collect();
         let labels = classes.into_iter().map(|met| numbers[met as usize]).collect();
         Ok(Classified { files, labels, class_names, left_out })
     }
 }
 
 fn no_split(path: &Path, split: Split, folders: &BTreeMap<&str, usize>) -> DataError {
-    let found: Vec<String> =
-        folders.iter().take(8).map(|(folder, count)| format!("`{folder}` with {count} images")).collect();
+    let found: Vec<String> = folders
+        .iter()
+        .take(8)
+        .map(|(folder, count)| format!("`{folder}` with {}", counted(*count, "images")))
+        .collect();
     DataError::Split {
         path: path.to_path_buf(),
         wanted: split.name(),

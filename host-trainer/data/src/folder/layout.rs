@@ -4,6 +4,7 @@
 //!   archive), or the one within that. A folder named as a split is such a wrapping folder only where all folders within
 //!   it are splits again.
 //! - There a folder named as a split is one if it holds class folders with images. Anywhere else the name means nothing.
+//!   A split has one folder: of `val` and `valid` both with images neither is read.
 //! - The folders in it are the classes, compared in Unicode's form NFC: macOS writes `é` as two characters, others as
 //!   one.
 
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::dataset::Split;
+use crate::error::{DataError, Result};
 use crate::files::Listing;
 use crate::kinds::{self, Kind};
 
@@ -103,6 +105,27 @@ impl<'a> Layout<'a> {
             (Some(split), Kind::Image, Some((class, _))) => Role::Labelled(split, class),
             (split, kind, _) => Role::LeftOut(split, reason(&kind, split)),
         }
+    }
+
+    /// Verifies that no split lies in two folders: which of `val` and `valid` is meant, only the user knows.
+    ///
+    /// # Errors
+    /// [`DataError::TwoFolders`].
+    pub fn check_folders(&self) -> Result<()> {
+        let mut found: BTreeMap<(Split, &str), usize> = BTreeMap::new();
+        for index in 0..self.listing.len() {
+            if let (Role::Labelled(split, _), Some(name)) = (self.role(index), self.name(index)) {
+                *found.entry((split, name.split('/').next().unwrap_or(name))).or_default() += 1;
+            }
+        }
+        for split in Split::ALL {
+            let folders = found.iter().filter(|((other, _), _)| *other == split);
+            let folders: Vec<(String, usize)> = folders.map(|((_, name), images)| ((*name).into(), *images)).collect();
+            if folders.len() > 1 {
+                return Err(DataError::TwoFolders { path: self.listing.path().into(), split: split.name(), folders });
+            }
+        }
+        Ok(())
     }
 
     /// The splits that have images.

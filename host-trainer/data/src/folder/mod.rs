@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use convrnn_models::Decoding;
-
-use super::dataset::{Dataset, ImageShape, Picture, Split};
+use super::dataset::{Contents, Dataset, ImageShape, Picture, Split};
 use super::decode::decode;
 use super::error::{DataError, Result};
 use super::files::{Listing, SharedListing};
@@ -26,15 +24,12 @@ pub use options::{FolderOptions, WHITE};
 #[derive(Debug)]
 pub struct FolderDataset {
     options: FolderOptions,
-    shape: ImageShape,
-    class_names: Vec<String>,
+    contents: Contents,
     listing: SharedListing,
     /// Bytes of a name before the data set begins.
     root_length: usize,
     /// Places in the list.
     files: Vec<u32>,
-    labels: Vec<u32>,
-    left_out: LeftOutCounts,
     /// What is known of each image once all have been looked at.
     survey: OnceLock<Vec<ImageRecord>>,
     /// What this is, for what is kept between starts.
@@ -62,21 +57,19 @@ impl FolderDataset {
     /// one, so that labels of all splits agree.
     ///
     /// # Errors
-    /// [`DataError::Split`] where the split has no images or holds a class that training lacks;
-    /// [`DataError::DamagedImages`] where no image can be decoded; [`DataError::Invalid`] for the options.
+    /// [`DataError::TwoFolders`] where a split has two folders; [`DataError::Split`] where the split has no images,
+    /// [`DataError::ExtraClasses`] where it holds classes that training lacks; [`DataError::DamagedImages`] where no image can be decoded; [`DataError::Invalid`] for the options.
     pub fn of_listing(listing: &SharedListing, split: Split, options: FolderOptions) -> Result<Self> {
         options.check()?;
         let layout = Layout::of(listing);
+        layout.check_folders()?;
         let Classified { files, labels, class_names, left_out } = Classified::of(listing, &layout, split)?;
         let set = FolderDataset {
             options,
-            shape: ImageShape { channels: options.channels, height: 0, width: 0 },
-            class_names,
+            contents: Contents { left_out, ..unshaped(&options, class_names, labels) },
             root_length: layout.root_length(),
             listing: Arc::clone(listing),
             files,
-            labels,
-            left_out,
             survey: OnceLock::new(),
             aspect: format!("{} {options:?}", split.name()),
         };
@@ -110,13 +103,10 @@ impl FolderDataset {
         }
         let set = FolderDataset {
             options,
-            shape: ImageShape { channels: options.channels, height: 0, width: 0 },
-            class_names: vec!["not labelled".into()],
+            contents: Contents { left_out, ..unshaped(&options, vec!["not labelled".into()], vec![0; files.len()]) },
             listing: Arc::clone(listing),
             root_length: 0,
-            labels: vec![0; files.len()],
             files,
-            left_out,
             survey: OnceLock::new(),
             aspect: format!("unlabelled {options:?}"),
         };
@@ -126,14 +116,14 @@ impl FolderDataset {
     /// The shape asked for, or that of the first image that can be decoded.
     fn with_shape(mut self) -> Result<Self> {
         if let Some(size) = self.options.size {
-            self.shape = ImageShape { channels: self.options.channels, height: size, width: size };
+            self.contents.shape = ImageShape { channels: self.options.channels, height: size, width: size };
             return Ok(self);
         }
         let mut damaged = Vec::new();
         for index in 0..self.len() {
             match self.decoded(index) {
                 Ok(picture) => {
-                    self.shape = picture.shape;
+                    self.contents.shape = picture.shape;
                     return Ok(self);
                 }
                 Err(DataError::CorruptImage { file, reason }) => damaged.push((file, reason)),
@@ -164,10 +154,10 @@ impl FolderDataset {
         let lost: BTreeSet<usize> = damaged.iter().map(|(index, _)| *index).collect();
         let kept: Vec<usize> = (0..self.len()).filter(|index| !lost.contains(index)).collect();
         self.files = kept.iter().map(|&index| self.files[index]).collect();
-        self.labels = kept.iter().map(|&index| self.labels[index]).collect();
+        self.contents.labels = kept.iter().map(|&index| self.contents.labels[index]).collect();
         self.survey = OnceLock::from(kept.iter().map(|&index| records[index]).collect::<Vec<_>>());
         if !lost.is_empty() {
-            self.left_out.insert("damaged images".into(), lost.len());
+            self.contents.left_out.insert("damaged images".into(), lost.len());
         }
         Ok(self)
     }
@@ -184,21 +174,15 @@ impl FolderDataset {
     }
 }
 
+/// Contents whose height and width are not known yet.
+fn unshaped(options: &FolderOptions, class_names: Vec<String>, labels: Vec<u32>) -> Contents {
+    let shape = ImageShape { channels: options.channels, height: 0, width: 0 };
+    Contents { decoding: options.decoding, ..Contents::new(shape, class_names, labels) }
+}
+
 impl Dataset for FolderDataset {
-    fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    fn class_names(&self) -> &[String] {
-        &self.class_names
-    }
-
-    fn shape(&self) -> ImageShape {
-        self.shape
-    }
-
-    fn label(&self, index: usize) -> usize {
-        self.labels[index] as usize
+    fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// The path below the place where the data set begins.
@@ -206,18 +190,10 @@ impl Dataset for FolderDataset {
         self.listing.name(self.files[index] as usize)[self.root_length..].to_string()
     }
 
-    fn decoding(&self) -> Decoding {
-        self.options.decoding
-    }
-
-    fn left_out(&self) -> LeftOutCounts {
-        self.left_out.clone()
-    }
-
     fn record(&self, index: usize) -> Result<ImageRecord> {
         match self.survey.get() {
             Some(records) => Ok(records[index]),
-            None => Ok(ImageRecord::of(&self.image(index)?.pixels, self.shape.channels)),
+            None => Ok(ImageRecord::of(&self.image(index)?.pixels, self.shape().channels)),
         }
     }
 
@@ -233,20 +209,20 @@ impl Dataset for FolderDataset {
     }
 
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<()> {
-        let mut picture = self.decoded(index)?;
+        let (mut picture, shape) = (self.decoded(index)?, self.shape());
         if let Some(size) = self.options.size {
             picture = scale_short_side(picture, self.options.short.unwrap_or(size));
         }
         let ImageShape { height, width, .. } = picture.shape;
-        if self.options.size.is_none() && picture.shape != self.shape {
+        if self.options.size.is_none() && picture.shape != shape {
             return Err(DataError::ImageSize {
                 file: self.listing.file(self.files[index] as usize),
-                expected: format!("{} x {}, as the first image", self.shape.height, self.shape.width),
+                expected: format!("{} x {}, as the first image", shape.height, shape.width),
                 found: format!("{height} x {width}"),
             });
         }
-        let (top, left) = (centre(height, self.shape.height), centre(width, self.shape.width));
-        crop_into(&picture, top, left, self.shape, &[0; 3][..self.shape.channels], pixels);
+        let (top, left) = (centre(height, shape.height), centre(width, shape.width));
+        crop_into(&picture, top, left, shape, &[0; 3][..shape.channels], pixels);
         Ok(())
     }
 

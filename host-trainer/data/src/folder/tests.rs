@@ -135,15 +135,64 @@ fn wrong_layouts_and_archives_say_what_was_found() {
         |path: &Path, split| FolderDataset::open(path, split, FolderOptions::default()).unwrap_err().to_string();
     let folder = write_folder(&[("train/cat/0.png", png(2, 2, 0)), ("other/cat/0.png", png(2, 2, 0))]);
     let error = message(folder.path(), Split::Test);
-    assert!(error.contains("no `test` split") && error.contains("`other` with 1 images"), "{error}");
-    let folder = write_folder(&[("train/cat/0.png", png(2, 2, 0)), ("test/cow/0.png", png(2, 2, 0))]);
-    assert!(message(folder.path(), Split::Test).contains("class `cow`"));
+    assert!(error.contains("no `test` split") && error.contains("`other` with 1 image,"), "{error}");
     assert!(message(Path::new("no-such-archive.tar"), Split::Train).contains("no-such-archive.tar: no such"));
     assert!(message(write_file(b"hello").path(), Split::Train).contains("kind of archive"));
     let tar = tar_bytes(&contents());
     assert!(message(write_file(&tar[..700]).path(), Split::Train).contains("fetch it again"));
     let zstd = zstd::encode_all(&tar[..], 1).unwrap();
     assert!(message(write_file(&zstd[..zstd.len() / 2]).path(), Split::Train).contains("fetch it again"));
+}
+
+/// All of them are named, with what becomes of the split.
+#[test]
+fn classes_that_training_lacks_are_refused_by_name() {
+    let folder = write_folder(&[
+        ("train/cat/0.png", png(2, 2, 0)),
+        ("test/cat/0.png", png(2, 2, 0)),
+        ("test/cow/0.png", png(2, 2, 0)),
+        ("test/emu/0.png", png(2, 2, 0)),
+    ]);
+    let refused =
+        |path: &Path| FolderDataset::open(path, Split::Test, FolderOptions::default()).unwrap_err().to_string();
+    let error = refused(folder.path());
+    let expected = "the test split cannot be used: expected only classes of the training split (1 class), found 2 more: \
+        `cow`, `emu`; the network has no output for what it cannot learn: give the training split images of them, or take \
+        them out of the test split";
+    assert!(error.ends_with(expected), "{error}");
+    std::fs::remove_dir_all(folder.path().join("test/emu")).unwrap();
+    let error = refused(folder.path());
+    assert!(error.contains("found 1 more: `cow`;") && error.contains("or take it out of"), "{error}");
+}
+
+/// Whichever split is asked for: which of the two folders is meant, only the user knows.
+#[test]
+fn two_folders_of_one_split_are_refused_by_name() {
+    for (one, other, split) in
+        [("train", "training", "train"), ("val", "valid", "validation"), ("test", "testing", "test")]
+    {
+        let mut files = vec![("train/cat/0.png".to_string(), png(2, 2, 0))];
+        files.push((format!("{one}/cat/1.png"), png(2, 2, 1)));
+        files.extend((2..4).map(|number| (format!("{other}/cat/{number}.png"), png(2, 2, number))));
+        let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+        let folder = write_folder(&files);
+        let archive = write_file(&tar_bytes(&files));
+        let images = if one == "train" { "2 images" } else { "1 image" };
+        for path in [folder.path(), archive.path()] {
+            for asked in Split::ALL {
+                let error = FolderDataset::open(path, asked, FolderOptions::default()).unwrap_err();
+                assert!(matches!(error, DataError::TwoFolders { .. }), "{error}");
+                let expected = format!(
+                    "the {split} split: expected one folder, found `{one}` with {images} and `{other}` with 2 images;"
+                );
+                assert!(error.to_string().contains(&expected), "{error}");
+            }
+        }
+        // Without class folders a folder is no split.
+        std::fs::rename(folder.path().join(other).join("cat"), folder.path().join("cat")).unwrap();
+        std::fs::rename(folder.path().join("cat/2.png"), folder.path().join(other).join("2.png")).unwrap();
+        FolderDataset::open(folder.path(), Split::Train, FolderOptions::default()).unwrap();
+    }
 }
 
 #[test]

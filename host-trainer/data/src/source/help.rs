@@ -7,8 +7,9 @@ idx:DIR          IDX files of any size
 cluttered:DIR    digits of such files among pieces of others, behind occluders, in noise
                  options: seed, clutter, occluders, noise, shift
 folder:PATH      image folder or .tar, .tar.zst, .tar.gz, .zip: train/<class>/..., val/<class>/...,
-                 test/<class>/...; also called training; valid, validation; testing; at the path itself or in
-                 the one folder that wraps all images. JPEG, PNG, WebP, BMP, TIFF, GIF (first frame), PPM;
+                 test/<class>/...; also called training; valid, validation; testing (one folder a split);
+                 at the path itself or in the one folder that wraps all images. JPEG, PNG, WebP, BMP, TIFF,
+                 GIF (first frame), PPM;
                  hidden files and folders (.git, __MACOSX) are left out, links are followed
                  options: size=N (crop), short=N (shorter side before the crop), channels=1|3, decode=now|lazy,
                  background=white|black|gray|R/G/B|none (behind alpha; white if not given, none drops alpha),
@@ -18,7 +19,7 @@ rendered         digits in clutter, rendered by the program
                  options: classes, size, train, validation, test, seed, clutter, occluders, noise, shift,
                  rotation, warp
 every form       train-limit=N, validation-limit=N, test-limit=N: that many images of a split, drawn evenly
-                 at random, before anything else (--limit, --hold-out) is drawn from it
+                 at random, before anything else is drawn from it
 options follow after commas: folder:photos.tar,size=128   rendered:size=32,noise=30
 paths            the longest part of the text that exists is the path, commas and equal signs in it included;
                  ~ is the home folder. More: docs/data.md";

@@ -117,6 +117,11 @@ impl Source {
         moved == *self
     }
 
+    /// This source with the limits of another one.
+    pub fn with_limits_of(&self, other: &Source) -> Source {
+        Source { kind: self.kind.clone(), ..other.clone() }
+    }
+
     /// Whether the data set has such a split. Files are listed, not decoded.
     ///
     /// # Errors

@@ -4,7 +4,6 @@
 use super::types::*;
 use crate::graph::{NodeId, Read};
 use crate::operation::{Pool, Resize};
-use crate::reference::inside_range;
 use crate::shape::Shape;
 
 /// Integers of one image, `[channels, height, width]`, row major.
@@ -288,4 +287,12 @@ fn resize(spec: &Resize, input: &IntegerTensor, shape: Shape) -> Vec<i32> {
         }
     }
     values
+}
+
+/// The output positions whose input position `position * stride + offset - before` lies within the
+/// map; empty where there are none.
+fn inside_range(output: usize, stride: usize, offset: usize, before: usize, size: usize) -> std::ops::Range<usize> {
+    let start = before.saturating_sub(offset).div_ceil(stride);
+    let end = (size + before).saturating_sub(offset).div_ceil(stride).min(output);
+    start..end
 }

@@ -1,18 +1,19 @@
 //! All hyper-parameters of a run, as written to `training.toml`.
 
-use crate::data::{Augmentation, Dataset, Identity, principal_colours};
+mod training_file;
+
+use crate::data::{Augmentation, Dataset, principal_colours};
 use crate::error::{Result, TrainerError};
 use crate::executor::Precision;
 use crate::loss::LossSettings;
+use crate::metrics::RunState;
 use crate::optimizer::{OptimizerSettings, WeightDecay};
 use crate::schedule::Schedule;
-use crate::selection::{EARLIER_WARNING, Selection};
+use crate::selection::Selection;
 use crate::sequence::Sequence;
-use convrnn_models::checkpoint::Description;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use tch::Device;
-use toml::Table;
+pub use training_file::{ImageIdentities, TrainingFile};
 
 /// What a run was told to do. Everything that changes its numbers is here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -195,6 +196,23 @@ impl Settings {
         batches.div_ceil(self.accumulate)
     }
 
+    /// Batches in an epoch over a set of `images`.
+    pub fn batches(&self, images: usize) -> usize {
+        match self.last_batch {
+            LastBatch::Drop => images / self.batch,
+            LastBatch::Keep => images.div_ceil(self.batch),
+        }
+    }
+
+    /// The learning rate of training step `step`, from 0, of a run that stands where `state` says, with so many batches an
+    /// epoch.
+    pub fn rate(&self, state: &RunState, step: u64, batches: usize) -> f64 {
+        let steps_per_epoch = self.steps_per_epoch(batches);
+        let progress = step as f64 / (steps_per_epoch * self.epochs).max(1) as f64;
+        let factor = self.schedule.factor(&state.schedule, state.epoch, progress);
+        self.learning_rate_at(factor, step, steps_per_epoch)
+    }
+
     /// The learning rate of one training step: the schedule's, with the warm-up. `step` counts from 0.
     pub fn learning_rate_at(&self, factor: f64, step: u64, steps_per_epoch: usize) -> f64 {
         let warm_up_steps = self.warm_up * steps_per_epoch as f64;
@@ -224,137 +242,9 @@ pub fn parse_device(text: &str) -> Result<Device> {
     Ok(Device::Cuda(number))
 }
 
-/// The whole of `training.toml`: what inference needs and what the trainer was told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainingFile {
-    /// Class names, preprocessing, presentation.
-    #[serde(flatten)]
-    pub description: Description,
-    /// What a reader of the run's figures must know.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
-    /// The images of the run, to know them again when their files have moved; runs of earlier versions have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub images: Option<ImageIdentities>,
-    /// Hyper-parameters.
-    pub settings: Settings,
-}
-
-/// What tells the images of a run from others.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImageIdentities {
-    /// Images that are learnt from.
-    pub train: Identity,
-    /// Images that choose, where any do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub selection: Option<Identity>,
-}
-
-impl TrainingFile {
-    /// The file's text.
-    pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("every hyper-parameter has a TOML form")
-    }
-
-    /// Reads the file.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = convrnn_models::files::read_text(path)?;
-        Self::parse(&text).map_err(|message| TrainerError::Content { path: path.into(), message })
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        convrnn_models::toml_file::parse(&of_today(text).unwrap_or_else(|| text.to_owned()))
-    }
-}
-
-/// The text of an earlier version in today's words: it had `hold_out`, a number of images drawn without regard to classes, and
-/// chose on the test images where that was 0. None for a text of today, or none at all of a training file.
-fn of_today(text: &str) -> Option<String> {
-    let mut file: Table = text.parse().ok()?;
-    let settings = file.get_mut("settings")?.as_table_mut()?;
-    let images = settings.get("hold_out")?.as_integer()?;
-    settings.remove("hold_out");
-    let selection = match usize::try_from(images).ok()? {
-        0 => Selection::Test,
-        images => Selection::HeldOutAtRandom { images },
-    };
-    settings.insert("selection".into(), toml::Value::try_from(selection).ok()?);
-    if selection == Selection::Test {
-        file.insert("warnings".into(), toml::Value::Array(vec![EARLIER_WARNING.into()]));
-    }
-    toml::to_string(&file).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Share;
-    use convrnn_graph::Presentation;
-    use convrnn_models::Preprocessing;
-
-    #[test]
-    fn the_training_file_survives_a_round_trip_and_is_what_inference_reads() {
-        let preprocessing = Preprocessing {
-            channels: 1,
-            height: 2,
-            width: 2,
-            mean: vec![0.1307],
-            standard_deviation: vec![0.3081],
-            decoding: Default::default(),
-        };
-        let class_names = vec!["zero".into(), "one".into()];
-        let description = Description { class_names, preprocessing, presentation: Presentation::held(8) };
-        let settings = Settings {
-            limit: Some(7),
-            schedule: Schedule::Steps { after: vec![3, 5] },
-            augmentation: AugmentationSettings { short_side: Some((30, 40)), ..Default::default() },
-            ema_decay: Some(0.999),
-            precision: Precision::Bf16,
-            sequence: Sequence::Stream { images: 3, resets: true },
-            loss: LossSettings {
-                label_smoothing: 0.1,
-                steps: vec!["12=0.5".parse().unwrap(), "17=1".parse().unwrap()],
-            },
-            ..Default::default()
-        };
-        let identity = |images| Identity { images, digest: "0a".repeat(32) };
-        let images = Some(ImageIdentities { train: identity(7), selection: Some(identity(1)) });
-        let file = TrainingFile { description, settings, warnings: vec!["mind".into()], images };
-        for selection in [
-            Selection::default(),
-            Selection::Automatic { hold_out: Share::Images(0) },
-            Selection::HeldOut { share: Share::Percent(2.5), seed: None },
-            Selection::HeldOut { share: Share::Images(600), seed: Some(3) },
-            Selection::HeldOutAtRandom { images: 3 },
-            Selection::Validation,
-            Selection::Test,
-            Selection::Last,
-        ] {
-            let settings = Settings { selection, ..file.settings.clone() };
-            let file = TrainingFile { settings, ..file.clone() };
-            assert_eq!(TrainingFile::parse(&file.to_toml()), Ok(file));
-        }
-        let description: Description = convrnn_models::toml_file::parse(&file.to_toml()).unwrap();
-        assert_eq!(description, file.description);
-    }
-
-    /// Runs of earlier versions go on as they were begun: on test images where nothing was held out.
-    #[test]
-    fn hold_out_of_earlier_versions_keeps_its_meaning() {
-        let earlier = include_str!("settings_earlier.toml");
-        let file = TrainingFile::parse(earlier).unwrap();
-        assert_eq!(file.settings.selection, Selection::Test);
-        assert_eq!(file.warnings, [EARLIER_WARNING]);
-        assert_eq!((file.settings.epochs, file.settings.schedule.clone()), (3, Schedule::Plateau { patience: 1 }));
-        assert_eq!(file.images, None);
-        let held_out = TrainingFile::parse(&earlier.replace("hold_out = 0", "hold_out = 32")).unwrap();
-        assert_eq!(held_out.settings.selection, Selection::HeldOutAtRandom { images: 32 });
-        assert!(held_out.warnings.is_empty());
-        assert_eq!(TrainingFile::parse(&file.to_toml()), Ok(file), "written again in the words of today");
-        let error = TrainingFile::parse(&earlier.replace("epochs = 3", "epoch = 3")).unwrap_err();
-        assert!(error.contains("did you mean \"epochs\"?"), "{error}");
-    }
 
     #[test]
     fn nothing_to_choose_by_and_a_schedule_that_needs_it_are_refused() {

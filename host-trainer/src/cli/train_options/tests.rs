@@ -1,4 +1,10 @@
 use super::*;
+use crate::executor::Precision;
+use crate::optimizer::WeightDecay;
+use crate::schedule::Schedule;
+use crate::selection::Selection;
+use crate::settings::Settings;
+use crate::training::Changes;
 use clap::Parser;
 
 #[derive(Debug, Parser)]
