@@ -227,6 +227,9 @@ fn reports() {
     assert!(stdout(&["list"]).contains("4,197,736"));
     let info = stdout(&["info", "rgc-6"]);
     assert!(info.contains("layer3.cell.w_ch.weight"), "{info}");
+    let step =
+        "first image-driven logits: step 4, by the arrows and edges alone (no weights make it sooner, some later)";
+    assert!(stdout(&["info", "rgc-28"]).contains(step));
     let info: Value = serde_json::from_str(&stdout(&["info", "rgc-28", "--json"])).unwrap();
     assert_eq!(info["first_image_step"], 4);
     assert!(stdout(&["completions", "bash"]).contains("convrnn-train"));

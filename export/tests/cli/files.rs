@@ -3,6 +3,8 @@
 use crate::common::{Fixture, export, output};
 use convrnn_export::onnx::protobuf::ModelProto;
 use convrnn_graph::passes::fold_constants;
+use convrnn_graph::{Interpreter, Tensor};
+use convrnn_models::Architecture;
 use prost::Message;
 use std::collections::HashMap;
 
@@ -83,6 +85,58 @@ fn inspect_gives_the_costs_of_checkpoints_and_programs() {
         assert_eq!(report["flash"].as_u64(), std::fs::metadata(&path).ok().map(|file| file.len()));
         let text = output(&mut export(&["inspect"], &[&path]), 0);
         assert!(text.contains("first image-driven logits    step 4"), "{text}");
+    }
+}
+
+/// A gate of tanh without an offset is shut while nothing reaches it: by the arrows the image may never pass. Biases open it.
+const GATED: &str = r#"
+name = "gated"
+input = { channels = 1, height = 9, width = 9 }
+presentation = { steps = 8, image_steps = 8 }
+[[layer]]
+convolution = { kernel = 3, channels = 3, bias = true }
+activation = "elu"
+[[layer]]
+convolution = { kernel = 3, channels = 3, bias = true }
+activation = "elu"
+[layer.cell]
+kind = "search"
+hidden = { gate = { reads = ["memory"], kernel = 3, squash = "tanh", offset = 0.0, factor = 1.0 } }
+memory = { gate = { reads = ["hidden"], kernel = 3, bias = true, squash = "tanh", offset = 0.0, factor = 1.0 }, keep = { reads = [], squash = "sigmoid", offset = 0.9, factor = 0.0 } }
+[[layer]]
+convolution = { kernel = 1, channels = 4, bias = true }
+activation = "none"
+average = "after"
+"#;
+
+#[test]
+fn the_first_image_driven_step_in_a_program_is_that_of_its_weights() {
+    for (is_open, name) in [(true, "open"), (false, "shut")] {
+        let mut fixture = Fixture::of(Architecture::parse(GATED, "gated").expect("an architecture"));
+        fixture.change(|name, values| {
+            if name.ends_with("bias") {
+                values.fill(if is_open { 0.4 } else { 0.0 });
+            }
+        });
+        // The truth, by two images: the first step at which the logits of the f64 reference differ.
+        let weights = fixture.parameters.to_f64();
+        let logits = |seed: u64| {
+            let pixels = &fixture.pixels(1, seed)[0];
+            let values = pixels.iter().map(|&pixel| f64::from(pixel) / 255.0).collect();
+            let frame = Tensor::new(fixture.graph.frame, values);
+            Interpreter::new(&fixture.graph, &weights).logits(std::iter::repeat_n(&frame, 8))
+        };
+        let (one, other) = (logits(1), logits(2));
+        let truth = (0..8).find(|&step| one[step] != other[step]).map(|step| step + 1);
+        assert_eq!(truth, is_open.then_some(3), "{name}");
+        for numerics in ["f32", "int8"] {
+            let path = fixture.path(&format!("{name}-{numerics}.crnn"));
+            let mut command = export(&["program", "--numerics", numerics], &[&fixture.path("checkpoint")]);
+            output(command.arg("--output").arg(&path), 0);
+            let report = output(&mut export(&["inspect", "--json"], &[&path]), 0);
+            let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+            assert_eq!(report["first_image_step"].as_u64(), truth.map(|step| step as u64), "{name}, {numerics}");
+        }
     }
 }
 

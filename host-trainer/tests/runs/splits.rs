@@ -3,7 +3,9 @@
 use super::common::start;
 use convrnn_graph::Presentation;
 use convrnn_models::catalogue;
+use convrnn_trainer::data::{DataReport, Share};
 use convrnn_trainer::schedule::Schedule;
+use convrnn_trainer::selection::Selection;
 use convrnn_trainer::settings::Settings;
 use convrnn_trainer::training::Job;
 use std::path::Path;
@@ -46,6 +48,26 @@ fn classes_of_the_test_split_alone_are_named_before_training() {
             && !warning.contains("no `test` split"),
         "{warning}"
     );
+}
+
+#[test]
+fn a_validation_split_that_chooses_nothing_is_counted_and_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    write_images(&images);
+    std::fs::create_dir_all(images.join("val/class-3")).unwrap();
+    std::fs::rename(images.join("test/class-0/1.png"), images.join("val/class-3/1.png")).unwrap();
+    let report =
+        |settings: Settings, run: &str| start(&folder.path().join(run), settings).data_report().unwrap().clone();
+    let split = |report: &DataReport, name: &str| {
+        report.splits.iter().find(|split| split.split == name).map(|split| split.images)
+    };
+    let told = |report: &DataReport| report.warnings.iter().any(|warning| warning.contains("chooses nothing here"));
+    let chooses = report(settings(&images), "chooses");
+    assert!(split(&chooses, "validation") == Some(1) && split(&chooses, "held-out").is_none() && !told(&chooses));
+    let selection = Selection::HeldOut { share: Share::Images(10), seed: None };
+    let held_out = report(Settings { selection, ..settings(&images) }, "held-out");
+    assert!(split(&held_out, "validation") == Some(1) && split(&held_out, "held-out") == Some(10) && told(&held_out));
 }
 
 #[test]

@@ -10,7 +10,9 @@ folder:PATH      image folder or .tar, .tar.zst, .tar.gz, .zip: train/<class>/..
                  test/<class>/...; also called training; valid, validation; testing (one folder a split);
                  at the path itself or in the one folder that wraps all images. JPEG, PNG, WebP, BMP, TIFF,
                  GIF (first frame), PPM;
-                 hidden files and folders (.git, __MACOSX) are left out, links are followed
+                 hidden files and folders (.git, __MACOSX) are left out, links are followed; names that differ in
+                 Unicode's composition alone are one class (NFC); a folder called train among images without
+                 classes is one of them with labels=none
                  options: size=N (crop), short=N (shorter side before the crop), channels=1|3, decode=now|lazy,
                  background=white|black|gray|R/G/B|none (behind alpha; white if not given, none drops alpha),
                  orientation=apply|keep (Exif; applied if not given, unlike torchvision's ImageFolder),
