@@ -63,8 +63,8 @@ pub enum DataError {
     },
     /// Image files of a data set that cannot be decoded, all of them.
     #[error(
-        "{} of {images} image files cannot be decoded; replace or delete them, or go on without them: write \
-         `,skip-damaged=yes` behind the data source{}", files.len(), list_of_damage(files)
+        "{} of {images} image files cannot be decoded; replace or delete them, or go on without them: {SKIP_DAMAGED}{}",
+        files.len(), list_of_damage(files)
     )]
     DamagedImages {
         /// The files and the decoder's reasons, in the order of the data set.
@@ -149,6 +149,9 @@ pub enum DataError {
         reason: String,
     },
 }
+
+/// How to go on without damaged files, in every command that reads images.
+pub const SKIP_DAMAGED: &str = "write `,skip-damaged=yes` behind the data source";
 
 /// Where an image file lies: on disk, or inside an archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

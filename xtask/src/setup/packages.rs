@@ -16,6 +16,7 @@ struct Need {
 }
 
 const CPP_COMPILER: Need = Need { packages: &["g++"], purpose: "building the trainer" };
+const NASM: Need = Need { packages: &["nasm"], purpose: "decoding JPEGs with SIMD, where libjpeg is built after it" };
 const QEMU: Need = Need { packages: &["qemu-system-arm"], purpose: "running firmware" };
 const QEMU_USER: Need = Need { packages: &["qemu-user"], purpose: "running the kernels for AArch64" };
 const NODE: Need = Need { packages: &["nodejs"], purpose: "running the kernels for WebAssembly" };
@@ -32,6 +33,9 @@ pub fn ensure_compiler() {
 /// Installs what else is missing where that is allowed, and says what is left out where it is not.
 pub fn ensure() -> Result<()> {
     let mut needs = Vec::new();
+    if cfg!(target_arch = "x86_64") && process::find("nasm").is_none() {
+        needs.push(NASM);
+    }
     if process::find("qemu-system-arm").is_none() {
         needs.push(QEMU);
     }

@@ -2,7 +2,7 @@
 //!
 //! | file | decoder |
 //! |---|---|
-//! | JPEG | `jpeg`: zune-jpeg for ordinary files, libjpeg for the others |
+//! | JPEG | `jpeg`: libjpeg |
 //! | PNG, WebP, BMP, TIFF, GIF (its first frame), PPM | `formats`: the image library |
 //!
 //! Alpha is composited (`alpha`) and the orientation that a camera recorded is applied (`orientation`) as

@@ -15,7 +15,7 @@ const LEAST_FILES: usize = 20_000;
 /// An archive changed so recently may change again without another time of change.
 const SETTLED: Duration = Duration::from_secs(2);
 /// First bytes of a kept list; the number is that of its form.
-const LIST: &[u8; 8] = b"CRNNLST1";
+const LIST: &[u8; 8] = b"CRNNLST2";
 
 /// What tells one state of an archive from another.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! From what an archive lists to its files: the last entry of a name holds, and links are followed.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
+use super::tar::clean;
 use super::{Found, LeftOut, Place};
 
 /// Reason of a link whose target is not there.
@@ -18,10 +19,11 @@ type Files = Vec<(String, Place)>;
 
 /// The files, sorted by name, the folders, and the links that lead nowhere.
 pub fn resolve(mut found: Vec<(String, Found)>) -> (Files, Vec<String>, Vec<LeftOut>) {
+    bind_hard_links(&mut found);
     // Stable, so that of several entries of a name the last one stays last.
     found.sort_by(|(left, _), (right, _)| left.cmp(right));
     let mut files: Files = Vec::with_capacity(found.len());
-    let (mut folders, mut links) = (Vec::new(), Vec::new());
+    let (mut folders, mut links, mut lost) = (Vec::new(), Vec::new(), Vec::new());
     let mut rest = found.into_iter().peekable();
     while let Some((name, found)) = rest.next() {
         if rest.peek().is_some_and(|(next, _)| *next == name) {
@@ -30,15 +32,16 @@ pub fn resolve(mut found: Vec<(String, Found)>) -> (Files, Vec<String>, Vec<Left
         match found {
             Found::File(place) => files.push((name, place)),
             Found::Folder => folders.push(name),
+            Found::Nothing => lost.push(LeftOut::new(&name, DANGLING)),
             Found::SymbolicLink(target) => links.push((name, Target { path: target, is_from_top: false })),
             Found::HardLink(target) => links.push((name, Target { path: target, is_from_top: true })),
         }
     }
     if links.is_empty() {
-        return (files, folders, Vec::new());
+        return (files, folders, lost);
     }
     let tree = Tree { files: &files, folders: &folders, links: links.iter().cloned().collect() };
-    let (mut followed, mut lost) = (Followed::default(), Vec::new());
+    let mut followed = Followed::default();
     for (name, _) in &links {
         tree.follow(name, name, 0, &mut followed, &mut lost);
     }
@@ -47,6 +50,42 @@ pub fn resolve(mut found: Vec<(String, Found)>) -> (Files, Vec<String>, Vec<Left
     files.dedup_by(|(later, _), (earlier, _)| later == earlier);
     folders.extend(followed.folders);
     (files, folders, lost)
+}
+
+/// Puts what a hard link names in its place, as unpacking does: what the last entry of that name before the link holds, even
+/// where a later entry replaces it. Of a symbolic link it is a second one, with the same target. A name that comes only later
+/// is nothing. A name of no entry stays: it may lead through a linked folder.
+fn bind_hard_links(found: &mut [(String, Found)]) {
+    let targets: HashSet<String> = found.iter().filter_map(|(_, found)| found.hard_target()).collect();
+    if targets.is_empty() {
+        return;
+    }
+    let named: HashSet<String> =
+        found.iter().filter(|(name, _)| targets.contains(name)).map(|(name, _)| name.clone()).collect();
+    let mut before: HashMap<String, Found> = HashMap::new();
+    for (name, found) in found {
+        if let Some(target) = found.hard_target() {
+            match before.get(&target) {
+                Some(Found::Folder) => {}
+                Some(earlier) => *found = earlier.clone(),
+                None if named.contains(&target) => *found = Found::Nothing,
+                None => {}
+            }
+        }
+        if targets.contains(name) {
+            before.insert(name.clone(), found.clone());
+        }
+    }
+}
+
+impl Found {
+    /// The name that a hard link names, none where it leads out of the archive.
+    fn hard_target(&self) -> Option<String> {
+        match self {
+            Found::HardLink(target) => clean(target),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone)]

@@ -8,7 +8,8 @@
 //! | zip (`zip`) | listed from its directory, read from their offsets and inflated |
 //!
 //! What an archive is, is seen from its bytes, not from its name. Links are followed (`links`); those that lead
-//! nowhere are counted. A list of a large archive is kept in the user's cache (`cache`), so that the next start takes
+//! nowhere are counted. A hard link is the file that its target was when the link's turn came, a symbolic one what its
+//! target is in the end. A list of a large archive is kept in the user's cache (`cache`), so that the next start takes
 //! seconds. An entry takes 32 bytes beside its name: a list of 1.28 million files takes about 90 MB.
 
 pub(crate) mod cache;
@@ -89,10 +90,12 @@ impl LeftOut {
 }
 
 /// What is found while listing, in the order of the archive.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Found {
     File(Place),
     Folder,
+    /// What unpacking cannot make: a hard link to what comes only later.
+    Nothing,
     /// Relative to the link's own folder.
     SymbolicLink(String),
     /// From the top of the archive.

@@ -193,3 +193,92 @@ fn an_old_tar_is_known_by_its_checksum() {
     let file = written(&bytes);
     expect(&Listing::open_cached(file.path(), None).unwrap(), &[("cat/0.png", "old")]);
 }
+
+/// What GNU tar unpacks where a name occurs again behind a link to it.
+#[test]
+fn a_hard_link_is_the_file_of_its_turn_and_a_symbolic_one_the_last() {
+    let tar = tar_of(&[
+        Plain("cat/t.png", "replaced later"),
+        Plain("./cat/t.png", "old"),
+        Hard("cat/hard.png", "./cat/t.png"),
+        Symbolic("cat/soft.png", "t.png"),
+        Hard("cat/hard-again.png", "cat/hard.png"),
+        Plain("cat/t.png", "new"),
+        Hard("cat/hard-new.png", "cat/t.png"),
+        // A second symbolic link, which leads on from its own folder.
+        Hard("dog/soft.png", "cat/soft.png"),
+        Plain("dog/t.png", "dog"),
+        // Through a linked folder.
+        Symbolic("bird", "cat"),
+        Hard("dog/through.png", "bird/t.png"),
+        Hard("dog/early.png", "dog/late.png"),
+        Plain("dog/late.png", "late"),
+    ]);
+    let file = written(&tar);
+    let listing = Listing::open_cached(file.path(), None).unwrap();
+    let all = contents(&listing);
+    let shown: Vec<(&str, &str)> = all
+        .iter()
+        .map(|(name, content)| (name.as_str(), content.as_str()))
+        .filter(|(name, _)| !name.starts_with("bird/"))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("cat/hard-again.png", "old"),
+            ("cat/hard-new.png", "new"),
+            ("cat/hard.png", "old"),
+            ("cat/soft.png", "new"),
+            ("cat/t.png", "new"),
+            ("dog/late.png", "late"),
+            ("dog/soft.png", "dog"),
+            ("dog/t.png", "dog"),
+            ("dog/through.png", "new"),
+        ]
+    );
+    assert_eq!(left_out(&listing), [("dog/early.png", "links that lead nowhere")]);
+}
+
+/// The method is changed in both headers of each entry; what is in them is no longer what it says.
+fn zip_of_method(names: &[&str], method: u8, stored: &[&str]) -> Vec<u8> {
+    let mut zip = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = ::zip::write::SimpleFileOptions::default();
+    for (name, which) in names
+        .iter()
+        .map(|name| (name, ::zip::CompressionMethod::Deflated))
+        .chain(stored.iter().map(|name| (name, ::zip::CompressionMethod::Stored)))
+    {
+        zip.start_file(*name, options.compression_method(which)).unwrap();
+        zip.write_all(b"content of a file").unwrap();
+    }
+    let mut bytes = zip.finish().unwrap().into_inner();
+    for (signature, at) in [(b"PK\x03\x04", 8), (b"PK\x01\x02", 10)] {
+        for start in 0..bytes.len() - at {
+            if bytes[start..].starts_with(signature) && bytes[start + at] == 8 {
+                bytes[start + at] = method;
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn entries_of_a_zip_whose_method_is_not_read_are_counted_or_refused_by_its_name() {
+    for (method, name) in
+        [(12, "bzip2"), (14, "LZMA"), (93, "Zstandard"), (95, "XZ"), (9, "Deflate64"), (77, "method 77")]
+    {
+        let reason = format!("files compressed by {name}");
+        let mixed = written(&zip_of_method(&["train/cat/0.png", "train/dog/1.png"], method, &["train/cat/2.png"]));
+        let listing = Listing::open_cached(mixed.path(), None).unwrap();
+        expect(&listing, &[("train/cat/2.png", "content of a file")]);
+        assert_eq!(left_out(&listing), [("train/cat/0.png", reason.as_str()), ("train/dog/1.png", reason.as_str())]);
+
+        let none = written(&zip_of_method(&["train/cat/0.png", "train/dog/1.png"], method, &["README"]));
+        let error = Listing::open_cached(none.path(), None).unwrap_err().to_string();
+        assert!(error.contains(&format!("2 {reason}")) && error.contains("stored or deflated"), "{error}");
+        assert!(error.contains("unpack the archive"), "{error}");
+    }
+    // Without any file, or with other files alone, there is nothing to say about methods.
+    let other = written(&zip_of_method(&["train/notes.txt"], 12, &[]));
+    assert!(Listing::open_cached(other.path(), None).unwrap().is_empty());
+}

@@ -90,7 +90,7 @@ impl Source {
             "folder" => Kind::Folder(FolderSource::parse(need_path()?, &mut options)?),
             "rendered" => Kind::Rendered(rendered_options(&mut options)?),
             _ => {
-                let near = nearest(name, &KINDS).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+                let near = nearest(name, &KINDS).map_or(".".into(), |near| format!(", did you mean `{near}`?"));
                 return Err(wrong(format!("unknown kind `{name}`{near} Known forms:\n{DATA_HELP}")));
             }
         };

@@ -76,7 +76,7 @@ impl<'a> Options<'a> {
         let reason = if self.known.contains(key) {
             format!("option `{key}` is given twice")
         } else {
-            let near = nearest(key, &self.known).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+            let near = nearest(key, &self.known).map_or(".".into(), |near| format!(", did you mean `{near}`?"));
             format!("unknown option `{key}`{near} Known here: {}", self.known.join(", "))
         };
         Err(DataError::Source { text: self.text.to_string(), reason })

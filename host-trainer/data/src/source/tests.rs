@@ -35,7 +35,7 @@ fn paths_may_hold_commas_colons_and_equals_signs() {
 fn mistakes_are_told_with_the_nearest_word() {
     for (text, part) in [
         ("mnits:x", "did you mean `mnist`?"),
-        ("", "unknown kind ``"),
+        ("", "unknown kind ``. Known forms:"),
         ("mnist", "a path is missing"),
         ("mnist:", "write `mnist:PATH`"),
         ("folder:x,sise=3", "did you mean `size`?"),
@@ -47,8 +47,8 @@ fn mistakes_are_told_with_the_nearest_word() {
         ("folder:x,background=1/2/256", "R/G/B"),
         ("folder:x,orientation=left", "`keep` or `apply`"),
         ("folder:x,skip-damaged=maybe", "`no` or `yes`"),
-        ("mnist:x,background=white", "unknown option `background`"),
-        ("rendered:nose=3", "did you mean `noise`?"),
+        ("mnist:x,background=white", "unknown option `background`. Known here: train-limit"),
+        ("rendered:nose=3", "unknown option `nose`, did you mean `noise`? Known here: classes"),
         ("rendered:28", "`28` is no option"),
         ("rendered:classes=11", "expected 2 to 10, found 11"),
         ("mnist:x,size=3", "unknown option `size`"),
