@@ -1,6 +1,7 @@
 //! What can go wrong in training.
 
 use crate::data::DataError;
+use crate::memory::is_want_of_memory;
 use convrnn_models::{ArchitectureError, FileError};
 use std::path::PathBuf;
 use tch::TchError;
@@ -19,7 +20,7 @@ pub enum TrainerError {
     Torch(#[source] TchError),
     #[error(
         "out of memory: libtorch found no room for {} {place}; training needs memory for every image of a batch at every time \
-         step: give a smaller --batch (--batch N/2 --accumulate 2 has as many images a training step), fewer --steps, a smaller \
+         step: give a smaller --batch (--batch N/2 with --accumulate 2 has as many images a training step), fewer --steps, a smaller \
          image size, or an architecture with fewer channels; evaluation takes 250 images a thread: give fewer --threads",
         wanted.as_deref().unwrap_or("a tensor")
     )]
@@ -97,10 +98,7 @@ impl From<TchError> for TrainerError {
             let wanted = between("Tried to allocate ", ". ");
             return TrainerError::OutOfMemory { wanted, place: "on the GPU" };
         }
-        if text.contains("can't allocate memory")
-            || text.contains("not enough memory")
-            || text.contains("std::bad_alloc")
-        {
+        if is_want_of_memory(&text) {
             let wanted = between("tried to allocate ", " bytes").map(|bytes| format!("{bytes} bytes"));
             return TrainerError::OutOfMemory { wanted, place: "in main memory" };
         }

@@ -2,12 +2,12 @@
 
 use crate::checkpoint::TrainingCheckpoint;
 use crate::data::random::{Purpose, Stream};
-use crate::data::{SharedDataset, Source, Subset};
+use crate::data::{FolderOptions, SharedDataset, Source, Split, Subset};
 use crate::error::Result;
 use crate::evaluation::check_fit;
 use crate::metrics::{RunState, STATE_FORMAT};
 use crate::parameters::initialize;
-use crate::selection::load;
+use crate::selection::{Selection, divide};
 use crate::settings::{Settings, TrainingFile};
 use convrnn_graph::{Parameters, Presentation, Shape, StepGraph};
 use convrnn_models::checkpoint::Description;
@@ -20,7 +20,7 @@ const NEUTRAL: (f32, f32) = (0.5, 0.5);
 const NOISE_FRAMES: usize = 16;
 
 /// The checkpoint from which training would start. `settings` say the seed and, where they name data, the images that
-/// preprocessing is measured on. Without data preprocessing is neutral, classes are called by their number, and the
+/// preprocessing is measured on: all of them, since nothing chooses. Without data preprocessing is neutral, classes are called by their number, and the
 /// calibration frames are random pixels: good for sizes and costs of an int8 program, not for its answers.
 ///
 /// # Errors
@@ -28,15 +28,16 @@ const NOISE_FRAMES: usize = 16;
 pub fn untrained(
     architecture: Architecture,
     presentation: Presentation,
-    mut settings: Settings,
+    settings: Settings,
 ) -> Result<(StepGraph, TrainingCheckpoint)> {
     let graph = architecture.lower()?;
     crate::training::check(&graph, &presentation, &settings)?;
     let (description, calibration) = match settings.data.is_empty() {
         true => neutral(&graph, presentation, settings.seed),
         false => {
-            settings.selection = settings.selection.resolve(&Source::parse(&settings.data)?)?;
-            let train = load(&settings)?.train;
+            // Nothing chooses, so that nothing is held out.
+            let whole = Source::parse(&settings.data)?.load(Split::Train)?;
+            let (train, _) = divide(whole, &settings, Selection::Last)?;
             check_fit(&graph, &train)?;
             measured(&graph, &train, presentation, settings.seed)?
         }
@@ -48,7 +49,7 @@ pub fn untrained(
     let checkpoint = TrainingCheckpoint {
         architecture,
         trained: settings.ema_decay.map(|_| parameters.clone()),
-        training: TrainingFile { description, warnings: Vec::new(), images: None, settings },
+        training: TrainingFile { description, warnings: Vec::new(), images: None, ancestors: Vec::new(), settings },
         parameters,
         velocity,
         state,
@@ -85,6 +86,8 @@ pub fn measured(
 fn neutral(graph: &StepGraph, presentation: Presentation, seed: u64) -> (Description, Vec<u8>) {
     let channels = graph.frame.channels;
     let preprocessing = preprocessing(graph, vec![NEUTRAL.0; channels], vec![NEUTRAL.1; channels]);
+    // Without a record it would be a checkpoint from before there was a choice.
+    let preprocessing = Preprocessing { decoding: FolderOptions::default().decoding, ..preprocessing };
     let class_names = (0..graph.classes()).map(|class| class.to_string()).collect();
     let mut stream = Stream::new(seed, Purpose::Subset, 2, 0);
     let calibration = (0..NOISE_FRAMES * graph.frame.elements()).map(|_| stream.below(256) as u8).collect();
@@ -123,18 +126,30 @@ mod tests {
         let preprocessing = &checkpoint.description.preprocessing;
         assert_eq!([preprocessing.value(0, 0), preprocessing.value(0, 255)], [-1.0, 1.0]);
         assert_eq!(checkpoint.description.class_names[9], "9");
+        // Image files are read as by a run of today, not as by one from before there was a choice.
+        assert_eq!(preprocessing.decoding, FolderOptions::default().decoding);
+        assert!(!preprocessing.decoding.is_plain());
         assert_eq!(checkpoint.parameters, initialize(&checkpoint.graph, 3));
         assert_ne!(checkpoint.parameters, written("", 4).parameters);
+    }
+
+    /// None of one image a class could be held out.
+    #[test]
+    fn one_image_of_a_class_is_enough() {
+        let architecture = catalogue::find("rgc-28-m4").unwrap();
+        let presentation = architecture.presentation;
+        let settings = Settings { data: "rendered:size=28,train=10,test=10".into(), ..Settings::default() };
+        let (graph, checkpoint) = untrained(architecture, presentation, settings).unwrap();
+        assert_eq!(checkpoint.calibration.len(), 10 * graph.frame.elements(), "every image is looked at");
     }
 
     #[test]
     fn with_data_it_is_what_training_starts_from() {
         let data = "rendered:size=28,train=40,test=10";
         let checkpoint = written(data, 3);
-        let train = Source::parse(data).unwrap().load(crate::data::Split::Train).unwrap();
-        // A tenth is held out, as in training.
-        let (learnt, _) = Subset::hold_out_by_class(Arc::clone(&train), 4, 3).unwrap();
-        let statistics = crate::data::channel_statistics(&learnt).unwrap();
+        let train = Source::parse(data).unwrap().load(Split::Train).unwrap();
+        // Nothing chooses, and nothing is held out.
+        let statistics = crate::data::channel_statistics(&*train).unwrap();
         assert_eq!(checkpoint.description.preprocessing.mean, statistics.mean);
         assert_eq!(checkpoint.description.class_names, train.class_names());
         assert_eq!(checkpoint.parameters, initialize(&checkpoint.graph, 3));

@@ -15,6 +15,7 @@ pub mod gradient;
 pub mod initial;
 pub mod loss;
 pub mod measurement;
+mod memory;
 pub mod metrics;
 pub mod optimizer;
 pub mod parameters;

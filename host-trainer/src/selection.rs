@@ -167,6 +167,9 @@ pub fn divide(
         None => whole,
     };
     let images = train.len();
+    let mut sizes = vec![0; train.class_names().len()];
+    (0..images).for_each(|index| sizes[train.label(index)] += 1);
+    let is_tenth_possible = sizes.iter().any(|&size| size > 1);
     let (parts, share): (_, &dyn std::fmt::Display) = match &selection {
         Selection::HeldOut { share, seed } => {
             (Subset::hold_out_by_class(train, share.of(images), seed.unwrap_or(settings.seed)), share)
@@ -176,11 +179,16 @@ pub fn divide(
             return Ok((train, None));
         }
     };
-    let (rest, held_out) = parts.map_err(|_| refused(share, images))?;
+    let (rest, held_out) = parts.map_err(|_| refused(share, images, is_tenth_possible))?;
     Ok((Arc::new(rest), Some(Arc::new(held_out))))
 }
 
-fn refused(share: &dyn std::fmt::Display, images: usize) -> TrainerError {
+fn refused(share: &dyn std::fmt::Display, images: usize, is_tenth_possible: bool) -> TrainerError {
+    // A tenth is one image at least, which a class gives that has two.
+    let other = match is_tenth_possible {
+        true => "hold out a tenth of them (--hold-out 10%)",
+        false => "give more images, two or more of a class",
+    };
     TrainerError::Invalid {
         what: "--hold-out",
         expected: format!(
@@ -188,9 +196,10 @@ fn refused(share: &dyn std::fmt::Display, images: usize) -> TrainerError {
             counted(images, "training images")
         ),
         found: share.to_string(),
-        hint: "hold out a tenth of them (--hold-out 10%), or none (--hold-out 0, with another --schedule than plateau): then the last \
-               epoch's weights are the best"
-            .into(),
+        hint: format!(
+            "{other}, or hold out none (--hold-out 0, with another --schedule than plateau): then the last epoch's weights are \
+             the best"
+        ),
     }
 }
 
@@ -231,6 +240,32 @@ mod tests {
         settings.limit = None;
         let images = load(&settings).unwrap();
         assert_eq!((images.train.len(), images.selection.unwrap().images.len()), (90, 10));
+    }
+
+    /// Of one image a class none can be held out, so that no share is offered.
+    #[test]
+    fn the_hint_to_what_cannot_be_held_out_can_be_followed() {
+        let hint = |data: &str, share| {
+            let error = load(&settings(data, Selection::HeldOut { share, seed: None })).err().unwrap();
+            match error {
+                TrainerError::Invalid { hint, .. } => hint,
+                other => panic!("{other}"),
+            }
+        };
+        let one_each = "rendered:train=10,test=20";
+        for share in [Share::Percent(10.0), Share::Images(3)] {
+            let found = hint(one_each, share);
+            assert!(
+                found.starts_with("give more images, two or more of a class, or hold out none (--hold-out 0"),
+                "{found}"
+            );
+            assert!(!found.contains('%'), "{found}");
+        }
+        let none = Selection::Automatic { hold_out: Share::Images(0) };
+        assert!(load(&settings(one_each, none)).unwrap().selection.is_none());
+        let some = "rendered:train=11,test=20";
+        assert!(hint(some, Share::Images(11)).starts_with("hold out a tenth of them (--hold-out 10%), or"));
+        assert_eq!(load(&settings(some, Selection::default())).unwrap().selection.unwrap().images.len(), 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! computes a part of the batch from end to end on one thread.
 
 use crate::executor::Executor;
+use crate::memory::caught;
 use convrnn_graph::StepGraph;
 use convrnn_graph::quantize::QuantizedGraph;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ impl<'g> Workers<'g> {
         work: impl Fn(&Executor<'g>, I) -> Result<O, TchError> + Sync,
     ) -> Result<Vec<O>, TchError> {
         assert!(inputs.len() <= self.executors.len(), "one input a worker");
+        // Here, on the worker's own thread: where another worker fails first, nobody looks at what became of it.
+        let work = |executor: &Executor<'g>, input| caught(|| work(executor, input));
         if inputs.len() == 1 {
             return inputs.into_iter().map(|input| work(&self.executors[0], input)).collect();
         }

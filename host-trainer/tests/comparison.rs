@@ -35,7 +35,7 @@ fn classes_are_an_option_and_a_key_and_the_hint_names_the_option() {
     // With a file the option cannot be given.
     std::fs::write(&file, written.replace("classes = 3\n", "")).unwrap();
     let (_, _, error) = compare(&[file.to_str().unwrap()], &folder.path().join("other"));
-    assert!(error.contains("found 3; give classes 3") && !error.contains("--"), "{error}");
+    assert!(error.contains("found 3; give classes = 3") && !error.contains("--"), "{error}");
     let wrong = [arguments, vec!["--set", "optimizer.momentum=2"]].concat();
     let (_, _, error) = compare(&wrong, &folder.path().join("other"));
     assert!(

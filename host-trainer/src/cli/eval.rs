@@ -3,7 +3,7 @@
 use super::table::format;
 use super::{print, to_json};
 use crate::data::source::with_decoding;
-use crate::data::{SharedDataset, Source, Split, Subset, counted};
+use crate::data::{DataError, SharedDataset, Source, Split, Subset, counted};
 use crate::decoders::{DecoderReport, DecoderTally};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{Evaluation, check_classes, evaluate_decoded, first_image_step};
@@ -80,6 +80,28 @@ fn note_of_choice(checkpoint: &Path, data: &str, split: Split) {
     }
 }
 
+/// Says on stderr which files are no images of the data set, in one line; nothing where there are none.
+pub fn note_of_left_out(images: &SharedDataset) {
+    let left_out: Vec<String> = images.left_out().iter().map(|(reason, count)| counted(*count, reason)).collect();
+    if !left_out.is_empty() {
+        eprintln!("note: left out: {}", left_out.join(", "));
+    }
+}
+
+/// The error that lists every damaged file, where this one is of the first: of images that are decoded when they are read.
+pub fn with_all_damage(error: TrainerError, images: &SharedDataset) -> TrainerError {
+    let TrainerError::Data(DataError::CorruptImage { .. }) = &error else { return error };
+    if let Err(all) = images.look_at_all() {
+        return all.into();
+    }
+    // Of a few images of many that does not look at each.
+    let damaged = (0..images.len()).filter_map(|index| match images.image(index) {
+        Err(DataError::CorruptImage { file, reason }) => Some((file, reason)),
+        _ => None,
+    });
+    DataError::damaged(damaged.collect(), images.len()).into()
+}
+
 /// What `eval` and `trace` have in common: a network and images to show it.
 #[derive(Debug, Args)]
 pub struct Input {
@@ -121,6 +143,7 @@ impl Input {
         let images = source.load(split)?;
         check_classes(&checkpoint.graph, &checkpoint.description, &images)?;
         note_of_choice(&directory, &data, split);
+        note_of_left_out(&images);
         Ok((checkpoint, images, split))
     }
 
@@ -243,7 +266,8 @@ impl Eval {
                 &sequence,
                 ablation,
                 tally.as_mut(),
-            )?;
+            );
+            let found = found.map_err(|error| with_all_damage(error, &images))?;
             Ok::<_, TrainerError>((found, tally.map(|tally| tally.report())))
         };
         let (whole, decoders) = measure(Ablation::None)?;

@@ -1,6 +1,6 @@
 //! `convrnn-train features`.
 
-use super::eval::{SplitName, data_of, split_of, warn_of_sequence};
+use super::eval::{SplitName, data_of, note_of_left_out, split_of, warn_of_sequence, with_all_damage};
 use super::print;
 use super::table::{format, grouped, step};
 use crate::data::{Source, Subset, counted};
@@ -102,6 +102,7 @@ impl Features {
         let source = Source::parse(&source)?;
         let (mut images, is_labelled) = source.load_images(split_of(&source, self.split)?)?;
         check_frame(&checkpoint.graph, &images)?;
+        note_of_left_out(&images);
         if let Some(limit) = self.limit.filter(|&limit| limit != images.len()) {
             images = Arc::new(Subset::stratified(images, limit, 0)?.in_order());
         }
@@ -127,7 +128,7 @@ impl Features {
             bar.set_position(done as u64);
         });
         bar.finish_and_clear();
-        written?;
+        written.map_err(|error| with_all_damage(error, &images))?;
         print(&self.text(&layout))?;
         Ok(ExitCode::SUCCESS)
     }

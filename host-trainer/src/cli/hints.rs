@@ -4,7 +4,8 @@
 //! these options: `compare` has keys of a study file instead, `fine-tune` takes the rest from the run that it begins with.
 //! Here every option that a command does not have becomes what a user of that command can do.
 
-use crate::data::Share;
+use crate::data::error::SKIP_DAMAGED;
+use crate::data::{DataError, Share};
 use crate::error::TrainerError;
 use crate::study::overrides::key_of;
 use convrnn_models::hints::mentions;
@@ -26,6 +27,10 @@ impl Speaker<'_> {
             }
             TrainerError::Exploded(explosion) => say(&explosion.to_string()),
             TrainerError::OutOfMemory { .. } => say(&error.to_string()),
+            // The option, where there is one, says the same in less. The list of files follows, which stays as it is.
+            TrainerError::Data(DataError::DamagedImages { .. }) if self.takes("skip-damaged") => {
+                error.to_string().replacen(SKIP_DAMAGED, "give --skip-damaged", 1)
+            }
             other => other.to_string(),
         }
     }
@@ -47,7 +52,7 @@ impl Speaker<'_> {
             match key_of(option).filter(|_| is_study) {
                 Some(key) => {
                     said += key;
-                    if let Some((value, length)) = table(option, &text[done..]) {
+                    if let Some((value, length)) = value(option, &text[done..]) {
                         said += &format!(" = {value}");
                         done += length;
                     }
@@ -71,27 +76,35 @@ impl Speaker<'_> {
     }
 }
 
-/// What a study file has for the value of an option, where that is a table there, and how long the value is, with the space
-/// before it.
-fn table(option: &str, rest: &str) -> Option<(String, usize)> {
+/// What a study file has for the value of an option, and how long the value is, with the space before it. None where no value
+/// follows, but the next word of the sentence, and for words that are other ones there.
+fn value(option: &str, rest: &str) -> Option<(String, usize)> {
     let rest = rest.strip_prefix(' ')?;
-    let value = rest.split(|letter: char| letter.is_whitespace() || ",;)".contains(letter)).next()?;
-    let table = match (option, value) {
+    let value = rest.split(|letter: char| letter.is_whitespace() || ",;)`".contains(letter)).next()?;
+    let value = value.trim_end_matches('.');
+    // A number, or what stands for one.
+    let is_plain = value.starts_with(|letter: char| letter.is_ascii_digit())
+        || value.starts_with(char::is_alphabetic) && value.chars().all(|letter| !letter.is_lowercase());
+    let said = match (option, value) {
         ("schedule", "constant" | "cosine") => format!("{{ kind = \"{value}\" }}"),
         ("select-on", "test") => "{ kind = \"test\" }".into(),
         ("hold-out", "0") => "{ kind = \"last\" }".into(),
         ("hold-out", share) if share.parse::<Share>().is_ok() => {
             format!("{{ kind = \"held-out\", share = \"{share}\" }}")
         }
+        ("schedule" | "select-on" | "hold-out", _) => return None,
+        ("seed", seed) if is_plain => format!("[{seed}]"),
+        (_, other) if is_plain => other.into(),
         _ => return None,
     };
-    Some((table, 1 + value.len()))
+    Some((said, 1 + value.len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Arguments;
     use super::*;
+    use crate::data::ImageFile;
     use clap::CommandFactory;
 
     fn said(name: &str, text: &str) -> String {
@@ -106,7 +119,7 @@ mod tests {
         let command = program.find_subcommand("compare").unwrap();
         let with =
             |has_study_file| Speaker { command, has_study_file }.reworded("--classes 3, --data SOURCE, --output DIR");
-        assert_eq!(with(true), "classes 3, data SOURCE, --output DIR");
+        assert_eq!(with(true), "classes = 3, data = SOURCE, --output DIR");
         assert_eq!(with(false), "--classes 3, --data SOURCE, --output DIR");
     }
 
@@ -142,6 +155,40 @@ mod tests {
         );
         assert_eq!(said("compare", "--data and --classes"), "--data and --classes");
         assert_eq!(said("eval", "--clip: expected 0"), "`convrnn-train train --clip`: expected 0");
+    }
+
+    /// What a study file has is a key, a sign and a value.
+    #[test]
+    fn a_value_of_a_study_is_written_as_in_its_file() {
+        let program = Arguments::command();
+        let command = program.find_subcommand("compare").unwrap();
+        let study = |text: &str| Speaker { command, has_study_file: true }.reworded(text);
+        assert_eq!(study("give --classes 2, or data with others"), "give classes = 2, or data with others");
+        assert_eq!(
+            study("(--batch N/2 with --accumulate 2 has as many)"),
+            "(settings.batch = N/2 with settings.accumulate = 2 has as many)"
+        );
+        assert_eq!(study("another --seed 4."), "another seeds = [4].");
+        assert_eq!(study("give more --steps; a --batch that fits"), "give more steps; a settings.batch that fits");
+    }
+
+    /// What goes on without damaged files is an option of `train`, and a key of the data source elsewhere.
+    #[test]
+    fn a_damaged_file_is_left_out_by_the_option_where_there_is_one() {
+        let program = Arguments::command();
+        let file = ImageFile { path: "data/a --batch `,skip-damaged=yes`.png".into(), entry: None };
+        let error = TrainerError::Data(DataError::damaged(vec![(file, "cut short".into())], 3));
+        let said = |name: &str| {
+            let command = program.find_subcommand(name).unwrap();
+            Speaker { command, has_study_file: false }.message(&error)
+        };
+        let expected = "1 of 3 image files cannot be decoded; replace or delete them, or go on without them: give \
+                        --skip-damaged\n  data/a --batch `,skip-damaged=yes`.png: cut short";
+        assert_eq!(said("train"), expected);
+        for name in ["fine-tune", "eval", "features", "trace", "init", "compare"] {
+            let source = expected.replace("give --skip-damaged", "write `,skip-damaged=yes` behind the data source");
+            assert_eq!(said(name), source, "{name}");
+        }
     }
 
     #[test]

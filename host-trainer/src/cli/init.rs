@@ -17,7 +17,7 @@ pub struct Init {
     /// Name from `convrnn-train list`, or an architecture file (.toml).
     #[arg(long, value_name = "NAME|FILE")]
     architecture: String,
-    /// Data set whose training images preprocessing, class names and calibration frames are taken from, as for
+    /// Data set whose training images preprocessing, class names and calibration frames are taken from, all of them, as for
     /// `convrnn-train train`. If not given: pixels become values from -1 to 1, classes are called by their number, and
     /// calibration frames are random pixels, good for an int8 program's size and cost but not for its answers.
     #[arg(long, value_name = "SOURCE")]

@@ -18,6 +18,7 @@ mod train;
 mod train_options;
 
 use crate::error::Result;
+use crate::memory::{caught, say_it_once};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -59,7 +60,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let matches = Arguments::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let done = match arguments.command {
+    say_it_once();
+    let done = caught(|| match arguments.command {
         Command::Train(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::FineTune(command) => command.run(),
@@ -71,7 +73,7 @@ pub fn main() -> ExitCode {
         Command::Info(command) => command.run(),
         Command::Match(command) => command.run(),
         Command::Completions(command) => command.run(),
-    };
+    });
     match done {
         Ok(code) => code,
         Err(error) => {

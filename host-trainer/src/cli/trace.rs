@@ -1,6 +1,6 @@
 //! `convrnn-train trace`.
 
-use super::eval::Input;
+use super::eval::{Input, with_all_damage};
 use super::print;
 use crate::data::counted;
 use crate::error::Result;
@@ -44,7 +44,8 @@ impl TraceCommand {
         };
         let count = self.images.unwrap_or(images.len().min(1000));
         let record = self.record.unwrap_or(count.min(4));
-        let trace = trace(workers.executor(), &traced, &images, count, record, self.seed)?;
+        let trace = trace(workers.executor(), &traced, &images, count, record, self.seed);
+        let trace = trace.map_err(|error| with_all_damage(error, &images))?;
         trace.write(&self.output, &checkpoint.graph)?;
         print(&format!(
             "{}: {}, logits of {} steps, every value of {}\n",

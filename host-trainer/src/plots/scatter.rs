@@ -19,7 +19,7 @@ pub struct Scatter {
     pub vertical: String,
     /// What the columns of the CSV are called that hold the places on the two axes.
     pub columns: (&'static str, String),
-    /// What the vertical axis never goes beyond; error bars are cut there.
+    /// What the vertical axis never goes beyond; error bars are cut there. The axis shows no less than a hundredth of it.
     pub limits: (f64, f64),
     /// Points by colour.
     pub groups: Vec<Group>,
@@ -43,9 +43,9 @@ pub struct Point {
     pub horizontal: f64,
     /// Place on the vertical axis.
     pub value: f64,
-    /// Lower end of the error bar.
+    /// Lower end of the error bar; the value where there is none.
     pub low: f64,
-    /// Upper end of the error bar.
+    /// Upper end of the error bar; the value where there is none.
     pub high: f64,
     /// Filled, or hollow.
     pub is_filled: bool,
@@ -60,6 +60,9 @@ const APART: f64 = 0.024;
 const ROOM: f64 = 0.05;
 /// Distance of the outermost places where all points are at one, as a ratio.
 const NARROWEST: f64 = 1.2;
+/// What the vertical axis shows at least, as a share of what lies between its limits: a point of accuracies in percent. What
+/// is closer together is equal for the eye, and labels of more decimals would run into the name of the axis.
+const NARROWEST_SHARE: f64 = 0.01;
 
 /// Writes `<name>.svg` and `<name>.csv`.
 ///
@@ -74,10 +77,21 @@ pub fn write(scatter: &Scatter, folder: &Path, name: &str) -> Result<()> {
     let mut csv = format!("group,label,{horizontal},{value},{value}_low,{value}_high\n");
     for group in &scatter.groups {
         for Point { label, horizontal, value, low, high, .. } in &group.points {
-            let _ = writeln!(csv, "{},{label},{horizontal},{value},{low},{high}", group.name);
+            // Without an error bar the ends are not known.
+            let ends = if low == high { ",".into() } else { format!("{low},{high}") };
+            let _ = writeln!(csv, "{},{label},{horizontal},{value},{ends}", group.name);
         }
     }
     Ok(write_whole(&folder.join(format!("{name}.csv")), csv.as_bytes())?)
+}
+
+/// The range from `low` to `high`, but at least this wide: around its middle, and within the limits.
+fn widened((low, high): (f64, f64), least: f64, limits: (f64, f64)) -> (f64, f64) {
+    if high - low >= least {
+        return (low, high);
+    }
+    let from = (0.5 * (low + high - least)).min(limits.1 - least).max(limits.0);
+    (from, from + least)
 }
 
 /// Least and largest of some values.
@@ -144,9 +158,10 @@ impl Scatter {
         let (found, least) = (right - left, NARROWEST.ln());
         let room = ROOM * found.max(least) + 0.5 * (least - found).max(0.0);
         let (left, right) = ((left - room).exp(), (right + room).exp());
-        let (from, to) = (low.max(self.limits.0), high.min(self.limits.1));
+        let least = NARROWEST_SHARE * (self.limits.1 - self.limits.0);
+        let (from, to) = widened((low.max(self.limits.0), high.min(self.limits.1)), least, self.limits);
         // Room for markers, also at the limits; ticks stay within them.
-        let margin = 0.08 * (to - from).max(1e-3);
+        let margin = 0.08 * (to - from);
         let (low, high) = (from - margin, to + margin);
         let up = Ticks::new(low.max(self.limits.0), high.min(self.limits.1), 9);
         let across = Ticks::logarithmic(left, right);
@@ -240,6 +255,40 @@ mod tests {
     }
 
     #[test]
+    fn a_nearly_empty_range_is_widened_around_the_value() {
+        for (values, expected) in [
+            (&[50.0][..], &["49.6", "49.8", "50.0", "50.2", "50.4"][..]),
+            (&[50.0, 50.000_04], &["49.6", "49.8", "50.0", "50.2", "50.4"]),
+            (&[100.0, 100.0], &["99.0", "99.2", "99.4", "99.6", "99.8", "100.0"]),
+            (&[0.0], &["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+        ] {
+            let point = |&value: &f64| Point {
+                label: "plain",
+                horizontal: 4e4,
+                value,
+                low: value,
+                high: value,
+                is_filled: true,
+            };
+            let scatter = Scatter {
+                title: "Accuracy".into(),
+                horizontal: "parameters",
+                vertical: "accuracy [%]".into(),
+                columns: ("parameters", "accuracy".into()),
+                limits: (0.0, 100.0),
+                groups: vec![Group { name: "ff".into(), points: values.iter().map(point).collect() }],
+            };
+            let mut svg = String::new();
+            scatter.draw(&mut svg).unwrap();
+            let geometry = Geometry::of(&svg);
+            geometry.check(&["ff"]);
+            let mut ticks = geometry.labels(|shown| shown[2] < geometry.frame[0]);
+            ticks.sort_by(|a, b| a.parse::<f64>().unwrap().total_cmp(&b.parse().unwrap()));
+            assert_eq!(ticks, expected, "{values:?}");
+        }
+    }
+
+    #[test]
     fn more_groups_than_colours_have_another_shape() {
         assert_eq!((look(3).0, look(3).1), (look(13).0, Mark::Circle));
         assert_eq!(look(13).1, Mark::Triangle);
@@ -248,6 +297,7 @@ mod tests {
     #[test]
     fn points_bars_and_numbers_are_written() {
         let point = |label, is_filled| Point { label, horizontal: 4e4, value: 80.0, low: 78.0, high: 82.0, is_filled };
+        let alone = Point { low: 80.0, high: 80.0, ..point("tuned", true) };
         let scatter = Scatter {
             title: "Accuracy".into(),
             horizontal: "parameters",
@@ -255,7 +305,7 @@ mod tests {
             columns: ("parameters", "accuracy".into()),
             limits: (0.0, 100.0),
             groups: vec![
-                Group { name: "ff".into(), points: vec![point("plain", false), point("tuned", true)] },
+                Group { name: "ff".into(), points: vec![point("plain", false), alone] },
                 Group { name: "none".into(), points: Vec::new() },
             ],
         };
@@ -264,7 +314,7 @@ mod tests {
         let csv = std::fs::read_to_string(folder.path().join("figure.csv")).unwrap();
         assert_eq!(
             csv,
-            "group,label,parameters,accuracy,accuracy_low,accuracy_high\nff,plain,40000,80,78,82\nff,tuned,40000,80,78,82\n"
+            "group,label,parameters,accuracy,accuracy_low,accuracy_high\nff,plain,40000,80,78,82\nff,tuned,40000,80,,\n"
         );
         let svg = std::fs::read_to_string(folder.path().join("figure.svg")).unwrap();
         // Two circles a point, one an entry of the legend.

@@ -13,7 +13,7 @@ use crate::selection::Selection;
 use crate::sequence::Sequence;
 use serde::{Deserialize, Serialize};
 use tch::Device;
-pub use training_file::{ImageIdentities, TrainingFile};
+pub use training_file::{Ancestor, ImageIdentities, TrainingFile};
 
 /// What a run was told to do. Everything that changes its numbers is here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use super::Settings;
 use crate::data::Identity;
+use crate::data::source::with_decoding;
 use crate::error::{Result, TrainerError};
 use crate::selection::{EARLIER_WARNING, Selection};
 use convrnn_models::checkpoint::Description;
@@ -21,8 +22,29 @@ pub struct TrainingFile {
     /// The images of the run, to know them again when their files have moved; runs of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageIdentities>,
+    /// What the network had learnt from before this run began, the first run first; none in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<Ancestor>,
     /// Hyper-parameters.
     pub settings: Settings,
+}
+
+/// A run whose network another run began with: what says which images it learnt from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ancestor {
+    /// Its data set, as after `--data`, with how image files were decoded.
+    pub data: String,
+    /// Training images that it used; all if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Names the draw of held-out images.
+    pub seed: u64,
+    /// Which images chose.
+    pub selection: Selection,
+    /// Its images, to know them again; runs of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageIdentities>,
 }
 
 /// What tells the images of a run from others.
@@ -37,6 +59,25 @@ pub struct ImageIdentities {
 }
 
 impl TrainingFile {
+    /// All runs that a network has learnt in, this one included, the first run first. A run of no epochs teaches nothing, but
+    /// its network keeps what it had learnt before.
+    pub fn lineage(&self) -> Vec<Ancestor> {
+        let mut lineage = self.ancestors.clone();
+        let Settings { data, limit, seed, selection, epochs, .. } = &self.settings;
+        let own = Ancestor {
+            data: with_decoding(data, &self.description.preprocessing.decoding),
+            limit: *limit,
+            seed: *seed,
+            selection: *selection,
+            images: self.images.clone(),
+        };
+        // The same images twice say no more than once.
+        if *epochs > 0 && !lineage.contains(&own) {
+            lineage.push(own);
+        }
+        lineage
+    }
+
     /// The file's text.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every hyper-parameter has a TOML form")
@@ -110,7 +151,16 @@ mod tests {
         };
         let identity = |images| Identity { images, digest: "0a".repeat(32) };
         let images = Some(ImageIdentities { train: identity(7), selection: Some(identity(1)) });
-        let file = TrainingFile { description, settings, warnings: vec!["mind".into()], images };
+        let ancestor = Ancestor {
+            data: "idx:there".into(),
+            limit: Some(7),
+            seed: 3,
+            selection: Selection::HeldOut { share: Share::Percent(2.5), seed: None },
+            images: images.clone(),
+        };
+        let without = Ancestor { limit: None, images: None, ..ancestor.clone() };
+        let ancestors = vec![ancestor, without];
+        let file = TrainingFile { description, settings, warnings: vec!["mind".into()], images, ancestors };
         for selection in [
             Selection::default(),
             Selection::Automatic { hold_out: Share::Images(0) },
@@ -129,6 +179,24 @@ mod tests {
         assert_eq!(description, file.description);
     }
 
+    #[test]
+    fn a_run_without_epochs_teaches_nothing_and_keeps_what_was_learnt() {
+        let trained = TrainingFile::parse(include_str!("earlier.toml")).unwrap();
+        let lineage = trained.lineage();
+        assert_eq!(lineage.len(), 1);
+        assert_eq!((lineage[0].seed, lineage[0].selection), (trained.settings.seed, trained.settings.selection));
+        let next = |epochs, seed, ancestors| {
+            let settings = Settings { epochs, seed, ..trained.settings.clone() };
+            TrainingFile { settings, ancestors, ..trained.clone() }.lineage()
+        };
+        let seed = trained.settings.seed;
+        assert_eq!(next(0, seed + 1, Vec::new()), [], "untrained");
+        assert_eq!(next(0, seed + 1, lineage.clone()), lineage);
+        assert_eq!(next(2, seed, lineage.clone()), lineage, "the same images");
+        let longer = next(2, seed + 1, lineage.clone());
+        assert_eq!((longer.len(), &longer[0], longer[1].seed), (2, &lineage[0], seed + 1));
+    }
+
     /// Runs of earlier versions go on as they were begun: on test images where nothing was held out.
     #[test]
     fn hold_out_of_earlier_versions_keeps_its_meaning() {
@@ -138,6 +206,7 @@ mod tests {
         assert_eq!(file.warnings, [EARLIER_WARNING]);
         assert_eq!((file.settings.epochs, file.settings.schedule.clone()), (3, Schedule::Plateau { patience: 1 }));
         assert_eq!(file.images, None);
+        assert!(file.ancestors.is_empty());
         let held_out = TrainingFile::parse(&earlier.replace("hold_out = 0", "hold_out = 32")).unwrap();
         assert_eq!(held_out.settings.selection, Selection::HeldOutAtRandom { images: 32 });
         assert!(held_out.warnings.is_empty());

@@ -156,7 +156,7 @@ fn of_trials(error: TrainerError, study: &Study) -> TrainerError {
             path: study.origin.clone(),
             message: format!(
                 "tuning.hold_out: expected {expected}, found {found}; hold out a share of them: hold_out = \"10%\" below \
-                 [tuning] in a study file, --hold-out 10% without one"
+                 [tuning] in a study file, --hold-out 10% without one; where no class has two images, give more of them"
             ),
         },
         other => other,

@@ -15,7 +15,7 @@ pub struct Estimate {
     pub mean: f64,
     /// Standard deviation with n - 1 in the denominator; none of one value.
     pub deviation: Option<f64>,
-    /// Ends of the interval of 95 %; none of one value.
+    /// Ends of the interval of 95 %; none of one value, nor of equal ones.
     pub interval: Option<(f64, f64)>,
 }
 
@@ -31,7 +31,8 @@ impl Estimate {
     ///
     /// with t the quantile of Student's distribution of n - 1 degrees of freedom that leaves 2.5 % on each side, and the
     /// standard error carried over by the delta method. Where it is small beside the distance of the mean from the limits,
-    /// this is `mean ± t(n - 1) * deviation / sqrt(n)`. Equal values have an interval of no width.
+    /// this is `mean ± t(n - 1) * deviation / sqrt(n)`. Equal values have none: a
+    /// few runs that happen to agree do not say how far others would lie.
     ///
     /// E. L. Korn and B. I. Graubard, Confidence intervals for proportions with small expected number of positive counts
     /// estimated from survey data, Survey Methodology 24 (1998) 193-201; method "logit" of `svyciprop` in R's `survey`.
@@ -44,17 +45,20 @@ impl Estimate {
         let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
         let freedom = count as f64 - 1.0;
         let deviation = (count > 1).then(|| (squares / freedom).sqrt());
-        let interval = deviation.map(|deviation| {
+        // By the values themselves: their mean, and so the deviation, may be off by a rounding.
+        let is_spread = values.iter().any(|&value| value != values[0]);
+        let interval = deviation.filter(|_| is_spread).and_then(|deviation| {
             let width = limits.1 - limits.0;
             let share = (mean - limits.0) / width;
             let variance = share * (1.0 - share);
-            if deviation == 0.0 || variance <= 0.0 {
-                return (mean, mean);
+            // Values that differ from a limit by less than the mean can show.
+            if variance <= 0.0 {
+                return None;
             }
             let half = t_quantile(freedom) * deviation / (count as f64).sqrt() / width / variance;
             let centre = (share / (1.0 - share)).ln();
             let back = |odds: f64| limits.0 + width / (1.0 + (-odds).exp());
-            (back(centre - half), back(centre + half))
+            Some((back(centre - half), back(centre + half)))
         });
         Some(Self { count, mean, deviation, interval })
     }
@@ -125,14 +129,18 @@ mod tests {
     }
 
     #[test]
-    fn one_value_has_no_interval_and_none_no_mean() {
+    fn one_value_and_equal_ones_have_no_interval_and_none_no_mean() {
         let one = Estimate::of(&[0.5], (0.0, 1.0)).unwrap();
         assert_eq!((one.mean, one.deviation, one.interval), (0.5, None, None));
         assert_eq!(Estimate::of(&[], (0.0, 1.0)), None);
         let equal = Estimate::of(&[0.25, 0.25], (0.0, 1.0)).unwrap();
-        assert_eq!((equal.deviation, equal.interval), (Some(0.0), Some((0.25, 0.25))));
+        assert_eq!((equal.deviation, equal.interval), (Some(0.0), None));
         let perfect = Estimate::of(&[1.0, 1.0], (0.0, 1.0)).unwrap();
-        assert_eq!(perfect.interval, Some((1.0, 1.0)));
+        assert_eq!((perfect.deviation, perfect.interval), (Some(0.0), None));
+        // The mean of these is off by a rounding.
+        let rounded = Estimate::of(&[0.1; 3], (0.0, 1.0)).unwrap();
+        assert!(rounded.mean != 0.1 && rounded.interval.is_none(), "{rounded:?}");
+        assert_eq!(Estimate::of(&[0.0; 4], (-1.0, 1.0)).unwrap().interval, None);
     }
 
     #[test]

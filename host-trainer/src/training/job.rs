@@ -98,13 +98,12 @@ impl Job {
             });
         }
         check_batches(&graph, &settings, train.len())?;
+        let ancestors = start.as_ref().map(|start| start.trained.lineage()).unwrap_or_default();
         let mut warnings = match settings.selection {
             Selection::Test => vec![TEST_WARNING.to_owned()],
             _ => Vec::new(),
         };
-        if let Some(start) = &start {
-            warnings.extend(learnt::warning(&start.trained, &settings, &images));
-        }
+        warnings.extend(learnt::warning(&ancestors, &settings, &images));
         let start = match start {
             Some(start) => {
                 check_classes(&graph, &start.description, train)?;
@@ -135,7 +134,7 @@ impl Job {
         run_folder::remove_partial(&folder)?;
         // The average starts as the weights do.
         let trained = settings.ema_decay.map(|_| parameters.clone());
-        let training = TrainingFile { description, warnings, images: Some(identities(&images)), settings };
+        let training = TrainingFile { description, warnings, images: Some(identities(&images)), ancestors, settings };
         let checkpoint = TrainingCheckpoint {
             architecture,
             training,

@@ -18,6 +18,7 @@ pub use resume::Changes;
 use crate::checkpoint::TrainingCheckpoint;
 use crate::data::{Augmentation, DataReport, SharedDataset};
 use crate::error::Result;
+use crate::memory::caught;
 use crate::metrics::{EpochMetrics, RunState};
 use crate::optimizer::Optimizer;
 use crate::parameters::{from_tensors, to_tensors};
@@ -206,7 +207,7 @@ impl Trainer {
     /// Trains to the end, or until an observer stops it; saved either way.
     pub fn run(&mut self, observer: &mut dyn FnMut(&Event) -> Flow) -> Result<Outcome> {
         while self.state.epoch < self.training.settings.epochs {
-            if self.epoch(observer)? == Flow::Stop {
+            if caught(|| self.epoch(observer))? == Flow::Stop {
                 self.save(LAST)?;
                 return Ok(Outcome::Interrupted { epoch: self.state.epoch, batch: self.state.batch });
             }

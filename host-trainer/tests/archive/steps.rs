@@ -48,14 +48,21 @@ pub type Weights = BTreeMap<u64, u64>;
 
 /// Lets a run go until it has passed so many training steps, noting its checkpoints; then kills it. Seconds until the
 /// first step beyond those that the run had taken before was seen are told.
+///
+/// A kill may fall into the exchange of the last checkpoint; the program that goes on puts it back. Until then it is not known
+/// where the run stands, and the first checkpoint that is seen is no new step.
 pub fn run_until(command: &mut Command, run: &Path, step: u64, weights: &mut Weights) -> Option<f64> {
-    let begun = checkpoint(run).map_or(0, |(step, _)| step);
+    let mut begun = match checkpoint(run) {
+        Some((step, _)) => Some(step),
+        None if run.exists() => None,
+        None => Some(0),
+    };
     let started = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
     let mut first = None;
     let reached = loop {
         if let Some((now, digest)) = checkpoint(run) {
-            if now > begun {
+            if now > *begun.get_or_insert(now) {
                 first.get_or_insert(started.elapsed().as_secs_f64());
                 weights.insert(now, digest);
             }

@@ -87,3 +87,44 @@ fn held_out_images_that_the_network_has_learnt_from_are_warned_of() {
         assert!(found.len() == 1 && found[0].contains(expected), "{run}: {found:?}");
     }
 }
+
+/// What a network has learnt from in one run it has learnt from in every run after.
+#[test]
+fn what_runs_before_the_last_have_learnt_from_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_idx(&folder.join("data"), 40, 10, |_, _, label| label);
+    let next = |from: &str, run: &str, epochs: &str, options: &[&str]| {
+        let mut command = Command::cargo_bin("convrnn-train").unwrap();
+        command.arg("fine-tune").arg(folder.join(from)).args(["--epochs", epochs, "--batch", "4", "--threads", "1"]);
+        let output = command.arg("--run").arg(folder.join(run)).args(options).output().unwrap();
+        assert!(output.status.success(), "{run}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let ancestors = |run: &str| checkpoint(&folder.join(run), "last").training.ancestors.len();
+    trained(folder, "first", Selection::Last);
+    next("first", "second", "1", &["--hold-out", "10%"]);
+    next("second", "third", "1", &[]);
+    next("first", "idle", "0", &[]);
+    next("idle", "idle-still", "0", &[]);
+    assert_eq!(["first", "second", "third", "idle", "idle-still"].map(ancestors), [0, 1, 2, 1, 1]);
+
+    let before = "a run before the one that it comes from held out none";
+    for (run, options, images, reason) in [
+        ("second", &["--hold-out", "20%"][..], 8, "runs that it comes from held out other ones or none"),
+        ("second", &[], 4, before),
+        ("third", &[], 4, before),
+        ("idle", &["--hold-out", "10%"], 4, "the run that it comes from held out none"),
+        ("idle-still", &["--hold-out", "10%"], 4, "the run that it comes from held out none"),
+    ] {
+        let found = warnings(folder, run, options);
+        let expected =
+            format!("the network has learnt from {images} of the {images} held-out images, since {reason}: ");
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{run} {options:?}: {found:?}");
+    }
+
+    // Images that every run held out stay unknown to the network.
+    trained(folder, "apart", Selection::HeldOut { share: Share::Percent(25.0), seed: None });
+    next("apart", "still-apart", "1", &[]);
+    assert_eq!(warnings(folder, "still-apart", &[]), [""; 0]);
+    assert_eq!(ancestors("new"), 2);
+}

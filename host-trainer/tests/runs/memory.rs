@@ -32,3 +32,23 @@ fn out_of_memory_says_what_to_make_smaller() {
         assert!(last.contains(option), "{option}: {error}");
     }
 }
+
+/// Where there is no room for a tensor that a number is handed to libtorch with, its binding panics; a user sees the same error.
+#[test]
+fn out_of_memory_that_panics_inside_libtorch_is_no_other_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -v 1500000 && exec \"$@\"", "sh"])
+        .arg(assert_cmd::cargo::cargo_bin!("convrnn-train"))
+        .args(["train", "--architecture", "rgc-28", "--data", "rendered:train=6000,test=50", "--epochs", "1"])
+        .args(["--batch", "4096", "--threads", "1", "--run"])
+        .arg(folder.path().join("run"))
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(!error.contains("panicked") && !error.contains("backtrace"), "{error}");
+    let last = error.lines().last().unwrap();
+    assert!(last.starts_with("error: out of memory: libtorch found no room for "), "{error}");
+    assert!(last.contains(" bytes in main memory; ") && last.contains("give a smaller --batch"), "{error}");
+}
