@@ -119,14 +119,13 @@ fn sides([channels, height, width]: [u32; 3]) -> String {
 }
 
 fn program_text(report: &ProgramReport) -> String {
-    let first = report.first_image_step.map_or("never".into(), |step| format!("step {step}"));
     let [steps, image_steps] = report.presentation;
     let mut lines = vec![
         format!("{}: {} program, plan {}", report.name, report.numerics, report.plan),
         entry("frame", sides(report.frame)),
         entry("classes", report.classes),
         entry("presentation", format!("{steps} steps, the image in the first {image_steps}")),
-        entry("first image-driven logits", format!("{first} (with its weights, as its exporter found)")),
+        entry("first image-driven logits", report.first_image_step_in_words()),
         entry("MACs a step", grouped(report.multiply_accumulates)),
         entry("RAM (arena)", bytes(report.arena as u64)),
         entry("  states", bytes(report.states as u64)),

@@ -170,6 +170,27 @@ impl ProgramReport {
     }
 }
 
+impl ProgramReport {
+    /// From which step on logits depend on the image, in words.
+    ///
+    /// Early exporters computed the first step as if biases were zero: a program of theirs may say that there is none where there
+    /// is one.
+    pub fn first_image_step_in_words(&self) -> String {
+        first_step_in_words(self.first_image_step)
+    }
+}
+
+fn first_step_in_words(step: Option<u32>) -> String {
+    match step {
+        Some(step) => format!("step {step} (with its weights, as its exporter found)"),
+        None => {
+            "none: the program holds no image-driven step; a program of an earlier version may lack one that there is, \
+                 and `convrnn-export program` writes it anew"
+                .into()
+        }
+    }
+}
+
 fn shape(buffer: &BufferRecord) -> [u32; 3] {
     [buffer.channels, buffer.height, buffer.width]
 }
@@ -242,5 +263,18 @@ fn state_use(program: &Program<'_>, state: &convrnn_format::StateRecord) -> Stat
         shape: shape(&buffer),
         bytes: buffer.length as usize,
         is_committed: state.commit_source != NO_INDEX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_an_image_driven_step_is_told_of_as_one_that_may_lack_it() {
+        assert_eq!(first_step_in_words(Some(4)), "step 4 (with its weights, as its exporter found)");
+        let words = first_step_in_words(None);
+        assert!(words.contains("holds no image-driven step") && words.contains("writes it anew"), "{words}");
+        assert!(!words.contains("never") && !words.contains("exporter found"), "{words}");
     }
 }
