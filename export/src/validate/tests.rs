@@ -344,3 +344,24 @@ fn int8_fails_where_the_images_can_tell_that_it_loses() {
         assert_eq!(super::loses_accuracy(&agreement(images, gained, lost)), expected, "{images} {gained} {lost}");
     }
 }
+
+#[test]
+fn amplified_rounding_tells_how_many_answers_differ() {
+    let agreement = |last: f64| Agreement {
+        images: 50,
+        absolute_difference: 1.0,
+        relative_difference: 0.1,
+        step: 2,
+        image: 0,
+        relative_by_step: vec![0.0, 0.1],
+        agreement_by_step: vec![100.0, last],
+        top1: 50.0,
+        trace_top1: 50.0,
+        gained: 0,
+        lost: 0,
+        interval: 0.0,
+    };
+    assert_eq!(super::other_answers(&agreement(100.0)), "");
+    let told = super::other_answers(&agreement(78.0));
+    assert!(told.starts_with(", and 22.0 % of the answers at the last step are others than the trace's."), "{told}");
+}

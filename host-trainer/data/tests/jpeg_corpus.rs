@@ -196,6 +196,14 @@ fn what_is_missing_is_not_made_up() {
                 }
             }
         }
+        // Whole scans are missing, with an end marker behind those that are there.
+        let scans: Vec<usize> =
+            bytes.windows(2).enumerate().filter(|(_, two)| *two == [0xff, 0xda]).map(|(at, _)| at).collect();
+        for &scan in scans.iter().skip(1) {
+            let cut = [&bytes[..scan], &[0xff, 0xd9]].concat();
+            assert!(decode(&cut, 3, &decoding, &file).is_err(), "{name} cut to {scan} bytes, before a scan");
+        }
+        assert_eq!(scans.len() > 1, jpeg.separate || jpeg.progressive, "{name}");
         // Nothing but the end marker is missing: of one scan, the picture is whole.
         let without_end = decode(&bytes[..bytes.len() - 2], 3, &decoding, &file);
         assert_eq!(without_end.is_ok(), !jpeg.separate && !jpeg.progressive, "{name}");

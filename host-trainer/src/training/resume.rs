@@ -67,7 +67,7 @@ impl Trainer {
             check_epochs(epochs, begun)?;
             settings.epochs = epochs;
         }
-        let images = load(settings).map_err(|error| say_that_data_may_have_moved(error, changes))?;
+        let images = load(settings).map_err(|error| in_words_of_a_run(error, changes))?;
         check_classes(&graph, &checkpoint.training.description, &images.train)?;
         if let Some(selection) = &images.selection {
             check_fit(&graph, &selection.images)?;
@@ -106,12 +106,22 @@ fn rate_change(settings: &Settings, state: &RunState, epochs_before: usize, imag
     ))
 }
 
-/// Data that are not where they were may be elsewhere.
-fn say_that_data_may_have_moved(error: TrainerError, changes: &Changes) -> TrainerError {
+/// Data that are not where they were may be elsewhere, and none can be left out any more.
+fn in_words_of_a_run(error: TrainerError, changes: &Changes) -> TrainerError {
     match error {
         TrainerError::Data(DataError::Missing { what, path, hint }) if changes.data.is_none() => {
             let hint = format!("{hint}; if the data moved, name their new place: --data SOURCE");
             DataError::Missing { what, path, hint }.into()
+        }
+        TrainerError::Data(DataError::DamagedImages { files, images }) => {
+            let named: Vec<String> =
+                files.iter().take(3).map(|(file, reason)| format!("{}: {reason}", file.describe())).collect();
+            TrainerError::Invalid {
+                what: "the image files of the run",
+                expected: "those that it began with, whole".into(),
+                found: format!("{} of {images} that cannot be decoded ({})", files.len(), named.join("; ")),
+                hint: "put them back as they were, or start a new run without them".into(),
+            }
         }
         other => other,
     }

@@ -19,6 +19,8 @@ pub struct Header<'a> {
     pub xmp: Option<&'a [u8]>,
     /// Whether the image comes in several scans: progressive, or components by themselves.
     pub has_several_scans: bool,
+    /// Whether codes are arithmetic, which go on with zeros where bytes are missing.
+    pub is_arithmetic: bool,
     is_progressive: bool,
     components: u8,
 }
@@ -36,6 +38,7 @@ impl<'a> Header<'a> {
             exif: None,
             xmp: None,
             has_several_scans: false,
+            is_arithmetic: false,
             is_progressive: false,
             components: 0,
         };
@@ -82,6 +85,7 @@ impl<'a> Header<'a> {
         let &[_, high, low, left, right, components, ..] = segment else {
             return Err("its frame header is too short".into());
         };
+        self.is_arithmetic = process >= 0xc9;
         self.is_progressive = matches!(process, 0xc2 | 0xc6 | 0xca | 0xce);
         self.height = u32::from(u16::from_be_bytes([high, low]));
         self.width = u32::from(u16::from_be_bytes([left, right]));

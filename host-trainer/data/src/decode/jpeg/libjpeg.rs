@@ -16,8 +16,9 @@ thread_local! {
     static DAMAGE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Warnings after which pixels are not those of the picture. Others (stray bytes between segments, an unknown version of
-/// JFIF, an unusual order of progressive scans) leave every pixel right.
+/// Warnings after which pixels are made up. Not so: an unknown version of JFIF, an unusual order of progressive scans, and stray
+/// bytes before a marker, which say nothing of pixels between segments, and behind a scan that its codes may have been damaged:
+/// Pillow and every viewer show such a file, and so it is read here.
 const DAMAGES: [&str; 5] =
     ["premature end", "Premature end", "bad Huffman code", "bad arithmetic code", "instead of RST"];
 
@@ -37,8 +38,9 @@ pub fn decode(bytes: &[u8], header: &Header<'_>) -> Result<DynamicImage, String>
     if let Some(damage) = DAMAGE.take() {
         return Err(damage);
     }
-    // Of one scan every pixel has been seen by now; of several, the last ones may be missing.
-    if is_cut_short.get() && header.has_several_scans {
+    // Of one scan of Huffman codes every pixel has been seen by now; of several scans the last ones may be missing, and
+    // arithmetic codes go on without bytes.
+    if is_cut_short.get() && (header.has_several_scans || header.is_arithmetic) {
         return Err("it ends before its last scan is complete".into());
     }
     Ok(image)

@@ -7,6 +7,7 @@
 
 mod header;
 mod libjpeg;
+mod scans;
 
 use super::{Decoded, LONGEST_SIDE, orientation};
 use header::Header;
@@ -20,6 +21,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     if header.width > LONGEST_SIDE || header.height > LONGEST_SIDE {
         let (width, height) = (header.width, header.height);
         return Err(format!("it has {width} x {height} pixels, more than {LONGEST_SIDE} a side"));
+    }
+    if header.has_several_scans
+        && let Some(component) = scans::incomplete(bytes)
+    {
+        return Err(format!("it ends before its last scan: coefficients of component {component} are missing"));
     }
     let orientation = orientation::find(header.exif, header.xmp);
     Ok(Decoded { image: libjpeg::decode(bytes, &header)?, orientation })
