@@ -23,6 +23,10 @@ pub struct Lock {
     _file: std::fs::File,
 }
 
+/// How often, and how far apart, a lock that another holds is tried: half a second in all.
+const ATTEMPTS: u32 = 50;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// Takes the right to write into a run folder.
 ///
 /// # Errors
@@ -30,11 +34,15 @@ pub struct Lock {
 pub fn lock(folder: &Path) -> Result<Lock> {
     let path = folder.join(LOCK);
     let file = std::fs::File::create(&path).map_err(TrainerError::io("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(std::fs::TryLockError::WouldBlock) => Err(TrainerError::RunInUse { path: folder.into() }),
-        Err(std::fs::TryLockError::Error(error)) => Err(TrainerError::io("lock", &path)(error)),
+    // A process that another thread is just starting has all files of this one until it becomes its own program.
+    for _ in 0..ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock { _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(std::fs::TryLockError::Error(error)) => return Err(TrainerError::io("lock", &path)(error)),
+        }
     }
+    Err(TrainerError::RunInUse { path: folder.into() })
 }
 
 /// Creates `runs/<name>-<number>` with the first number that is free.
