@@ -36,9 +36,8 @@ fn agree(architecture: &str, data: &str) {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let trace = folder.path().join("trace.safetensors");
-    let train = ["train", "--architecture", architecture, "--data", data, "--epochs", epochs, "--clip", "0.1"];
-    // The tests of this file share the cores already.
-    succeed(program("convrnn-train").args(train).args(["--threads", "1", "--run"]).arg(&run));
+    let train = ["train", "--architecture", architecture, "--data", data, "--epochs", epochs, "--clip", "0.1", "--run"];
+    succeed(program("convrnn-train").args(train).arg(&run));
     let record = ["--images", images, "--record", "2", "--output"];
     // A run folder by itself stands for its best epoch.
     succeed(program("convrnn-train").arg("trace").arg(run.join("last")).args(record).arg(&trace));
