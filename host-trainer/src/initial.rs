@@ -20,8 +20,9 @@ const NEUTRAL: (f32, f32) = (0.5, 0.5);
 const NOISE_FRAMES: usize = 16;
 
 /// The checkpoint from which training would start. `settings` say the seed and, where they name data, the images that
-/// preprocessing is measured on: all of them, since nothing chooses. Without data preprocessing is neutral, classes are called by their number, and the
-/// calibration frames are random pixels: good for sizes and costs of an int8 program, not for its answers.
+/// preprocessing is measured on: all of them, since nothing chooses. Without data preprocessing is neutral, classes are
+/// called by their number, and the calibration frames are random pixels: good for sizes and costs of an int8 program, not
+/// for its answers.
 ///
 /// # Errors
 /// An architecture without a graph; data that cannot be read or do not fit it.

@@ -55,7 +55,8 @@ fn the_commands_behind_the_figures_of_quantisation_work_in_their_order() {
         let said = text(&output.stdout);
         let is_answer = command.contains(" validate ") && said.contains("points of the trace's")
             || command.contains(" drift ") && said.contains("same class at ");
-        assert!(output.status.success() || is_answer, "{command}\n{}{}", text(&output.stdout), text(&output.stderr));
+        let is_right = output.status.success() || output.status.code() == Some(1) && is_answer;
+        assert!(is_right, "{command}\n{}{}", text(&output.stdout), text(&output.stderr));
         commands += 1;
     }
     assert!(commands >= 18, "{commands}");

@@ -221,10 +221,6 @@ fn a_huge_filter_is_not_called_a_wrong_trace() {
     let mut command = export(&["validate", "--engine", "step", "--engine", "f32"], &[&fixture.path("checkpoint")]);
     let text = output(command.arg("--trace").arg(fixture.path("trace.safetensors")), 0);
     assert!(text.contains("the trace is of these weights") && !text.contains("not those that were traced"), "{text}");
-    // An engine whose logits lie further away says in how many answers, where it is any.
-    for line in text.lines().filter(|line| line.contains("this network amplifies rounding, and ")) {
-        assert!(line.contains(" % of the answers at the last step are others than the trace's"), "{line}");
-    }
 }
 
 #[test]
